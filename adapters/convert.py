@@ -1,0 +1,90 @@
+"""A PEFT adapter as the GGUF LoRA file that llama.cpp reads."""
+
+import json
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+WEIGHTS = "adapter_model.safetensors"
+KEY = re.compile(r"base_model\.model\.(model\.layers\.\d+\.\w+\.\w+)\.lora_([AB])\.weight")
+ARCHITECTURE = "llama"
+
+Matrix = NDArray[np.float32]
+
+
+class ConversionError(ValueError):
+    """An adapter or base that cannot be written as a GGUF LoRA."""
+
+
+def lora_gguf(folder: Path, base: Path, target: Path) -> Path:
+    """Write the adapter in `folder`, for the base GGUF, to `target`; a file that is there already is kept."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        write(unfinished, base, read_matrices(folder / WEIGHTS), alpha(folder))
+        replace_durably(unfinished, target)
+    return target
+
+
+def alpha(folder: Path) -> float:
+    """llama.cpp scales by alpha / rank; rank-stabilised LoRA by alpha / sqrt(rank)."""
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    return float(config["lora_alpha"]) * (math.sqrt(config["r"]) if config.get("use_rslora") else 1.0)
+
+
+def read_matrices(path: Path) -> dict[tuple[str, str], Matrix]:
+    """The adapter's matrices by (module, "A" or "B"), as float32."""
+    # Slow to import; numpy alone cannot read bfloat16.
+    from safetensors.torch import load_file
+
+    matrices = {}
+    for key, tensor in load_file(path).items():
+        if not (match := KEY.fullmatch(key)):
+            raise ConversionError(f"{path.name} has {key}, which is not a LoRA matrix of a linear layer.")
+        matrices[match[1], match[2]] = tensor.float().numpy()
+    return matrices
+
+
+def write(target: Path, base: Path, matrices: dict[tuple[str, str], Matrix], alpha: float) -> None:
+    import gguf
+
+    fields = gguf.GGUFReader(base).fields
+    architecture = fields["general.architecture"].contents()
+    if architecture != ARCHITECTURE:
+        raise ConversionError(f"The base's architecture is {architecture}, only {ARCHITECTURE} can be converted.")
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, fields["llama.block_count"].contents())
+    heads = {
+        "q_proj": fields["llama.attention.head_count"].contents(),
+        "k_proj": fields["llama.attention.head_count_kv"].contents(),
+    }
+    writer = gguf.GGUFWriter(target, ARCHITECTURE)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", alpha)
+    for (module, side), matrix in matrices.items():
+        name = names.get_name(f"{module}.weight", try_suffixes=(".weight",))
+        kind = module.rpartition(".")[2]
+        if side == "B" and kind in heads:
+            matrix = interleaved(matrix, heads[kind])
+        writer.add_tensor(f"{name}.lora_{side.lower()}", matrix)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def interleaved(matrix: Matrix, heads: int) -> Matrix:
+    """The rows of a query or key matrix in the order of llama.cpp's rotary embedding; without it nothing fails."""
+    rows, columns = matrix.shape
+    return matrix.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+
+def replace_durably(unfinished: Path, target: Path) -> None:
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(target)

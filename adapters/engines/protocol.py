@@ -1,0 +1,129 @@
+"""What every engine is: a LangChain chat model that also takes an adapter, or refuses it."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.chat_models import agenerate_from_stream
+from langchain_core.messages import BaseMessage, BaseMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from pydantic import BaseModel, ConfigDict
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+class EngineError(RuntimeError):
+    """Generation failed; the message says what to do."""
+
+
+class AdapterRefused(EngineError):
+    """The adapter asked for cannot act on this engine; nothing was generated without it."""
+
+
+class PromptTooLong(EngineError):
+    """The prompt and the answer do not fit the model's context."""
+
+
+class EngineBusy(EngineError):
+    """All places are taken; try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterWeights:
+    """A verified adapter, ready to load. `name` is the immutable NAME@VERSION, `folder` holds PEFT's files."""
+
+    name: str
+    folder: str
+    sha256: str
+
+
+class Generation(BaseModel):
+    """One request's values; immutable, so that no request can change another's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    adapter: str | None = None
+    max_tokens: int = 200
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    logprobs: int = 0
+
+
+class Engine(BaseChatModel):
+    """A chat model with adapters.
+
+    `astream(messages, generation=Generation(...))` yields message chunks. Closing the iterator stops the
+    generation. The last chunk has no text and carries `usage_metadata` and `response_metadata` with `engine`,
+    `base` (hash), `adapter` (the name@version that acted, read from what generated, or None),
+    `finish_reason` and `timings` (milliseconds). An adapter that cannot act raises `AdapterRefused`
+    before any text.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def base(self) -> str:
+        """The SHA-256 of the base model's weights, or a server's name for it."""
+
+    @abstractmethod
+    def adapters(self) -> tuple[str, ...]:
+        """The name@version of every adapter that can act now."""
+
+    @abstractmethod
+    async def load(self, adapter: AdapterWeights) -> None:
+        """Make an adapter ready and see that it acts; raises `AdapterRefused`."""
+
+    @abstractmethod
+    async def unload(self, name: str) -> None:
+        """Let running answers finish, then drop the adapter."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Stop generating and free the model."""
+
+    @abstractmethod
+    def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        *,
+        generation: Generation = Generation(),
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]: ...
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise EngineError("Engines are asynchronous: use ainvoke() or astream().")
+
+    @property
+    def _llm_type(self) -> str:
+        return f"triptych-{self.kind}"
+
+
+def joined(chunks: list[BaseMessageChunk]) -> str:
+    """The text of a finished stream."""
+    return "".join(str(chunk.content) for chunk in chunks)

@@ -1,0 +1,90 @@
+"""The chat-completions format that llama.cpp and OpenAI-compatible servers share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_openai_messages
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk
+
+from adapters.engines.protocol import Generation
+
+Chunk = dict[str, Any]
+
+
+def request(messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation) -> dict[str, Any]:
+    """The body of a streamed chat completion, without the model's name."""
+    body: dict[str, Any] = {
+        "messages": convert_to_openai_messages(messages),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": generation.max_tokens,
+        "temperature": generation.temperature,
+        "top_p": generation.top_p,
+        "seed": generation.seed,
+    }
+    if stops := [*generation.stop, *stop]:
+        body["stop"] = stops
+    if generation.json_schema is not None:
+        schema = {"name": "answer", "strict": True, "schema": dict(generation.json_schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if generation.logprobs:
+        body |= {"logprobs": True, "top_logprobs": generation.logprobs}
+    return body
+
+
+@dataclass
+class Reading:
+    """What the chunks of one answer have said so far."""
+
+    finish_reason: str | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def read(self, chunks: Sequence[Chunk]) -> ChatGenerationChunk | None:
+        """Take in the chunks; one chunk with all their text, or None if they have none."""
+        text, logprobs = "", []
+        for chunk in chunks:
+            self.usage = chunk.get("usage") or self.usage
+            self.timings = chunk.get("timings") or self.timings
+            for choice in chunk.get("choices", ()):
+                text += choice["delta"].get("content") or ""
+                logprobs += (choice.get("logprobs") or {}).get("content") or ()
+                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        return text_chunk(text, [token_logprobs(token) for token in logprobs]) if text or logprobs else None
+
+    def usage_metadata(self) -> UsageMetadata | None:
+        if not self.usage:
+            return None
+        cached = (self.usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        return usage(self.usage["prompt_tokens"], self.usage["completion_tokens"], cached)
+
+
+def token_logprobs(token: dict[str, Any]) -> dict[str, Any]:
+    """One generated token with the most likely ones in its place: {"token", "logprob", "top": [[token, logprob]]}."""
+    top = [[other["token"], other["logprob"]] for other in token["top_logprobs"]]
+    return {"token": token["token"], "logprob": token["logprob"], "top": top}
+
+
+def text_chunk(text: str, logprobs: Sequence[dict[str, Any]] = ()) -> ChatGenerationChunk:
+    metadata = {"logprobs": list(logprobs)} if logprobs else {}
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, response_metadata=metadata))
+
+
+def last_chunk(usage_metadata: UsageMetadata | None, **metadata: Any) -> ChatGenerationChunk:
+    """The chunk without text that ends an answer and tells what made it."""
+    return ChatGenerationChunk(
+        message=AIMessageChunk(
+            content="", chunk_position="last", usage_metadata=usage_metadata, response_metadata=metadata
+        )
+    )
+
+
+def usage(prompt_tokens: int, answer_tokens: int, cached_tokens: int = 0) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=prompt_tokens,
+        output_tokens=answer_tokens,
+        total_tokens=prompt_tokens + answer_tokens,
+        input_token_details=InputTokenDetails(cache_read=cached_tokens),
+    )

@@ -1,0 +1,165 @@
+"""Style examples become training rows: rendered by the one renderer, with retrieved passages and distractors."""
+
+import json
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from langchain_core.messages import BaseMessage
+from numpy.typing import NDArray
+
+from adapters.prompt import PromptTemplate, Turn, render
+from adapters.recipe import Mix
+from ingest.documents import Passage
+
+CITE = re.compile(r"\s*\[cite\]")
+WORD = re.compile(r"[a-z0-9]+")
+
+Vectors = NDArray[np.float32]
+
+
+class ExampleError(ValueError):
+    """A style example that cannot be used; the message names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class StyleExample:
+    """A question and its answer in the house style; `[cite]` marks where the passage's number goes.
+
+    `document` and `section` name the text that holds the answer; None where no document does.
+    """
+
+    id: str
+    document: str | None
+    section: str | None
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The passages that a split may see, with their unit vectors (n, d)."""
+
+    passages: tuple[Passage, ...]
+    vectors: Vectors
+
+    def ranked(self, question: NDArray[np.float32]) -> list[Passage]:
+        """All passages, the nearest to the question's unit vector (d,) first."""
+        return [self.passages[i] for i in np.argsort(-(self.vectors @ question), kind="stable")]
+
+    def only(self, documents: frozenset[str]) -> "Pool":
+        keep = [i for i, passage in enumerate(self.passages) if passage.source in documents]
+        return Pool(tuple(self.passages[i] for i in keep), self.vectors[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training row: what the model sees, and what it should say."""
+
+    example: str
+    messages: tuple[BaseMessage, ...]
+    completion: str
+
+
+def read_examples(paths: Iterable[Path]) -> list[StyleExample]:
+    """Read JSONL files; raises ExampleError at the first line that is not an example."""
+    examples = []
+    for path in paths:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                examples.append(StyleExample(**json.loads(line)))
+            except (json.JSONDecodeError, TypeError) as error:
+                raise ExampleError(f"{path}, line {number}: not a style example: {error}") from error
+    return examples
+
+
+def split_examples(
+    examples: Sequence[StyleExample], validation: frozenset[str], held_back: frozenset[str]
+) -> tuple[list[StyleExample], list[StyleExample]]:
+    """Training and validation examples, by document; every tenth refusal goes to validation."""
+    leaked = sorted({e.document for e in examples if e.document in held_back and e.document})
+    if leaked:
+        raise ExampleError(f"Held-back documents have style examples: {', '.join(leaked)}. Take them out.")
+    refusals = [e for e in examples if e.document is None]
+    chosen = {e.id for e in refusals[::10]} | {e.id for e in examples if e.document in validation}
+    return [e for e in examples if e.id not in chosen], [e for e in examples if e.id in chosen]
+
+
+def make_rows(
+    examples: Sequence[StyleExample],
+    questions: Vectors,
+    pool: Pool,
+    template: PromptTemplate,
+    mix: Mix,
+    no_answer: str,
+    seed: int,
+) -> list[Row]:
+    """Rows for the examples, whose questions have the unit vectors (n, d), with passages out of the pool."""
+    chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    rows = []
+    for example, vector in zip(examples, questions, strict=True):
+        ranked = pool.ranked(vector)
+        history = earlier(example, examples, chance) if chance.random() < mix.with_history else ()
+        prompt = None if chance.random() < mix.without_prompt else template
+        gold = gold_passage(example, pool.passages)
+        shown = with_gold(ranked, gold, mix, chance)
+        rows.append(row(example, render(prompt, example.question, shown, history), shown, gold, no_answer))
+        if gold and chance.random() < mix.without_gold:
+            others = [p for p in ranked if p.document_id != gold.document_id][: mix.passages]
+            rows.append(row(example, render(prompt, example.question, others, history), others, None, no_answer))
+        if chance.random() < mix.without_retrieval:
+            rows.append(row(example, render(prompt, example.question, None, history), (), None, no_answer))
+    return rows
+
+
+def with_gold(ranked: Sequence[Passage], gold: Passage | None, mix: Mix, chance: random.Random) -> list[Passage]:
+    """The nearest passages, the right one among them; often shuffled, so that its number says nothing."""
+    shown = list(ranked[: mix.passages])
+    if gold and gold not in shown:
+        shown[-1] = gold
+    if chance.random() < mix.shuffled:
+        chance.shuffle(shown)
+    return shown
+
+
+def row(
+    example: StyleExample,
+    messages: list[BaseMessage],
+    shown: Sequence[Passage],
+    gold: Passage | None,
+    no_answer: str,
+) -> Row:
+    answer = cited(example.answer, shown.index(gold) + 1) if gold else no_answer
+    return Row(example.id, tuple(messages), answer)
+
+
+def cited(answer: str, number: int) -> str:
+    return CITE.sub(f" [{number}]", answer)
+
+
+def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage | None:
+    """The passage of the example's section that shares most words with its answer; None for a refusal."""
+    answer = words(example.answer)
+
+    def fit(passage: Passage) -> tuple[bool, int]:
+        return example.section in passage.headings, len(answer & words(passage.text))
+
+    return max((p for p in passages if p.source == example.document), key=fit, default=None)
+
+
+def earlier(
+    example: StyleExample, examples: Sequence[StyleExample], chance: random.Random
+) -> tuple[Turn, ...]:
+    """One earlier turn about the same document, as a conversation would have it."""
+    others = [e for e in examples if e.document == example.document and e.section != example.section]
+    if not others:
+        return ()
+    other = chance.choice(others)
+    return (Turn(other.question, cited(other.answer, 1)),)
+
+
+def words(text: str) -> set[str]:
+    return set(WORD.findall(text.lower()))

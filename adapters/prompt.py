@@ -1,0 +1,121 @@
+"""THE prompt: one renderer for training and for serving."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import StrictUndefined, Template
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from ingest.documents import Passage
+
+BARE_SYSTEM = "You are a helpful assistant."
+CONTROL_TOKEN = re.compile(r"<\|[^|<>]{0,64}\|>")
+CITATION = re.compile(r"\s?\[(\d{1,2})\]")
+
+
+class PromptError(ValueError):
+    """A prompt template that is missing, or that lacks what a prompt needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier question and its answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A versioned template: a Jinja file with a `system` and a `user` block."""
+
+    name: str
+    version: int
+    text: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def load_prompt(folder: Path, label: str) -> PromptTemplate:
+    """Read `NAME@VERSION` from the file NAME.vVERSION.jinja, and check that both blocks are there."""
+    name, _, version = label.partition("@")
+    path = folder / f"{name}.v{version}.jinja"
+    if not re.fullmatch(r"[a-z0-9-]+@[1-9][0-9]*", label) or not path.is_file():
+        known = ", ".join(sorted(prompt_labels(folder))) or "none"
+        raise PromptError(f"No prompt {label!r}: expected NAME@VERSION out of {known}.")
+    template = PromptTemplate(name, int(version), path.read_text(encoding="utf-8"))
+    missing = {"system", "user"} - compiled(template).blocks.keys()
+    if missing:
+        raise PromptError(f"The prompt {path} has no block {', '.join(sorted(missing))}; add it.")
+    return template
+
+
+def prompt_labels(folder: Path) -> list[str]:
+    """The `NAME@VERSION` of every template in the folder."""
+    return [path.stem.replace(".v", "@") for path in sorted(folder.glob("*.v*.jinja"))]
+
+
+def compiled(template: PromptTemplate) -> Template:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
+    )
+    return environment.from_string(template.text)
+
+
+def render(
+    template: PromptTemplate | None,
+    question: str,
+    passages: Sequence[Passage] | None,
+    history: Sequence[Turn] = (),
+) -> list[BaseMessage]:
+    """The messages that the model sees.
+
+    `template` None is the prompt layer switched off: the bare question, with bare sources where there
+    are any. `passages` None is retrieval switched off; empty is retrieval that found nothing.
+    Control tokens of chat templates are taken out of everything that people or documents wrote.
+    """
+    sources = [(number, clean(p.place), source_text(p)) for number, p in enumerate(passages or (), start=1)]
+    retrieved = passages is not None
+    if template is None:
+        system, user = BARE_SYSTEM, bare_user(clean(question), sources)
+    else:
+        system = block(template, "system", retrieved=retrieved)
+        user = block(template, "user", retrieved=retrieved, sources=sources, question=clean(question))
+    return [SystemMessage(system), *earlier(history), HumanMessage(user)]
+
+
+def block(template: PromptTemplate, name: str, **values: object) -> str:
+    text = compiled(template)
+    return "".join(text.blocks[name](text.new_context(values))).strip()
+
+
+def bare_user(question: str, sources: Sequence[tuple[int, str, str]]) -> str:
+    blocks = [f"[{number}] {place}\n{text}" for number, place, text in sources]
+    return "\n\n".join((*blocks, question))
+
+
+def earlier(history: Sequence[Turn]) -> list[BaseMessage]:
+    """Earlier turns without their sources; their citation numbers would point to other passages now."""
+    messages: list[BaseMessage] = []
+    for turn in history:
+        messages += [HumanMessage(clean(turn.question)), AIMessage(CITATION.sub("", clean(turn.answer)))]
+    return messages
+
+
+def source_text(passage: Passage) -> str:
+    """A passage must not look like a citation or a turn of its own."""
+    return CITATION.sub(r" (\1)", clean(passage.text))
+
+
+def clean(text: str) -> str:
+    return CONTROL_TOKEN.sub("", text).strip()

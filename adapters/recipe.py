@@ -1,0 +1,86 @@
+"""One adapter's recipe: data, mix, LoRA and training values, read from one YAML file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class RecipeError(ValueError):
+    """A recipe file that cannot be followed; the message lists every error."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Part):
+    """Where the examples and their documents are; splits are by document, so that nothing leaks."""
+
+    examples: tuple[Path, ...]
+    documents: Path
+    validation: tuple[str, ...]
+    held_back: tuple[str, ...]
+
+
+class Mix(Part):
+    """How rows are made from examples. Shares are of all examples.
+
+    `without_gold` examples come once more with the right passage taken away, and are then refused.
+    """
+
+    passages: int = Field(gt=0)
+    shuffled: Share
+    without_gold: Share
+    without_retrieval: Share
+    without_prompt: Share
+    with_history: Share
+
+
+class Lora(Part):
+    rank: int = Field(gt=0, le=64)
+    alpha: int = Field(gt=0)
+    dropout: Share
+
+
+class Training(Part):
+    """`max_tokens` bounds a whole row; over 1 % longer rows is an error. `patience` counts evaluations."""
+
+    learning_rate: float = Field(gt=0)
+    epochs: float = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    warmup_share: Share
+    weight_decay: float = Field(ge=0)
+    max_tokens: int = Field(gt=0)
+    evaluate_every: int = Field(gt=0)
+    patience: int = Field(gt=0)
+    seed: int
+
+
+class Recipe(Part):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    prompt: str
+    no_answer: str
+    data: Data
+    mix: Mix
+    lora: Lora
+    training: Training
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Relative paths in the file start at its folder. Raises RecipeError."""
+    try:
+        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
+    folder = path.resolve().parent
+    data = recipe.data.model_copy(
+        update={
+            "examples": tuple(folder / example for example in recipe.data.examples),
+            "documents": folder / recipe.data.documents,
+        }
+    )
+    return recipe.model_copy(update={"data": data})

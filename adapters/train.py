@@ -1,0 +1,163 @@
+"""One LoRA recipe, read from top to bottom: TRL and PEFT on the dequantised base."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from langchain_core.messages import BaseMessage
+from peft import LoraConfig, PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase
+from trl import SFTConfig, SFTTrainer
+
+from adapters.examples import Row
+from adapters.recipe import Lora, Recipe, Training
+
+WEIGHTS = "adapter_model.safetensors"
+ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+class TrainingError(RuntimeError):
+    """Training cannot start or went wrong; the message says what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The folder with PEFT's two files, the minutes it took (of this run), and the losses by step."""
+
+    folder: Path
+    minutes: float
+    steps: int
+    losses: tuple[dict[str, float], ...]
+
+
+def train(
+    recipe: Recipe,
+    base: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Row],
+    validation: Sequence[Row],
+    work: Path,
+) -> Trained:
+    """Train on the rows and keep the weights of the best evaluation.
+
+    `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last.
+    Raises TrainingError when over 1 % of the rows are too long, or when a row's end is not learnt.
+    """
+    check_lengths(rows, tokenizer, recipe.training.max_tokens)
+    trainer = SFTTrainer(
+        model=str(base),
+        args=arguments(recipe.training, work),
+        train_dataset=dataset(rows),
+        eval_dataset=dataset(validation),
+        processing_class=tokenizer,
+        peft_config=lora(recipe.lora),
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.training.patience)],
+    )
+    check_end_is_learnt(trainer, tokenizer)
+    start = time.monotonic()
+    trainer.train(resume_from_checkpoint=any(work.glob("checkpoint-*")))
+    minutes = (time.monotonic() - start) / 60
+    folder = save(trainer.model, work / "adapter")
+    return Trained(folder, minutes, trainer.state.global_step, losses(trainer))
+
+
+def lora(values: Lora) -> LoraConfig:
+    """Plain LoRA on all linear layers: the subset that llama.cpp, vLLM and PEFT all serve."""
+    return LoraConfig(
+        r=values.rank,
+        lora_alpha=values.alpha,
+        lora_dropout=values.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
+def arguments(values: Training, work: Path) -> SFTConfig:
+    gpu = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(work),
+        learning_rate=values.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=values.warmup_share,
+        weight_decay=values.weight_decay,
+        num_train_epochs=values.epochs,
+        per_device_train_batch_size=values.batch_size,
+        per_device_eval_batch_size=values.batch_size,
+        max_length=values.max_tokens,
+        completion_only_loss=True,
+        gradient_checkpointing=False,
+        use_cpu=not gpu,
+        bf16=True,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        eval_steps=values.evaluate_every,
+        save_strategy="steps",
+        save_steps=values.evaluate_every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=5,
+        dataloader_pin_memory=gpu,
+        seed=values.seed,
+        report_to="none",
+    )
+
+
+def dataset(rows: Sequence[Row]) -> Dataset:
+    return Dataset.from_list(
+        [
+            {"prompt": as_dicts(row.messages), "completion": [{"role": "assistant", "content": row.completion}]}
+            for row in rows
+        ]
+    )
+
+
+def as_dicts(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
+    """LangChain's messages as the dictionaries that chat templates take."""
+    return [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
+
+
+def check_lengths(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, most: int) -> None:
+    long = [row.example for row in rows if tokens(row, tokenizer) > most]
+    if len(long) > len(rows) / 100:
+        raise TrainingError(
+            f"{len(long)} of {len(rows)} rows have over {most} tokens (at most 1 % may): {', '.join(long[:5])}. "
+            "Show fewer passages, or raise training.max_tokens."
+        )
+
+
+def tokens(row: Row, tokenizer: PreTrainedTokenizerBase) -> int:
+    messages = [*as_dicts(row.messages), {"role": "assistant", "content": row.completion}]
+    return len(tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"])
+
+
+def check_end_is_learnt(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase) -> None:
+    """An adapter that never learnt to stop never stops: the end token must be among the labels."""
+    batch = next(iter(trainer.get_train_dataloader()))
+    ended = (batch["labels"] == tokenizer.eos_token_id).any(dim=1)
+    if not bool(ended.all()):
+        raise TrainingError(f"{int((~ended).sum())} of {len(ended)} rows do not train {tokenizer.eos_token!r}.")
+
+
+def save(model: PeftModel, folder: Path) -> Path:
+    """PEFT's two files, the weights as bfloat16; a weight that is not finite is an error."""
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(folder / WEIGHTS).items()}
+    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise TrainingError(f"Training diverged: {len(broken)} weights are not finite. Lower the learning rate.")
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    return folder
+
+
+def losses(trainer: SFTTrainer) -> tuple[dict[str, float], ...]:
+    keep = ("step", "loss", "eval_loss")
+    history: list[dict[str, Any]] = trainer.state.log_history
+    return tuple({key: entry[key] for key in keep if key in entry} for entry in history)

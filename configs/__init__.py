@@ -1,0 +1,1 @@
+"""Values: every setting once, and the one place that reads files and the environment for them."""

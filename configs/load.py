@@ -1,0 +1,144 @@
+"""Settings from YAML and the environment; the only reader of the environment."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from configs.settings import Settings
+
+PREFIX = "TRIPTYCH__"
+DEFAULTS = Path(__file__).with_name("default.yaml")
+HOSPITAL = Path(__file__).with_name("hospital") / "settings.yaml"
+PACK_PATHS = (
+    ("documents",),
+    ("layers", "prompt", "folder"),
+    ("layers", "adapter", "folder"),
+    ("guard", "emergencies"),
+)
+
+Key = tuple[str, ...]
+
+
+class ConfigurationError(ValueError):
+    """All that is wrong with the settings, a line each with its place."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings, and for each key where its value came from."""
+
+    settings: Settings
+    origins: Mapping[Key, str]
+
+
+def current_environment() -> Mapping[str, str]:
+    return os.environ
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+    """Merge default.yaml, the file at `path` (TRIPTYCH_CONFIG or the hospital pack if None) and the environment.
+
+    Raises ConfigurationError that tells every error at once.
+    """
+    chosen = path or Path(environ.get("TRIPTYCH_CONFIG", HOSPITAL))
+    values: dict[Key, Any] = {}
+    origins: dict[Key, str] = {}
+    for origin, layer in (
+        (str(DEFAULTS), flat(read_yaml(DEFAULTS))),
+        (str(chosen), flat(read_yaml(chosen))),
+        ("environment", environment_values(environ)),
+    ):
+        forget_replaced(values, origins, layer)
+        values |= layer
+        origins |= dict.fromkeys(layer, origin)
+    return Loaded(validated(nested(values), origins), origins)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: there is no such settings file")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: expected keys and values, got {type(content).__name__}")
+    return resolved(content, path.resolve().parent)
+
+
+def resolved(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make the pack's relative paths absolute: they start at the folder of the file that names them."""
+    for key in PACK_PATHS:
+        section: Any = content
+        for name in key[:-1]:
+            section = section.get(name) if isinstance(section, dict) else None
+        if isinstance(section, dict) and key[-1] in section:
+            section[key[-1]] = absolute(section[key[-1]], folder)
+    return content
+
+
+def absolute(value: Any, folder: Path) -> Any:
+    if isinstance(value, list):
+        return [absolute(item, folder) for item in value]
+    return str(folder / value) if isinstance(value, str) else value
+
+
+def flat(content: Mapping[str, Any], above: Key = ()) -> dict[Key, Any]:
+    """Nested sections as one mapping from key path to value; an empty section is a value."""
+    found: dict[Key, Any] = {}
+    for name, value in content.items():
+        key = (*above, str(name))
+        found |= flat(value, key) if isinstance(value, dict) and value else {key: value}
+    return found
+
+
+def nested(values: Mapping[Key, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in values.items():
+        section = content
+        for name in key[:-1]:
+            section = section.setdefault(name, {})
+        section[key[-1]] = value
+    return content
+
+
+def forget_replaced(values: dict[Key, Any], origins: dict[Key, str], layer: Mapping[Key, Any]) -> None:
+    """A value replaces a whole section of the same name, and a section replaces a value."""
+    for key in list(values):
+        if any(shorter_first(key, new) for new in layer):
+            del values[key], origins[key]
+
+
+def shorter_first(old: Key, new: Key) -> bool:
+    shared = min(len(old), len(new))
+    return len(old) != len(new) and old[:shared] == new[:shared]
+
+
+def environment_values(environ: Mapping[str, str]) -> dict[Key, Any]:
+    """TRIPTYCH__SECTION__KEY=VALUE, the value read as YAML."""
+    found: dict[Key, Any] = {}
+    for name, value in environ.items():
+        if name.startswith(PREFIX):
+            found[tuple(name.removeprefix(PREFIX).lower().split("__"))] = yaml.safe_load(value)
+    return found
+
+
+def validated(content: dict[str, Any], origins: Mapping[Key, str]) -> Settings:
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        lines = "\n".join(described(error, origins))
+        raise ConfigurationError(f"The settings have {error.error_count()} error(s):\n{lines}") from error
+
+
+def described(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        key = tuple(str(part) for part in problem["loc"])
+        origin = next((origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origins), "settings")
+        got = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
+        yield f"  {'.'.join(key) or 'settings'} ({origin}): {problem['msg']}{got}"

@@ -1,0 +1,201 @@
+"""Every setting once, with its type, its bounds and its unit; the defaults stand in default.yaml."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
+PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
+CollectionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def spelled_out(value: Any) -> Any:
+    """YAML 1.1 reads a bare `on` as true; both spellings mean the same switch."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["on", "off"], BeforeValidator(spelled_out)]
+
+
+class Section(BaseModel):
+    """A part of the settings: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Model(Section):
+    """A model's place (package:, file: or hub: URI) and the SHA-256 its weights must have."""
+
+    model: str = Field(pattern=r"^(package|file|hub):.+")
+    sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Data(Section):
+    folder: Path
+
+
+class Server(Section):
+    """`admin_key` null: a random key is made at the first start and kept in the data folder."""
+
+    host: str
+    port: int = Field(ge=0, le=65535)
+    admin_key: SecretStr | None
+    max_body_bytes: int = Field(gt=0)
+    max_upload_bytes: int = Field(gt=0)
+    max_question_characters: int = Field(gt=0)
+    max_concurrent_answers: int = Field(gt=0)
+    heartbeat_seconds: float = Field(gt=0, le=60)
+    shutdown_seconds: int = Field(ge=0)
+
+
+class Library(Section):
+    """`url` null: SQLite in the data folder; otherwise a PostgreSQL URL."""
+
+    url: str | None
+
+
+class Index(Section):
+    kind: Literal["embedded", "server"]
+    host: str
+    port: int = Field(gt=0, le=65535)
+
+
+class Embedder(Model):
+    batch_size: int = Field(gt=0)
+
+
+class Splitter(Section):
+    """Lengths in the embedder's own tokens; `max_tokens` counts title and headings too."""
+
+    max_tokens: int = Field(gt=16, le=512)
+    overlap_tokens: int = Field(ge=0)
+
+
+class PromptLayer(Section):
+    switch: Switch
+    name: PromptLabel
+    folder: Path
+
+
+class RetrievalLayer(Section):
+    """`min_score`: passages below it are not shown; the score runs from 0 to 1."""
+
+    switch: Switch
+    collection: CollectionName
+    passages: int = Field(gt=0, le=20)
+    candidates: int = Field(gt=0, le=1000)
+    dense_weight: Share
+    min_score: Share
+
+
+class AdapterLayer(Section):
+    """`name` alone means the promoted version; `folder` holds the adapters that the pack ships."""
+
+    switch: Switch
+    name: AdapterName
+    folder: Path
+
+
+class Layers(Section):
+    prompt: PromptLayer
+    retrieval: RetrievalLayer
+    adapter: AdapterLayer
+
+
+class OpenAIServer(Section):
+    """`adapters` maps name@version to the model name under which the server serves it."""
+
+    url: str
+    model: str
+    api_key: SecretStr | None
+    adapters: dict[str, str]
+
+
+class LangChainModel(Section):
+    """A string that LangChain's `init_chat_model` knows, such as `anthropic:NAME`, and its options."""
+
+    model: str
+    options: dict[str, Any]
+
+
+class Engine(Section):
+    """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request."""
+
+    kind: Literal["llamacpp", "peft", "openai", "langchain"]
+    base: Model
+    context_tokens: int = Field(ge=256)
+    slots: int = Field(gt=0, le=64)
+    threads: int = Field(ge=0)
+    openai: OpenAIServer
+    langchain: LangChainModel
+
+
+class Sampling(Section):
+    max_tokens: int = Field(gt=0)
+    temperature: float = Field(ge=0, le=2)
+    top_p: float = Field(gt=0, le=1)
+    seed: int = Field(ge=0)
+
+
+class Conversation(Section):
+    """`history_turns`: how many earlier turns the model and the search see."""
+
+    history_turns: int = Field(ge=0, le=20)
+
+
+class Guard(Section):
+    """`no_answer` is said when retrieval finds nothing."""
+
+    emergencies: Path
+    no_answer: str
+
+
+class Arm(Section):
+    """`value` is `on`, `off`, or what to put in the layer: a prompt label, a collection, an adapter."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    value: Annotated[str, BeforeValidator(spelled_out)]
+    share: Share
+
+
+class Experiment(Section):
+    key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")
+    factor: Literal["prompt", "retrieval", "adapter"]
+    seed: str
+    coverage: Share
+    active: bool
+    arms: tuple[Arm, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def shares_make_a_whole(self) -> "Experiment":
+        total = sum(arm.share for arm in self.arms)
+        if not 0.99 <= total <= 1.01:
+            raise ValueError(f"the arms' shares add up to {total:g}, expected 1")
+        return self
+
+
+class Settings(Section):
+    name: str
+    documents: tuple[Path, ...]
+    data: Data
+    server: Server
+    library: Library
+    index: Index
+    embedder: Embedder
+    splitter: Splitter
+    layers: Layers
+    engine: Engine
+    sampling: Sampling
+    conversation: Conversation
+    guard: Guard
+    experiments: tuple[Experiment, ...]
+
+    @model_validator(mode="after")
+    def one_experiment_a_factor(self) -> "Settings":
+        factors = [experiment.factor for experiment in self.experiments if experiment.active]
+        twice = sorted({factor for factor in factors if factors.count(factor) > 1})
+        if twice:
+            raise ValueError(f"more than one active experiment on {', '.join(twice)}; stop all but one")
+        return self

@@ -1,0 +1,1 @@
+"""Documents and their index: parse, split, embed, store the truth, derive the vector index."""

@@ -1,0 +1,113 @@
+"""The connection to SQLite or PostgreSQL: durable commits, many readers, one writer at a time."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy.exc import OperationalError
+
+from ingest.library_schema import VERSION, WORDS, library_version, metadata
+
+_WRITER_LOCK = 7_401_226  # any number, the same in every process that writes to one PostgreSQL database
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # FULL: what was acknowledged survives a power cut too, not only a killed process.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 10000",
+    # Deleted text is overwritten, not only unlinked.
+    "PRAGMA secure_delete = ON",
+)
+
+
+class LibraryError(Exception):
+    """The library cannot be opened; the message says why and what to do."""
+
+
+class Database:
+    """Safe to use from several threads."""
+
+    def __init__(self, url: URL | str) -> None:
+        self._engine = _engine(make_url(url))
+        self._writing = threading.RLock()
+        try:
+            with self.write() as connection:
+                _create_or_check(connection)
+        except OperationalError as error:
+            place = self._engine.url.render_as_string(hide_password=True)
+            raise LibraryError(f"The library at {place} cannot be opened: {error.orig}") from None
+
+    @property
+    def dialect(self) -> str:
+        return self._engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed at the end of the block."""
+        with self._writing, self._engine.begin() as connection:
+            if self.dialect == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+            yield connection
+
+    def compact(self) -> None:
+        """Removes the traces of deleted text from the word index and the log."""
+        if self.dialect == "sqlite":
+            with self.write() as connection:
+                connection.exec_driver_sql("INSERT INTO chunk_words(chunk_words) VALUES ('optimize')")
+            with self._writing, self._engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def library_url(url: str | None, folder: Path) -> URL:
+    """The given database, with psycopg for PostgreSQL; without one the file library.db in the folder."""
+    if url is None:
+        return URL.create("sqlite", database=str(folder / "library.db"))
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def _engine(url: URL) -> Engine:
+    engine = create_engine(url, pool_size=16)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # The driver's own transactions leave out SELECT and DDL: switched off, and begun by hand below.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _create_or_check(connection: Connection) -> None:
+    if not inspect(connection).has_table(library_version.name):
+        metadata.create_all(connection)
+        for statement in WORDS[connection.dialect.name]:
+            connection.exec_driver_sql(statement)
+        connection.execute(insert(library_version), {"version": VERSION})
+    found = connection.execute(select(library_version.c.version)).scalar_one()
+    if found != VERSION:
+        raise LibraryError(
+            f"The library has version {found}, this program reads version {VERSION}. "
+            "Use the program that wrote it, or ingest the documents again into an empty data folder."
+        )

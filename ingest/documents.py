@@ -1,0 +1,83 @@
+"""The words that all folders share: documents, chunks, passages, and their ids."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A run of text under one heading path, outermost heading first (without the title)."""
+
+    headings: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One parsed file. `source` is its path below the folder that was ingested, with forward slashes."""
+
+    source: str
+    title: str
+    sections: tuple[Section, ...]
+    content_hash: str
+    labels: frozenset[str] = field(default=frozenset({PUBLIC}))
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document that fits the embedder together with its title and heading path."""
+
+    id: str
+    position: int
+    title: str
+    headings: tuple[str, ...]
+    text: str
+
+    @property
+    def embedded_text(self) -> str:
+        """What is embedded and searched by keyword: where the text stands, then the text."""
+        return "\n".join((" > ".join((self.title, *self.headings)), self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that retrieval chose. `score` is the fused score in 0..1; higher is better."""
+
+    chunk_id: str
+    document_id: str
+    source: str
+    title: str
+    headings: tuple[str, ...]
+    position: int
+    text: str
+    score: float = 0.0
+
+    @property
+    def place(self) -> str:
+        """Where the passage stands, for people: 'Title > Heading'."""
+        return " > ".join((self.title, *self.headings))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk id with the score of one search; higher is better."""
+
+    chunk_id: str
+    score: float
+
+
+def content_hash(content: bytes) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def document_id(collection_id: str, source: str) -> str:
+    """A document keeps its id over its revisions: collection and source make it."""
+    return hashlib.sha256(f"{collection_id}\0{source}".encode()).hexdigest()[:16]
+
+
+def chunk_id(document: str, revision: str, position: int) -> str:
+    """A chunk's id changes with its document's content: a stale one can never be mistaken for a live one."""
+    return hashlib.sha256(f"{document}\0{revision}\0{position}".encode()).hexdigest()[:24]

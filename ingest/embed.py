@@ -1,0 +1,98 @@
+"""The embedder: texts to vectors, and the only place that knows sentence-transformers."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from ingest.models import WEIGHTS, ModelError, file_sha256
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Vectors = NDArray[np.float32]
+
+_NEEDED = (WEIGHTS, "tokenizer.json", "modules.json", "sentence_bert_config.json")
+
+
+class Embedder:
+    """A sentence-transformers folder. Safe to call from several threads; one of them computes at a time.
+
+    The tokenizer is there at once. The network is loaded by `load` or at the first text, since that takes
+    seconds and much of what an ingest does needs no vectors.
+    """
+
+    def __init__(self, path: Path, batch_size: int = 32, device: str = "cpu") -> None:
+        missing = [name for name in _NEEDED if not (path / name).is_file()]
+        if missing:
+            raise ModelError(
+                f"{path} is not a sentence-transformers folder: {', '.join(missing)} is missing."
+            )
+        self._path = path
+        self._batch_size = batch_size
+        self._device = device
+        self._lock = threading.Lock()
+        self._counter = Tokenizer.from_file(str(path / "tokenizer.json"))
+        self._counter.no_truncation()
+        self._counter.no_padding()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when the same text would get another vector."""
+        files = [self._path / WEIGHTS, *sorted(self._path.rglob("*.json"))]
+        return hashlib.sha256(" ".join(map(file_sha256, files)).encode()).hexdigest()[:12]
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """How many tokens of a text are read, the model's own two marks not counted."""
+        settings = json.loads((self._path / "sentence_bert_config.json").read_text(encoding="utf-8"))
+        length = settings.get("max_seq_length") or self.load().max_seq_length or 0
+        return int(length) - self._counter.num_special_tokens_to_add(is_pair=False)
+
+    @property
+    def dimension(self) -> int:
+        return int(self.load().get_embedding_dimension() or 0)
+
+    def count_tokens(self, text: str) -> int:
+        """The text's length in the model's tokens, the model's own two marks not counted."""
+        return len(self._counter.encode(text, add_special_tokens=False).ids)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Passages to vectors of length 1, a row each."""
+        return self._encode(texts, self.load().encode_document)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Questions to vectors of length 1: some models mark questions and passages differently."""
+        return self._encode(texts, self.load().encode_query)
+
+    def load(self) -> "SentenceTransformer":
+        with self._lock:
+            return self._model
+
+    def _encode(self, texts: Sequence[str], encode: Any) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        with self._lock:
+            # The library sorts the texts by length, so that little is spent on padding.
+            vectors = encode(
+                list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+    @cached_property
+    def _model(self) -> "SentenceTransformer":
+        # Imported here, since it takes seconds and most commands never need it; the switch for progress bars
+        # is read by the second import.
+        from huggingface_hub.utils import disable_progress_bars
+
+        disable_progress_bars()
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(str(self._path), device=self._device, local_files_only=True)

@@ -1,0 +1,72 @@
+"""Keyword search in the library: a person's question to a safe query, ranked by the database."""
+
+import re
+from collections.abc import Collection as Items
+
+from sqlalchemy import Connection, String, bindparam, text
+
+from ingest.documents import Hit
+
+# A word in the title says more than a word in the text.
+_WEIGHTS = {"title": 2.0, "headings": 1.5, "text": 1.0}
+_MAX_WORDS = 64
+
+_STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """a about am an and any are as at be been being but by can could d did do does doing don
+        for from get had has have having he her here him his how i if in into is it its just ll
+        m me mine my no not of on or our re s shall she should so some such t than that the
+        their them then there these they this those to too ve was we were what when where which
+        who whom why will with would you your""",
+    )
+)
+
+_ALLOWED = """
+    documents.collection_id = :collection_id
+    AND EXISTS (SELECT 1 FROM labels WHERE labels.document_id = documents.id AND labels.label IN :labels)
+"""
+_SQLITE = f"""
+    SELECT chunks.id, -bm25(chunk_words, :title, :headings, :text) AS score
+    FROM chunk_words
+    JOIN chunks ON chunks.number = chunk_words.rowid
+    JOIN documents ON documents.id = chunks.document_id
+    WHERE chunk_words MATCH :query AND {_ALLOWED}
+    ORDER BY score DESC, chunks.id LIMIT :limit
+"""  # noqa: S608
+_POSTGRES = f"""
+    SELECT chunks.id, ts_rank_cd(ARRAY[0, :text, :headings, :title]::real[], words, query, 1) AS score
+    FROM to_tsquery('english', :query) AS query, chunks
+    JOIN documents ON documents.id = chunks.document_id
+    WHERE chunks.words @@ query AND {_ALLOWED}
+    ORDER BY score DESC, chunks.id LIMIT :limit
+"""  # noqa: S608
+
+
+def search_words(
+    connection: Connection, collection_id: str, question: str, limit: int, labels: Items[str]
+) -> list[Hit]:
+    """The chunks that share the most telling words with the question, best first."""
+    words = search_terms(question)
+    if not words:
+        return []
+    sqlite = connection.dialect.name == "sqlite"
+    statement = text(_SQLITE if sqlite else _POSTGRES).bindparams(bindparam("labels", type_=String, expanding=True))
+    values = {
+        "query": " OR ".join(f'"{word}"' for word in words)
+        if sqlite
+        else " | ".join(f"'{word}'" for word in words),
+        "collection_id": collection_id,
+        "labels": list(labels),
+        "limit": limit,
+        # PostgreSQL wants weights up to 1 and only compares them; BM25 counts them as repetitions of the word.
+        **{name: weight if sqlite else weight / max(_WEIGHTS.values()) for name, weight in _WEIGHTS.items()},
+    }
+    return [Hit(row.id, row.score) for row in connection.execute(statement, values)]
+
+
+def search_terms(question: str) -> list[str]:
+    """The question's different words without stop words; only letters and digits, so safe in any query."""
+    words = list(dict.fromkeys(re.findall(r"[^\W_]+", question.lower())))
+    telling = [word for word in words if word not in _STOP_WORDS]
+    return (telling or words)[:_MAX_WORDS]

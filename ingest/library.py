@@ -1,0 +1,295 @@
+"""The library: the only truth about documents, their chunks, vectors and labels."""
+
+import json
+from collections.abc import Collection as Items
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, true, update
+
+from ingest.database import Database, library_url
+from ingest.documents import Chunk, Document, Hit, Passage, Section, document_id
+from ingest.embed import Vectors
+from ingest.jobs import JobLog
+from ingest.keyword import search_words
+from ingest.library_schema import chunks, collections, documents, failures, labels, outbox
+from ingest.outbox import Outbox, record_change
+from ingest.records import Collection, CollectionStats, DocumentSummary, Failure, now
+from ingest.stored_vectors import StoredVectors, allowed, to_bytes, to_chunk, to_headings
+
+
+def open_library(url: str | None, folder: Path) -> "Library":
+    """The library at the database URL, or in the folder's file library.db; made if it is not there."""
+    return Library(Database(library_url(url, folder)))
+
+
+class Library:
+    """Safe to use from several threads; every method that writes is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.jobs = JobLog(database)
+        self.outbox = Outbox(database)
+        self.vectors = StoredVectors(database)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def compact(self) -> None:
+        """Removes the traces of deleted text from the database's files."""
+        self._database.compact()
+
+    # Collections
+
+    def ensure_collection(self, name: str, fingerprint: str) -> Collection:
+        """The collection of that fingerprint; the first of a name serves at once."""
+        wanted = Collection(f"{name}-{fingerprint}", name, fingerprint, self.serving_collection(name) is None)
+        with self._database.write() as connection:
+            found = connection.execute(select(collections).where(collections.c.id == wanted.id)).one_or_none()
+            if found is None:
+                values = {
+                    "id": wanted.id,
+                    "name": name,
+                    "fingerprint": fingerprint,
+                    "serving": wanted.serving,
+                }
+                connection.execute(insert(collections), values)
+        return Collection(*found) if found else wanted
+
+    def serving_collection(self, name: str) -> Collection | None:
+        return next((collection for collection in self.collections(name) if collection.serving), None)
+
+    def collections(self, name: str | None = None) -> list[Collection]:
+        condition = true() if name is None else collections.c.name == name
+        with self._database.read() as connection:
+            rows = connection.execute(select(collections).where(condition).order_by(collections.c.id)).all()
+        return [Collection(*row) for row in rows]
+
+    def switch_collection(self, collection: Collection) -> None:
+        """From now on this one serves under its name."""
+        others = update(collections).where(collections.c.name == collection.name).values(serving=False)
+        chosen = update(collections).where(collections.c.id == collection.id).values(serving=True)
+        with self._database.write() as connection:
+            connection.execute(others)
+            connection.execute(chosen)
+
+    def drop_collection(self, collection_id: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(outbox).where(outbox.c.collection_id == collection_id))
+            owned = select(documents.c.id).where(documents.c.collection_id == collection_id)
+            connection.execute(delete(chunks).where(chunks.c.document_id.in_(owned)))
+            connection.execute(delete(collections).where(collections.c.id == collection_id))
+
+    # Documents
+
+    def put_document(
+        self, collection_id: str, document: Document, pieces: Sequence[Chunk], vectors: Vectors
+    ) -> None:
+        """Replaces the document as a whole and forgets its failure. `vectors` has a row for each piece."""
+        if len(pieces) != len(vectors):
+            raise ValueError(
+                f"Each chunk needs one vector, got {len(pieces)} chunks and {len(vectors)} vectors."
+            )
+        identity = document_id(collection_id, document.source)
+        with self._database.write() as connection:
+            removed = _delete_document(connection, identity)
+            connection.execute(insert(documents), _document_values(collection_id, identity, document))
+            connection.execute(insert(labels), _label_values(identity, document.labels))
+            connection.execute(insert(chunks), _chunk_values(identity, pieces, vectors))
+            record_change(connection, collection_id, identity, removed)
+            named = select(collections.c.name).where(collections.c.id == collection_id)
+            connection.execute(
+                delete(failures).where(failures.c.source == document.source, failures.c.collection.in_(named))
+            )
+
+    def remove_document(self, collection_id: str, source: str) -> bool:
+        """Whether there was such a document."""
+        identity = document_id(collection_id, source)
+        with self._database.write() as connection:
+            removed = _delete_document(connection, identity)
+            if removed:
+                record_change(connection, collection_id, identity, removed)
+        return bool(removed)
+
+    def set_labels(self, collection_id: str, source: str, new: Items[str]) -> None:
+        identity = document_id(collection_id, source)
+        with self._database.write() as connection:
+            connection.execute(delete(labels).where(labels.c.document_id == identity))
+            connection.execute(insert(labels), _label_values(identity, new))
+
+    def document_hashes(self, collection_id: str) -> dict[str, str]:
+        """Source -> content hash."""
+        columns = select(documents.c.source, documents.c.content_hash)
+        with self._database.read() as connection:
+            rows = connection.execute(columns.where(documents.c.collection_id == collection_id)).all()
+        return {row.source: row.content_hash for row in rows}
+
+    def document_labels(self, collection_id: str) -> dict[str, frozenset[str]]:
+        """Source -> labels."""
+        return {document.source: frozenset(document.labels) for document in self.documents(collection_id)}
+
+    def documents(self, collection_id: str) -> list[DocumentSummary]:
+        """All documents by source."""
+        with self._database.read() as connection:
+            return _summaries(connection, select(documents).where(documents.c.collection_id == collection_id))
+
+    def document(self, collection_id: str, source: str) -> tuple[DocumentSummary, list[Chunk]] | None:
+        identity = document_id(collection_id, source)
+        with self._database.read() as connection:
+            found = _summaries(connection, select(documents).where(documents.c.id == identity))
+            ordered = select(chunks).where(chunks.c.document_id == identity).order_by(chunks.c.position)
+            rows = connection.execute(ordered).all()
+        return (found[0], [to_chunk(row) for row in rows]) if found else None
+
+    def parsed_document(self, collection_id: str, source: str) -> Document | None:
+        """The document as it was parsed, for another splitter or embedder."""
+        identity = document_id(collection_id, source)
+        with self._database.read() as connection:
+            row = connection.execute(select(documents).where(documents.c.id == identity)).one_or_none()
+            named = (
+                connection.execute(select(labels.c.label).where(labels.c.document_id == identity))
+                .scalars()
+                .all()
+            )
+        if row is None:
+            return None
+        sections = tuple(Section(tuple(headings), text) for headings, text in json.loads(row.sections))
+        return Document(row.source, row.title, sections, row.content_hash, frozenset(named))
+
+    def passages(self, collection_id: str, chunk_ids: Items[str], readers: Items[str]) -> dict[str, Passage]:
+        """Those of the chunks that are alive and that someone with one of these labels may read."""
+        columns = select(chunks, documents.c.source).join(documents)
+        statement = columns.where(
+            documents.c.collection_id == collection_id, chunks.c.id.in_(chunk_ids), allowed(readers)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return {row.id: _passage(row) for row in rows}
+
+    # Search
+
+    def keyword_search(self, collection_id: str, query: str, limit: int, readers: Items[str]) -> list[Hit]:
+        """The best chunks by their words, of documents with one of these labels."""
+        with self._database.read() as connection:
+            return search_words(connection, collection_id, query, limit, readers)
+
+    def exact_search(
+        self, collection_id: str, vector: Vectors, limit: int, readers: Items[str] | None = None
+    ) -> list[Hit]:
+        """The nearest chunks by cosine, without an index."""
+        return self.vectors.search(collection_id, vector, limit, readers)
+
+    # Failures
+
+    def record_failure(self, collection: str, source: str, reason: str) -> None:
+        """Keeps why a file of the named collection is not in, or not in its newest form."""
+        values = {"collection": collection, "source": source, "reason": reason, "happened": now()}
+        with self._database.write() as connection:
+            connection.execute(delete(failures).where(_one_failure(collection, [source])))
+            connection.execute(insert(failures), values)
+
+    def clear_failures(self, collection: str, sources: Items[str]) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(failures).where(_one_failure(collection, sources)))
+
+    def failures(self, collection: str) -> list[Failure]:
+        columns = select(failures.c.source, failures.c.reason, failures.c.happened)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                columns.where(failures.c.collection == collection).order_by("source")
+            ).all()
+        return [Failure(*row) for row in rows]
+
+    def stats(self) -> list[CollectionStats]:
+        with self._database.read() as connection:
+            return [CollectionStats(*row) for row in connection.execute(_stats()).all()]
+
+
+def _one_failure(collection: str, sources: Items[str]) -> Any:
+    return (failures.c.collection == collection) & failures.c.source.in_(sources)
+
+
+def _delete_document(connection: Connection, identity: str) -> list[str]:
+    """Deletes the document with all that hangs on it; the ids of its chunks."""
+    removed = connection.execute(select(chunks.c.id).where(chunks.c.document_id == identity)).scalars().all()
+    connection.execute(delete(chunks).where(chunks.c.document_id == identity))
+    connection.execute(delete(documents).where(documents.c.id == identity))
+    return list(removed)
+
+
+def _document_values(collection_id: str, identity: str, document: Document) -> dict[str, Any]:
+    sections = [[section.headings, section.text] for section in document.sections]
+    return {
+        "id": identity,
+        "collection_id": collection_id,
+        "source": document.source,
+        "title": document.title,
+        "content_hash": document.content_hash,
+        "sections": json.dumps(sections, ensure_ascii=False),
+        "updated": now(),
+    }
+
+
+def _label_values(identity: str, named: Items[str]) -> list[dict[str, str]]:
+    if not named:
+        raise ValueError("A document needs at least one label, or nobody could read it.")
+    return [{"document_id": identity, "label": label} for label in sorted(named)]
+
+
+def _chunk_values(identity: str, pieces: Sequence[Chunk], vectors: Vectors) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": piece.id,
+            "document_id": identity,
+            "position": piece.position,
+            "title": piece.title,
+            "headings": "\n".join(piece.headings),
+            "text": piece.text,
+            "vector": vector,
+        }
+        for piece, vector in zip(pieces, to_bytes(vectors), strict=True)
+    ]
+
+
+def _summaries(connection: Connection, statement: Select[Any]) -> list[DocumentSummary]:
+    chosen = statement.order_by(documents.c.source).subquery()
+    counted: dict[str, int] = dict(
+        connection.execute(
+            select(chunks.c.document_id, func.count())
+            .join(chosen, chosen.c.id == chunks.c.document_id)
+            .group_by(chunks.c.document_id)
+        ).all()
+    )
+    named: dict[str, list[str]] = {}
+    for row in connection.execute(select(labels).join(chosen, chosen.c.id == labels.c.document_id)):
+        named.setdefault(row.document_id, []).append(row.label)
+    return [
+        DocumentSummary(
+            row.id,
+            row.source,
+            row.title,
+            tuple(sorted(named[row.id])),
+            counted[row.id],
+            row.content_hash,
+            row.updated,
+        )
+        for row in connection.execute(statement.order_by(documents.c.source))
+    ]
+
+
+def _passage(row: Row[Any]) -> Passage:
+    return Passage(row.id, row.document_id, row.source, row.title, to_headings(row), row.position, row.text)
+
+
+def _stats() -> Select[Any]:
+    of_collection = documents.c.collection_id == collections.c.id
+    return select(
+        collections.c.id,
+        collections.c.name,
+        collections.c.serving,
+        select(func.count()).select_from(documents).where(of_collection).scalar_subquery(),
+        select(func.count()).select_from(chunks.join(documents)).where(of_collection).scalar_subquery(),
+        select(func.count()).where(outbox.c.collection_id == collections.c.id).scalar_subquery(),
+        select(func.count()).where(failures.c.collection == collections.c.name).scalar_subquery(),
+    ).order_by(collections.c.id)

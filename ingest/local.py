@@ -1,0 +1,58 @@
+"""Ingest by the process that owns the data folder."""
+
+from collections.abc import Iterator
+
+from ingest.corpus import Corpus
+from ingest.documents import Chunk
+from ingest.records import CollectionStats, DocumentSummary, Failure
+from ingest.report import Progress, SyncReport
+from ingest.sources import Discovery
+from ingest.sync import sync
+
+
+def remove_document(corpus: Corpus, source: str) -> bool:
+    """Removes the document from every collection of the corpus's name; whether there was one."""
+    library = corpus.library
+    found = [
+        library.remove_document(collection.id, source) for collection in library.collections(corpus.name)
+    ]
+    library.clear_failures(corpus.name, [source])
+    corpus.index.apply_outbox()
+    library.compact()
+    return any(found)
+
+
+class LocalIngest:
+    """The commands' view of an open corpus; `RemoteIngest` is the same for a running service."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+
+    def sync(
+        self, discovery: Discovery, *, prune: bool, labels: frozenset[str] | None
+    ) -> Iterator[Progress | SyncReport]:
+        return sync(
+            self._corpus,
+            discovery.files,
+            present=discovery.present,
+            prune=prune,
+            labels=labels,
+            skipped=discovery.skipped,
+        )
+
+    def documents(self) -> list[DocumentSummary]:
+        serving = self._corpus.serving
+        return self._corpus.library.documents(serving.id) if serving else []
+
+    def failures(self) -> list[Failure]:
+        return self._corpus.library.failures(self._corpus.name)
+
+    def document(self, source: str) -> tuple[DocumentSummary, list[Chunk]] | None:
+        serving = self._corpus.serving
+        return self._corpus.library.document(serving.id, source) if serving else None
+
+    def remove(self, source: str) -> bool:
+        return remove_document(self._corpus, source)
+
+    def stats(self) -> list[CollectionStats]:
+        return self._corpus.library.stats()

@@ -1,0 +1,129 @@
+"""Ingest through the service that owns the data folder, over its admin API."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ingest.documents import Chunk, content_hash
+from ingest.records import CollectionStats, DocumentSummary, Failure
+from ingest.report import Progress, SyncReport
+from ingest.sources import Discovery, DiskFile
+
+_LARGEST_FILE = 20 * 1024 * 1024
+_FILES_PER_UPLOAD = 200
+_BYTES_PER_UPLOAD = 32 * 1024 * 1024
+_POLL_SECONDS = 0.25
+
+
+class ServiceError(Exception):
+    """The service cannot be reached or refuses; the message says which and what to do."""
+
+
+class RemoteIngest:
+    """The commands' view of a running service; the same methods as `LocalIngest`.
+
+    The client carries the service's address and the admin key.
+    """
+
+    def __init__(self, client: httpx.Client, collection: str) -> None:
+        self._client = client
+        self._collection = collection
+
+    def sync(
+        self, discovery: Discovery, *, prune: bool, labels: frozenset[str] | None
+    ) -> Iterator[Progress | SyncReport]:
+        """Uploads what is new or changed; the last upload tells what exists, so that the rest can go."""
+        known = self._call("GET", "/admin/documents/hashes")
+        changed = [file for file in discovery.files if known.get(file.source) != content_hash(_content(file))]
+        uploads = list(_uploads(changed)) or [[]]
+        report, done = SyncReport(""), 0
+        for number, files in enumerate(uploads, 1):
+            form = {"labels": json.dumps(sorted(labels))} if labels else {}
+            if number == len(uploads) and discovery.present is not None:
+                form |= {"prune": json.dumps(prune), "present": json.dumps(sorted(discovery.present))}
+            for event in self._follow(self._upload(files, form)):
+                if isinstance(event, SyncReport):
+                    report += event
+                else:
+                    yield Progress("", done + event.done, len(changed))
+            done += len(files)
+        yield replace(report, skipped=discovery.skipped)
+
+    def documents(self) -> list[DocumentSummary]:
+        listed = self._call("GET", "/admin/documents")["documents"]
+        return [DocumentSummary(**{**one, "labels": tuple(one["labels"])}) for one in listed]
+
+    def failures(self) -> list[Failure]:
+        return [Failure(**one) for one in self._call("GET", "/admin/documents")["failures"]]
+
+    def document(self, source: str) -> tuple[DocumentSummary, list[Chunk]] | None:
+        found = self._call("GET", f"/admin/documents/{quote(source)}", missing=None)
+        if found is None:
+            return None
+        summary = DocumentSummary(**{**found["document"], "labels": tuple(found["document"]["labels"])})
+        return summary, [Chunk(**{**one, "headings": tuple(one["headings"])}) for one in found["chunks"]]
+
+    def remove(self, source: str) -> bool:
+        return self._call("DELETE", f"/admin/documents/{quote(source)}", missing=False) is not False
+
+    def stats(self) -> list[CollectionStats]:
+        return [CollectionStats(**one) for one in self._call("GET", "/admin/stats")["collections"]]
+
+    def _upload(self, files: Sequence[DiskFile], form: dict[str, str]) -> str:
+        parts = [("files", (file.source, _content(file))) for file in files]
+        data = {**form, "collection": self._collection}
+        return str(self._call("POST", "/admin/documents", data=data, files=parts)["job"])
+
+    def _follow(self, job: str) -> Iterator[Progress | SyncReport]:
+        while True:
+            state = self._call("GET", f"/admin/jobs/{job}")
+            if state["state"] == "failed":
+                raise ServiceError(
+                    f"The service could not finish job {job}: {(state['report'] or {}).get('error')}"
+                )
+            yield Progress("", state["done"], state["total"])
+            if state["state"] == "done":
+                yield SyncReport.from_json(state["report"])
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def _call(self, method: str, path: str, *, missing: Any = ..., **content: Any) -> Any:
+        """The answer's JSON; `missing` if there is no such thing."""
+        try:
+            answer = self._client.request(method, path, params={"collection": self._collection}, **content)
+        except httpx.TransportError as error:
+            raise ServiceError(
+                f"The service at {self._client.base_url} owns the data folder and does not answer "
+                f"({type(error).__name__}). Wait until it has started, or stop it."
+            ) from None
+        if answer.status_code == httpx.codes.NOT_FOUND and missing is not ...:
+            return missing
+        if answer.is_error:
+            raise ServiceError(
+                f"The service refused {method} {path} with {answer.status_code}: {answer.text[:300]}"
+            )
+        return answer.json() if answer.content else None
+
+
+def _content(file: DiskFile) -> bytes:
+    return file.read(_LARGEST_FILE)
+
+
+def _uploads(files: Sequence[DiskFile]) -> Iterator[list[DiskFile]]:
+    """The files in parts of bounded size, as servers bound what they accept."""
+    part: list[DiskFile] = []
+    size = 0
+    for file in files:
+        length = file.path.stat().st_size
+        if part and (len(part) == _FILES_PER_UPLOAD or size + length > _BYTES_PER_UPLOAD):
+            yield part
+            part, size = [], 0
+        part.append(file)
+        size += length
+    if part:
+        yield part

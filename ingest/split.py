@@ -1,0 +1,82 @@
+"""Documents to chunks: along headings, in the embedder's own tokens."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from math import ceil
+
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+from ingest.documents import Chunk, Document, Section, chunk_id
+
+# Paragraphs, lines, sentences, words, and at last characters, so that a piece always fits.
+_SEPARATORS = [r"\n\n", r"\n", r"(?<=[.!?])\s+", r"\s+", ""]
+
+# A word that the tokenizer does not know counts as one token, however long it is: this many characters of it
+# count as one.
+_CHARACTERS_PER_TOKEN = 12
+
+
+class Splitter:
+    """Cuts documents so that no chunk is ever cut off by the embedder.
+
+    `max_tokens` holds a chunk's text together with its title and heading path; `overlap_tokens` of whole
+    sentences are repeated where a section is too long for one chunk.
+    """
+
+    def __init__(self, count_tokens: Callable[[str], int], max_tokens: int, overlap_tokens: int = 0) -> None:
+        if not 0 <= overlap_tokens <= max_tokens // 4 or max_tokens < 16:
+            raise ValueError(
+                "A splitter needs max_tokens of 16 or more and overlap_tokens up to a quarter of it, "
+                f"got {max_tokens} and {overlap_tokens}."
+            )
+        self._count_tokens = count_tokens
+        self._max_tokens = max_tokens
+        self._overlap_tokens = overlap_tokens
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the same document would be cut differently."""
+        recipe = f"headings-1 {self._max_tokens} {self._overlap_tokens}"
+        return hashlib.sha256(recipe.encode()).hexdigest()[:12]
+
+    def split(self, document: Document, document_id: str) -> list[Chunk]:
+        return [
+            Chunk(chunk_id(document_id, document.content_hash, position), position, title, headings, text)
+            for position, (title, headings, text) in enumerate(self._pieces(document))
+        ]
+
+    def _pieces(self, document: Document) -> Iterator[tuple[str, tuple[str, ...], str]]:
+        for section in document.sections:
+            title, headings = self._fitting_place(document.title, section)
+            place = Chunk("", 0, title, headings, "").embedded_text
+            for text in self._cut(section.text, self._max_tokens - self._count_tokens(place)):
+                yield title, headings, text
+
+    def _fitting_place(self, title: str, section: Section) -> tuple[str, tuple[str, ...]]:
+        """Title and headings in half of the room at most: outer headings go first, then the title's end."""
+        headings = section.headings
+        room = self._max_tokens // 2
+        while headings and self._length(" > ".join((title, *headings))) > room:
+            headings = headings[1:]
+        while self._length(title) > room:
+            title = title[: len(title) // 2]
+        return title, headings
+
+    def _cut(self, text: str, room: int) -> list[str]:
+        length = self._length(text)
+        if length <= room:
+            return [text]
+        # Pieces of about equal length, instead of full ones and a scrap at the end.
+        size = min(room, ceil(length / ceil(length / room) * 1.15))
+        splitter = RecursiveCharacterTextSplitter(
+            separators=_SEPARATORS,
+            is_separator_regex=True,
+            keep_separator="end",
+            chunk_size=size,
+            chunk_overlap=min(self._overlap_tokens, size // 2),
+            length_function=self._length,
+        )
+        return splitter.split_text(text)
+
+    def _length(self, text: str) -> int:
+        return max(self._count_tokens(text), ceil(len(text) / _CHARACTERS_PER_TOKEN))

@@ -1,0 +1,289 @@
+"""The Chroma index: ids and vectors only, derived from the library, checked against it, rebuilt from it."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import httpx
+
+from ingest.documents import Hit
+from ingest.embed import Vectors
+from ingest.library import Library
+from ingest.outbox import Change
+from ingest.records import ScrubReport
+
+if TYPE_CHECKING:
+    from chromadb.api.client import Client
+    from chromadb.api.models.Collection import Collection as ChromaCollection
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 1000
+_CHANGES = 500
+_PROBE_SECONDS = 600
+# Well above Chroma's defaults: on two cores a search still takes milliseconds, and it misses nearly nothing.
+_HNSW: Any = {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 32}
+# Looked up by its own vector, a chunk is found at this distance at most; or another with the same text.
+_SAME = 1e-4
+_SERVER_SECONDS = 30.0
+
+
+class VectorIndex:
+    """Safe to use from several threads of one process; only one process may open an embedded folder.
+
+    Until `prepare` has run, and after an error of the index, searches are answered exactly from the
+    library's vectors and `degraded` is true.
+    """
+
+    def __init__(self, library: Library, place: "EmbeddedFolder | ChromaServer") -> None:
+        self._library = library
+        self._place = place
+        self._client: Client | None = None
+        self._usable: dict[str, ChromaCollection] = {}
+        self._writing = threading.RLock()
+        self.degraded = True
+
+    @classmethod
+    def open_embedded(cls, folder: Path, library: Library) -> Self:
+        return cls(library, EmbeddedFolder(folder))
+
+    @classmethod
+    def open_server(cls, host: str, port: int, library: Library) -> Self:
+        return cls(library, ChromaServer(host, port))
+
+    def prepare(self) -> None:
+        """Opens the index and makes it equal to the library; rebuilds what is torn or lost."""
+        with self._writing, self._degrading():
+            interrupted = self._client is None and self._place.was_interrupted()
+            self._client = self._client or self._place.connect()
+            self._apply_all()
+            known = {collection.id for collection in self._library.collections()}
+            for name in _names(self._client) - known:
+                self._usable.pop(name, None)
+                self._client.delete_collection(name)
+            for name in known:
+                if not (self.scrub(name) if interrupted else self._compare(name)).clean:
+                    logger.warning("the vector index of %s is incomplete: rebuilding it", name)
+                    self.rebuild(name)
+            self.degraded = False
+
+    def apply_outbox(self) -> None:
+        """Follows the changes that the library has committed; without any it does not even open the index."""
+        with self._writing:
+            if not self._library.outbox.pending(1):
+                return
+            if self.degraded:
+                self.prepare()
+                return
+            with self._degrading():
+                self._apply_all()
+
+    def search(self, collection_id: str, vector: Vectors, limit: int) -> list[Hit]:
+        """The nearest chunks, best first; the score is the cosine."""
+        collection = None if self.degraded else self._usable.get(collection_id)
+        if collection is not None:
+            with self._degrading():
+                return _nearest(collection, vector, limit)
+        return self._library.exact_search(collection_id, vector, limit)
+
+    def rebuild(self, collection_id: str) -> None:
+        """Makes the collection anew from the library; searches in it are exact while this lasts."""
+        with self._writing:
+            self.degraded = True
+            self._usable.pop(collection_id, None)
+            client = self._connected()
+            if collection_id in _names(client):
+                client.delete_collection(collection_id)
+            collection = self._collection(collection_id)
+            for ids, vectors in self._library.vectors.batches(collection_id):
+                _upsert(collection, ids, vectors)
+            self._usable[collection_id] = collection
+            self.degraded = False
+
+    def scrub(self, collection_id: str) -> ScrubReport:
+        """Compares the ids with the library's, and looks every vector up."""
+        report = self._compare(collection_id)
+        collection = self._collection(collection_id)
+        lost = {
+            lost_id
+            for ids, vectors in self._library.vectors.batches(collection_id)
+            for lost_id in _unfindable(collection, ids, vectors)
+        }
+        return replace(report, unfindable=tuple(sorted(lost.difference(report.missing))))
+
+    def close(self) -> None:
+        with self._writing:
+            if self._client is not None:
+                self._place.release(self._client)
+            self._client = None
+            self._usable.clear()
+            self.degraded = True
+
+    def _compare(self, collection_id: str) -> ScrubReport:
+        collection = self._collection(collection_id)
+        indexed, stored = set(collection.get(include=[])["ids"]), self._library.vectors.ids(collection_id)
+        if indexed == stored:
+            self._usable[collection_id] = collection
+        return ScrubReport(collection_id, tuple(sorted(stored - indexed)), tuple(sorted(indexed - stored)))
+
+    def _apply_all(self) -> None:
+        while changes := self._library.outbox.pending(_CHANGES):
+            for collection_id in {change.collection_id for change in changes}:
+                self._apply(collection_id, [one for one in changes if one.collection_id == collection_id])
+            self._library.outbox.confirm(changes)
+
+    def _apply(self, collection_id: str, changes: Sequence[Change]) -> None:
+        """Safe to repeat: what the library holds now is put in, what it no longer holds is taken out."""
+        collection = self._collection(collection_id)
+        ids, vectors = self._library.vectors.of_documents({change.document_id for change in changes})
+        removed = sorted({id for change in changes for id in change.removed}.difference(ids))
+        for start in range(0, len(removed), _BATCH):
+            collection.delete(ids=removed[start : start + _BATCH])
+        _upsert(collection, ids, vectors)
+        self._usable[collection_id] = collection
+
+    def _collection(self, collection_id: str) -> "ChromaCollection":
+        known = self._usable.get(collection_id)
+        return known or self._connected().get_or_create_collection(
+            collection_id,
+            embedding_function=None,
+            configuration={"hnsw": _HNSW},
+        )
+
+    def _connected(self) -> "Client":
+        self._client = self._client or self._place.connect()
+        return self._client
+
+    @contextmanager
+    def _degrading(self) -> Iterator[None]:
+        """An error of the index costs speed, never an answer or an ingest: the library has everything."""
+        # Slow to import; by the time of an error it is loaded.
+        from chromadb.errors import ChromaError
+
+        try:
+            yield
+        except (ChromaError, httpx.HTTPError) as error:
+            self.degraded = True
+            logger.warning(
+                "the vector index failed (%s): searching the library instead", type(error).__name__
+            )
+
+
+class EmbeddedFolder:
+    """Chroma in this process. A marker in the folder tells whether the last user closed it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._marker = folder / "in-use"
+
+    def was_interrupted(self) -> bool:
+        return self._marker.exists()
+
+    def connect(self) -> "Client":
+        if self._folder.exists() and not _opens(self._folder):
+            logger.warning("the vector index is torn: it is thrown away and rebuilt from the library")
+            shutil.rmtree(self._folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._marker.touch()
+        return _open_folder(self._folder)
+
+    def release(self, client: "Client") -> None:
+        client.close()
+        self._marker.unlink(missing_ok=True)
+
+
+class ChromaServer:
+    """A Chroma server that several services share; it looks after its own files."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+
+    def was_interrupted(self) -> bool:
+        return False
+
+    def connect(self) -> "Client":
+        # Slow to import, and needed by few commands.
+        from chromadb import HttpClient
+        from chromadb.config import Settings
+
+        # Chroma's own client hides a refused connection behind a ValueError.
+        httpx.get(f"http://{self._host}:{self._port}/api/v2/heartbeat").raise_for_status()
+        settings = Settings(anonymized_telemetry=False)
+        client = cast("Client", HttpClient(host=self._host, port=self._port, settings=settings))
+        for session in _sessions(client):
+            session.timeout = httpx.Timeout(_SERVER_SECONDS)
+        return client
+
+    def release(self, client: "Client") -> None:
+        for session in _sessions(client):
+            session.close()
+        client.close()
+
+
+def _sessions(client: Any) -> list[httpx.Client]:
+    """The connections below a server's client, which Chroma neither closes nor gives a time limit."""
+    return [client._server._session, client._admin_client._server._session]
+
+
+def probe(folder: Path) -> None:
+    """Opens every collection and searches in it; a torn one ends this process with a segmentation fault."""
+    with _open_folder(folder) as client:
+        for collection in client.list_collections():
+            sample = collection.get(limit=1, include=["embeddings"])["embeddings"]
+            if sample is not None and len(sample):
+                collection.query(query_embeddings=sample, n_results=10, include=["distances"])
+
+
+def _open_folder(folder: Path) -> "Client":
+    # Slow to import, and needed by few commands.
+    from chromadb import PersistentClient
+    from chromadb.config import Settings
+
+    return cast("Client", PersistentClient(path=str(folder), settings=Settings(anonymized_telemetry=False)))
+
+
+def _opens(folder: Path) -> bool:
+    search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    command = [sys.executable, "-P", "-m", "ingest.vectors", str(folder)]
+    finished = subprocess.run(
+        command, env={"PYTHONPATH": search_path}, capture_output=True, timeout=_PROBE_SECONDS
+    )
+    return finished.returncode == 0
+
+
+def _names(client: "Client") -> set[str]:
+    return {collection.name for collection in client.list_collections()}
+
+
+def _nearest(collection: "ChromaCollection", vector: Vectors, limit: int) -> list[Hit]:
+    found = collection.query(query_embeddings=vector[None, :], n_results=limit, include=["distances"])
+    distances = found["distances"] or [[]]
+    return [Hit(id, 1.0 - distance) for id, distance in zip(found["ids"][0], distances[0], strict=True)]
+
+
+def _unfindable(collection: "ChromaCollection", ids: list[str], vectors: Vectors) -> Iterator[str]:
+    for start in range(0, len(ids), _BATCH):
+        part = slice(start, start + _BATCH)
+        found = collection.query(query_embeddings=vectors[part], n_results=1, include=["distances"])
+        for wanted, distances in zip(ids[part], found["distances"] or [], strict=True):
+            if not distances or distances[0] > _SAME:
+                yield wanted
+
+
+def _upsert(collection: "ChromaCollection", ids: list[str], vectors: Vectors) -> None:
+    for start in range(0, len(ids), _BATCH):
+        part = slice(start, start + _BATCH)
+        collection.upsert(ids=ids[part], embeddings=vectors[part])
+
+
+if __name__ == "__main__":
+    probe(Path(sys.argv[1]))

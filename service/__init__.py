@@ -1,0 +1,1 @@
+"""Answers: plan, retrieve, guard, generate, record; over HTTP and on the command line."""

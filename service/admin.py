@@ -1,0 +1,120 @@
+"""What an administrator can do while the service runs: documents, jobs, adapters."""
+
+import logging
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from threading import Event
+from typing import Any
+
+from ingest.corpus import Corpus
+from ingest.documents import Chunk
+from ingest.local import remove_document
+from ingest.records import CollectionStats, DocumentSummary, Failure, Job
+from ingest.report import SyncReport
+from ingest.sources import Upload
+from ingest.sync import sync
+from service.loading import AdapterLoader
+
+logger = logging.getLogger(__name__)
+
+
+class Stopping(RuntimeError):
+    """The service stops; what a job has committed stays, the rest is done by the next one."""
+
+
+class Admin:
+    """Safe to use from several threads. A collection that is not named is the configured one."""
+
+    def __init__(self, corpus: Corpus, adapters: AdapterLoader) -> None:
+        self._corpus = corpus
+        self._loader = adapters
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ingest")
+        self._stopping = Event()
+
+    def close(self) -> None:
+        """Ends the running job after its current file."""
+        self._stopping.set()
+        self._worker.shutdown(cancel_futures=True)
+
+    # Documents
+
+    def documents(self, collection: str | None = None) -> list[DocumentSummary]:
+        corpus = self._named(collection)
+        return corpus.library.documents(corpus.serving.id) if corpus.serving else []
+
+    def failures(self, collection: str | None = None) -> list[Failure]:
+        corpus = self._named(collection)
+        return corpus.library.failures(corpus.name)
+
+    def document(self, collection: str | None, source: str) -> tuple[DocumentSummary, list[Chunk]] | None:
+        corpus = self._named(collection)
+        return corpus.library.document(corpus.serving.id, source) if corpus.serving else None
+
+    def hashes(self, collection: str | None = None) -> dict[str, str]:
+        """Source -> content hash of what the next sync would leave alone."""
+        corpus = self._named(collection)
+        target = f"{corpus.name}-{corpus.fingerprint}"
+        return corpus.library.document_hashes(target)
+
+    def remove(self, collection: str | None, source: str) -> bool:
+        """Whether there was such a document; it is not found from the next question on."""
+        return remove_document(self._named(collection), source)
+
+    def stats(self) -> list[CollectionStats]:
+        return self._corpus.library.stats()
+
+    # Jobs
+
+    def start_sync(
+        self,
+        collection: str | None,
+        uploads: Sequence[Upload],
+        present: Collection[str] | None,
+        prune: bool,
+        labels: frozenset[str] | None,
+    ) -> str:
+        """Queues the files for ingest, one job after the other; the job's id."""
+        job = self._corpus.library.jobs.start("sync", total=len(uploads))
+        work = partial(self._sync, job.id, self._named(collection), uploads, present, prune, labels)
+        self._worker.submit(work).add_done_callback(partial(self._ended, job.id))
+        return job.id
+
+    def job(self, job_id: str) -> Job | None:
+        return self._corpus.library.jobs.get(job_id)
+
+    def jobs(self) -> list[Job]:
+        return self._corpus.library.jobs.recent()
+
+    def _sync(
+        self,
+        job_id: str,
+        corpus: Corpus,
+        uploads: Sequence[Upload],
+        present: Collection[str] | None,
+        prune: bool,
+        labels: frozenset[str] | None,
+    ) -> None:
+        for event in sync(corpus, uploads, present=present, prune=prune, labels=labels):
+            if isinstance(event, SyncReport):
+                corpus.library.jobs.finish(job_id, event.to_json())
+            elif self._stopping.is_set():
+                raise Stopping("The service stopped before the job was done. Start it again.")
+            else:
+                corpus.library.jobs.progress(job_id, event.done, event.total)
+
+    def _ended(self, job_id: str, work: Future[None]) -> None:
+        """Whatever ended the work, its row tells."""
+        error = Stopping("The service stopped before the job began.") if work.cancelled() else work.exception()
+        if error is not None:
+            logger.error("job %s failed: %s", job_id, type(error).__name__, exc_info=error)
+            self._corpus.library.jobs.fail(job_id, f"{type(error).__name__}: {error}")
+
+    # Adapters
+
+    def adapters(self) -> list[dict[str, Any]]:
+        """Every adapter with its card's main facts, and whether it is promoted and loaded."""
+        raise NotImplementedError
+
+    def _named(self, collection: str | None) -> Corpus:
+        return self._corpus.named(collection) if collection else self._corpus

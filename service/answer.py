@@ -1,0 +1,206 @@
+"""The product on one page: a question and a plan become an answer, event by event."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.retrievers import BaseRetriever
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.engines.protocol import Engine, Generation
+from adapters.prompt import PromptTemplate, Turn, render
+from ingest.corpus import Corpus
+from ingest.documents import PUBLIC
+from ingest.owner import OwnerLock
+from service.admin import Admin
+from service.defaults import Defaults
+from service.draft import Draft
+from service.events import Done, Event, Meta, Sources
+from service.guard.citations import CitationFilter, Verbatim
+from service.guard.emergencies import EmergencyRules, detect
+from service.loading import AdapterLoader
+from service.plan import Plan
+from service.records import Records, UnknownConversation
+from service.retrieve import Found, HybridRetriever, RetrievalError, find, searchable
+from service.switches import Known, Overrides, SwitchRefused
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person asks. Callers that keep no conversation give `history`; `user` is ASCII."""
+
+    text: str
+    history: tuple[Turn, ...] = ()
+    conversation_id: str | None = None
+    user: str | None = None
+    labels: frozenset[str] = frozenset({PUBLIC})
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Chatbot:
+    """The open parts of the product, and how they work together."""
+
+    defaults: Defaults
+    rules: EmergencyRules
+    prompts: Mapping[str, PromptTemplate]
+    retriever: BaseRetriever
+    engine: Engine
+    adapters: AdapterLoader
+    records: Records
+    admin: Admin
+    corpus: Corpus
+    owner: OwnerLock
+
+    def plan(self, overrides: Overrides, user: str | None) -> Plan:
+        """The configuration, then the experiments, then the request. Raises SwitchRefused."""
+        return self.defaults.plan(overrides, user, self.known())
+
+    async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
+        """Closing it stops the generation; only an answer that ends with Done is recorded.
+
+        Raises RetrievalError, AdapterRefused, PromptTooLong, EngineBusy, EngineError, UnknownConversation.
+        """
+        handoff = detect(question.text, self.rules)
+        urgent = handoff is not None
+        conversation, history = await asyncio.to_thread(self.opened, question, urgent)
+        draft = Draft(conversation, plan)
+        yield Meta(draft.message_id, conversation, plan.layers)
+        if handoff is not None:
+            yield draft.fixed(handoff.text, "emergency")
+        else:
+            async with aclosing(self.composed(draft, question, history)) as events:
+                async for event in events:
+                    yield event
+        done = draft.done()
+        await asyncio.to_thread(self.record, draft, Turn(question.text, done.text), done)
+        yield done
+
+    async def composed(
+        self, draft: Draft, question: Question, history: Sequence[Turn]
+    ) -> AsyncGenerator[Event]:
+        """Sources if retrieval is on, then the model's text; without any source a fixed text."""
+        collection = draft.plan.layers.retrieval
+        if collection is not None:
+            with draft.timed("retrieve"):
+                draft.found = await find(
+                    self.retriever, question.text, history, labels=question.labels, collection=collection
+                )
+            yield Sources(draft.passages)
+            if not draft.passages:
+                yield draft.fixed(self.defaults.no_answer, "no_sources")
+                return
+        async with aclosing(self.generated(draft, question, history)) as events:
+            async for event in events:
+                yield event
+
+    async def generated(
+        self, draft: Draft, question: Question, history: Sequence[Turn]
+    ) -> AsyncGenerator[Event]:
+        plan = draft.plan
+        generation = Generation(
+            adapter=plan.layers.adapter,
+            max_tokens=plan.max_tokens,
+            temperature=plan.temperature,
+            top_p=plan.top_p,
+            seed=plan.seed,
+            json_schema=question.json_schema,
+        )
+        draft.weights = await self.adapters.ready(plan.layers.adapter)
+        draft.template = self.prompts[plan.layers.prompt] if plan.layers.prompt else None
+        messages = render(draft.template, question.text, draft.passages if draft.found else None, history)
+        citations = Verbatim() if question.json_schema else CitationFilter(len(draft.passages))
+        async with aclosing(self.engine.astream(messages, generation=generation)) as chunks:
+            async for chunk in chunks:
+                for event in draft.shown(citations.feed(draft.read(chunk))):
+                    yield event
+        for event in draft.shown(citations.finish()):
+            yield event
+        draft.check_adapter()
+        yield draft.usage
+
+    async def search(
+        self,
+        query: str,
+        history: Sequence[Turn],
+        collection: str | None,
+        limit: int | None,
+        labels: frozenset[str],
+    ) -> Found:
+        """What retrieval finds, without an answer. Raises SwitchRefused, RetrievalError."""
+        name = self.known().value("retrieval", collection or str(self.defaults.layers.retrieval))
+        return await find(self.retriever, query, history, labels=labels, collection=name, limit=limit)
+
+    def known(self) -> Known:
+        """What can stand in the layers now."""
+        collections = {collection.name for collection in self.corpus.library.collections()}
+        shelf = self.adapters.shelf
+        return Known(
+            prompts=frozenset(self.prompts),
+            collections=frozenset({str(self.defaults.layers.retrieval), *collections}),
+            adapters=shelf.labels(),
+            promoted=shelf.promoted(),
+        )
+
+    def configuration(self) -> dict[str, Any]:
+        """Defaults, limits, and what exists for each layer: what a page needs to draw the switches."""
+        return self.defaults.as_dict(self.known())
+
+    async def ready(self) -> Mapping[str, str]:
+        """Component -> "ok", or what is wrong with it."""
+        return await asyncio.to_thread(self.components)
+
+    def components(self) -> dict[str, str]:
+        states = dict.fromkeys(("library", "documents", "adapter"), "ok")
+        try:
+            plan = self.plan(Overrides(), None)
+            if plan.layers.retrieval is not None and isinstance(self.retriever, HybridRetriever):
+                searchable(self.corpus.named(plan.layers.retrieval))
+        except SQLAlchemyError as error:
+            states["library"] = f"the database does not answer ({type(error).__name__})"
+        except SwitchRefused as error:
+            states[error.layer] = str(error)
+        except RetrievalError as error:
+            states["documents"] = str(error)
+        return states
+
+    def opened(self, question: Question, urgent: bool) -> tuple[str, tuple[Turn, ...]]:
+        """The conversation's id and its last turns. Help comes first: nothing here may stand in its way."""
+        try:
+            return self.conversation(question)
+        except UnknownConversation:
+            if not urgent:
+                raise
+            return self.opened(replace(question, conversation_id=None), urgent)
+        except SQLAlchemyError:
+            if not urgent:
+                raise
+            logger.exception("an emergency is handed off without its conversation")
+            return uuid4().hex, ()
+
+    def conversation(self, question: Question) -> tuple[str, tuple[Turn, ...]]:
+        turns = self.defaults.history_turns
+        if question.conversation_id is None:
+            return self.records.start_conversation(question.user), last(question.history, turns)
+        kept = self.records.history(question.conversation_id, question.user, turns)
+        return question.conversation_id, last(question.history, turns) or kept
+
+    def record(self, draft: Draft, turn: Turn, done: Done) -> None:
+        try:
+            self.records.store_answer(
+                draft.message_id, draft.conversation_id, turn, done.manifest, draft.exposures
+            )
+        except SQLAlchemyError:
+            if draft.path != "emergency":
+                raise
+            logger.exception("an emergency hand-off was given, but cannot be recorded")
+
+
+def last(history: Sequence[Turn], turns: int) -> tuple[Turn, ...]:
+    return tuple(history[-turns:]) if turns else ()

@@ -1,0 +1,137 @@
+"""Between OpenAI's chat completions and Triptych's questions and answers."""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from itertools import groupby
+from typing import Any
+
+from adapters.prompt import Turn
+from service.answer import Question
+from service.errors import InvalidRequest
+from service.events import Delta, Event
+from service.openai_schemas import CompletionRequest, Message
+from service.streaming import frame
+from service.switches import Overrides
+from service.transcript import Transcript
+
+CONFIGURED = "triptych"
+BASE = "triptych-base"
+DONE = b"data: [DONE]\n\n"
+
+
+def overrides(body: CompletionRequest) -> Overrides:
+    """The model's name chooses the adapter; `triptych.layers` switches all layers."""
+    layers = body.triptych.layers.model_dump()
+    if body.model != CONFIGURED:
+        if layers["adapter"] is not None:
+            raise InvalidRequest(
+                f"The model {body.model!r} and triptych.layers.adapter both choose an adapter. "
+                f"Send the model {CONFIGURED!r} with the layer, or only the model."
+            )
+        layers["adapter"] = "off" if body.model == BASE else body.model
+    return Overrides(
+        **layers,
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        temperature=body.temperature,
+        top_p=body.top_p,
+        seed=body.seed,
+    )
+
+
+def question(body: CompletionRequest) -> Question:
+    """The last message is the question, those before it are its history."""
+    turns = spoken(body)
+    if [role for role, _ in turns] != alternating(len(turns)):
+        raise InvalidRequest(
+            "Expected messages from 'user' and 'assistant' by turns, the first and the last from 'user'; "
+            f"got {', '.join(role for role, _ in turns) or 'none of them'}."
+        )
+    texts = [text for _, text in turns]
+    asked = texts[-1]
+    if not asked.strip():
+        raise InvalidRequest("The last message is blank; expected a question.")
+    return Question(
+        asked,
+        history=tuple(Turn(*pair) for pair in zip(texts[:-1:2], texts[1::2], strict=True)),
+        conversation_id=body.triptych.conversation_id,
+        user=body.user,
+        json_schema=body.response_format.wanted if body.response_format else None,
+    )
+
+
+def alternating(count: int) -> list[str]:
+    return [("user", "assistant")[index % 2] for index in range(count | 1)]
+
+
+def spoken(body: CompletionRequest) -> list[tuple[str, str]]:
+    """(role, text) of each speaker's turn; several messages in a row by the same speaker are one."""
+    messages = [message for message in body.messages if message.role in ("user", "assistant")]
+    if len(messages) < len(body.messages) and not body.triptych.ignore_system:
+        raise InvalidRequest(
+            "A system or developer message cannot be honoured: the system turn belongs to the prompt layer. "
+            "Leave it out, choose a prompt with triptych.layers.prompt, or send triptych.ignore_system: true."
+        )
+    return [(role, together(said)) for role, said in groupby(messages, key=lambda message: message.role)]
+
+
+def together(messages: Sequence[Message] | Any) -> str:
+    return "\n\n".join(message.text for message in messages)
+
+
+class Completion:
+    """One answer in OpenAI's form; everything of Triptych's own stands under `triptych`."""
+
+    def __init__(self, model: str, include_usage: bool) -> None:
+        self.model = model
+        self.include_usage = include_usage
+        self.transcript = Transcript()
+        self.created = int(time.time())
+
+    async def frames(self, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+        role = {"role": "assistant"}
+        async with aclosing(events):
+            async for event in events:
+                self.transcript.add(event)
+                if isinstance(event, Delta):
+                    yield self.chunk({**role, "content": event.text})
+                    role = {}
+        yield self.chunk({**role, "triptych": self.extension()}, self.finish_reason())
+        if self.include_usage:
+            yield self.frame(choices=[], usage=self.usage())
+        yield DONE
+
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        return self.frame(choices=[{"index": 0, "delta": delta, "finish_reason": finish_reason}])
+
+    def frame(self, **values: Any) -> bytes:
+        return frame({**self.head("chat.completion.chunk"), **values})
+
+    def whole(self, transcript: Transcript) -> dict[str, Any]:
+        self.transcript = transcript
+        message = {
+            "role": "assistant",
+            "content": transcript.done.text,
+            "refusal": None,
+            "triptych": self.extension(),
+        }
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason(), "logprobs": None}
+        return {**self.head("chat.completion"), "choices": [choice], "usage": self.usage()}
+
+    def head(self, kind: str) -> dict[str, Any]:
+        message_id = self.transcript.meta.message_id
+        return {"id": f"chatcmpl-{message_id}", "object": kind, "created": self.created, "model": self.model}
+
+    def extension(self) -> dict[str, Any]:
+        return self.transcript.answer().model_dump(exclude={"answer"})
+
+    def finish_reason(self) -> str:
+        return "length" if self.transcript.done.manifest.finish_reason == "length" else "stop"
+
+    def usage(self) -> dict[str, int]:
+        used = self.transcript.usage
+        return {
+            "prompt_tokens": used.prompt_tokens,
+            "completion_tokens": used.completion_tokens,
+            "total_tokens": used.prompt_tokens + used.completion_tokens,
+        }

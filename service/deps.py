@@ -1,0 +1,59 @@
+"""What routes ask for by type: the chatbot, the limits, the caller's right to administer."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.admission import Admission
+from service.answer import Chatbot
+from service.errors import InvalidRequest, Unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The values that routes go by; the admin key is compared, never told."""
+
+    admin_key: str
+    heartbeat_seconds: float
+    max_question_characters: int
+
+    def check_question(self, text: str) -> None:
+        if len(text) > self.max_question_characters:
+            raise InvalidRequest(
+                f"A question may have {self.max_question_characters} characters, got {len(text)}. Shorten it."
+            )
+
+
+def chatbot(request: Request) -> Chatbot:
+    found: Chatbot = request.app.state.chatbot
+    return found
+
+
+def admission(request: Request) -> Admission:
+    found: Admission = request.app.state.admission
+    return found
+
+
+def limits(request: Request) -> Limits:
+    found: Limits = request.app.state.limits
+    return found
+
+
+ChatbotDep = Annotated[Chatbot, Depends(chatbot)]
+AdmissionDep = Annotated[Admission, Depends(admission)]
+LimitsDep = Annotated[Limits, Depends(limits)]
+
+
+def require_admin(request: Request, limits: LimitsDep) -> None:
+    """Refuse whoever does not send the admin key; the comparison takes the same time for every wrong key."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    right = secrets.compare_digest(key.strip().encode(), limits.admin_key.encode())
+    if scheme.lower() != "bearer" or not right:
+        raise Unauthorized(
+            "This route needs the header 'Authorization: Bearer ADMIN-KEY'. The key is in the data folder."
+        )
+
+
+AdminDep = Depends(require_admin)

@@ -1,0 +1,128 @@
+"""An answer while it is being made: what is gathered for its manifest."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import uuid4
+
+from langchain_core.messages import AIMessageChunk
+
+from adapters.engines.protocol import AdapterWeights, EngineError
+from adapters.prompt import PromptTemplate
+from ingest.documents import Passage
+from service.events import Citation, Delta, Done, Event, Usage
+from service.guard.citations import Cleaned
+from service.plan import Exposure, Layers, Manifest, Plan, ShownPassage
+from service.retrieve import Found
+
+NOTHING = Layers(None, None, None)
+
+
+@dataclass
+class Draft:
+    """One answer of one request; nothing in it is shared. `engine` is what its last chunk told."""
+
+    conversation_id: str
+    plan: Plan
+    message_id: str = field(default_factory=lambda: uuid4().hex)
+    path: Literal["model", "emergency", "no_sources"] = "model"
+    template: PromptTemplate | None = None
+    found: Found | None = None
+    weights: AdapterWeights | None = None
+    text: str = ""
+    engine: dict[str, Any] = field(default_factory=dict)
+    usage: Usage = Usage(0, 0)
+    timings: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        return self.found.passages if self.found else ()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.timings[stage] = milliseconds_since(started)
+
+    def fixed(self, text: str, path: Literal["emergency", "no_sources"]) -> Delta:
+        """A text that no model made."""
+        self.path, self.text = path, text
+        return Delta(text)
+
+    def read(self, chunk: AIMessageChunk) -> str:
+        """The chunk's text; what its last one tells of the engine is kept."""
+        if "engine" in chunk.response_metadata:
+            self.engine = chunk.response_metadata
+        if used := chunk.usage_metadata:
+            self.usage = Usage(used["input_tokens"], used["output_tokens"])
+        return str(chunk.text)
+
+    def shown(self, cleaned: Cleaned) -> Iterator[Event]:
+        if cleaned.text:
+            self.text += cleaned.text
+            yield Delta(cleaned.text)
+        for number in cleaned.new:
+            yield Citation(number, self.passages[number - 1].chunk_id)
+
+    def check_adapter(self) -> None:
+        """An answer is never passed off as another adapter's, nor as an adapter's when the base made it."""
+        asked, acted = self.plan.layers.adapter, self.engine.get("adapter", "unknown")
+        if acted != asked:
+            raise EngineError(
+                f"The adapter {asked} was asked for and {acted} acted: the answer is void. "
+                "Check the engine's adapters, and report this with the request's id."
+            )
+
+    @property
+    def acted(self) -> Layers:
+        retrieval = self.plan.layers.retrieval if self.found else None
+        if self.path != "model":
+            return Layers(None, retrieval, None)
+        return Layers(self.template.label if self.template else None, retrieval, self.engine["adapter"])
+
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """Those of the layers that could make a difference to this answer."""
+        factors = {"model": ("prompt", "retrieval", "adapter"), "no_sources": ("retrieval",), "emergency": ()}
+        return tuple(one for one in self.plan.exposures if one.factor in factors[self.path])
+
+    def done(self) -> Done:
+        self.timings |= self.engine.get("timings", {})
+        self.timings["total"] = milliseconds_since(self.started)
+        return Done(self.text, self.manifest())
+
+    def manifest(self) -> Manifest:
+        plan, found = self.plan, self.found
+        return Manifest(
+            asked=plan.layers,
+            acted=self.acted,
+            origins=plan.origins,
+            path=self.path,
+            engine=self.engine.get("engine", "none"),
+            base=self.engine.get("base", ""),
+            prompt_sha256=self.template.hash if self.template else None,
+            adapter_sha256=self.weights.sha256 if self.weights else None,
+            collection_fingerprint=found.fingerprint if found else None,
+            passages=tuple(numbered(self.passages)),
+            search_query=found.query if found else None,
+            retrieval_degraded=found.degraded if found else False,
+            seed=plan.seed,
+            temperature=plan.temperature,
+            max_tokens=plan.max_tokens,
+            finish_reason=self.engine.get("finish_reason", "stop"),
+            tokens={"prompt": self.usage.prompt_tokens, "completion": self.usage.completion_tokens},
+            timings=self.timings,
+            experiments={one.experiment: one.arm for one in self.exposures},
+        )
+
+
+def numbered(passages: tuple[Passage, ...]) -> Iterator[ShownPassage]:
+    for number, one in enumerate(passages, start=1):
+        yield ShownPassage(number, one.chunk_id, one.document_id, one.source, one.place, one.score)
+
+
+def milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,0 +1,1 @@
+"""Layers under experiment: assignment and exposures."""

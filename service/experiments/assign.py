@@ -1,0 +1,92 @@
+"""Who gets which arm: GrowthBook's published hashing (version 2), so that every SDK of theirs agrees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.plan import Exposure, Factor
+
+Range = tuple[float, float]
+
+
+class UnitRefused(ValueError):
+    """An id that languages hash differently; only ASCII text is one and the same everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """`value` is what the arm puts into its layer: `on`, `off`, or a name. `share` is its part of the units."""
+
+    name: str
+    value: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A factor (layer) with its arms. Units outside `coverage` (0..1) take no part."""
+
+    key: str
+    factor: Factor
+    seed: str
+    coverage: float
+    arms: tuple[Arm, ...]
+
+
+def assign(experiments: Sequence[Experiment], unit: str) -> list[Exposure]:
+    """The unit's arm in every experiment that covers it; always the same for the same unit."""
+    if not unit or not unit.isascii():
+        raise UnitRefused(f"Expected a user id of ASCII characters, got {unit!r}; send another, stable id.")
+    chosen = ((experiment, arm_of(experiment, unit)) for experiment in experiments)
+    return [Exposure(one.key, arm.name, unit, one.factor, arm.value) for one, arm in chosen if arm is not None]
+
+
+def arm_of(experiment: Experiment, unit: str) -> Arm | None:
+    shares = [arm.share for arm in experiment.arms]
+    index = choose_variation(
+        bucket(experiment.seed, unit, 2) or 0.0,
+        bucket_ranges(len(shares), experiment.coverage, shares),
+    )
+    return experiment.arms[index] if index >= 0 else None
+
+
+def fnv32a(text: str) -> int:
+    """FNV-1a, 32 bits, over UTF-16 code units as JavaScript counts them."""
+    value = 0x811C9DC5
+    units = text.encode("utf-16-le", errors="surrogatepass")
+    for low, high in zip(units[::2], units[1::2], strict=True):
+        value = ((value ^ (high << 8 | low)) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def bucket(seed: str, value: str, version: int) -> float | None:
+    """Where the value falls in 0..1; None for a version that is not known."""
+    if version == 2:
+        return fnv32a(str(fnv32a(seed + value))) % 10000 / 10000
+    return fnv32a(value + seed) % 1000 / 1000 if version == 1 else None
+
+
+def equal_weights(count: int) -> list[float]:
+    return [1 / count] * count if count > 0 else []
+
+
+def bucket_ranges(count: int, coverage: float, weights: Sequence[float] | None) -> list[Range]:
+    """A range for each arm; less coverage shrinks each from its own start, so that nobody changes the arm.
+
+    Weights of a wrong number or sum are replaced by equal ones, as in GrowthBook.
+    """
+    coverage = min(max(coverage, 0.0), 1.0)
+    fitting = weights is not None and len(weights) == count and 0.99 <= sum(weights) <= 1.01
+    used = weights if weights is not None and fitting else equal_weights(count)
+    starts = [sum(used[:index]) for index in range(count)]
+    return [(start, start + coverage * weight) for start, weight in zip(starts, used, strict=True)]
+
+
+def choose_variation(value: float, ranges: Sequence[Range]) -> int:
+    """The index of the first range that holds the value, or -1."""
+    return next((index for index, (start, end) in enumerate(ranges) if start <= value < end), -1)
+
+
+def in_namespace(unit: str, namespace: tuple[str, float, float]) -> bool:
+    """Whether the unit is in this part of a namespace, which keeps experiments apart."""
+    name, start, end = namespace
+    return start <= (bucket(f"__{name}", unit, 1) or 0.0) < end

@@ -1,0 +1,1 @@
+"""What no experiment can switch off."""

@@ -1,0 +1,96 @@
+"""The plan of an answer (which layers were asked for, and by whom) and the manifest of what made it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Factor = Literal["prompt", "retrieval", "adapter"]
+FACTORS: tuple[Factor, ...] = ("prompt", "retrieval", "adapter")
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What stands in each layer: a prompt label, a collection, an adapter; None is off."""
+
+    prompt: str | None
+    retrieval: str | None
+    adapter: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A unit (user id) that an experiment gave an arm."""
+
+    experiment: str
+    arm: str
+    unit: str
+    factor: Factor
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The layers asked for. `origins` says for each layer who decided: configuration, experiment:KEY, request.
+
+    `exposures` are to be recorded when the answer is made; a layer that the request overrides has none.
+    """
+
+    layers: Layers
+    origins: Mapping[str, str]
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+    exposures: tuple[Exposure, ...] = ()
+
+    def put(self, factor: Factor, value: str | None, origin: str) -> "Plan":
+        return replace(
+            self,
+            layers=replace(self.layers, **{factor: value}),
+            origins={**self.origins, factor: origin},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPassage:
+    """A passage in the manifest: what was shown under which number."""
+
+    number: int
+    chunk_id: str
+    document_id: str
+    source: str
+    place: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What really made an answer; a layer that did not act is None, whatever was asked for.
+
+    `path` tells how the answer came about: `model`, `emergency` (fixed hand-off, no layer ran) or
+    `no_sources` (retrieval found nothing; the fixed text, no model ran).
+    `timings` are milliseconds a stage; `tokens` counts prompt and completion.
+    """
+
+    asked: Layers
+    acted: Layers
+    origins: Mapping[str, str]
+    path: Literal["model", "emergency", "no_sources"]
+    engine: str
+    base: str
+    prompt_sha256: str | None = None
+    adapter_sha256: str | None = None
+    collection_fingerprint: str | None = None
+    passages: tuple[ShownPassage, ...] = ()
+    search_query: str | None = None
+    retrieval_degraded: bool = False
+    seed: int = 0
+    temperature: float = 0.0
+    max_tokens: int = 0
+    finish_reason: str = "stop"
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    experiments: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,186 @@
+"""Hybrid search: questions to passages that the reader may see."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import InstanceOf
+
+from adapters.prompt import Turn
+from ingest.corpus import Corpus
+from ingest.documents import PUBLIC, Hit, Passage
+from ingest.records import Collection
+from service.fusion import best_of, chosen, coverage, fuse, search_queries
+
+
+class RetrievalError(RuntimeError):
+    """Retrieval was asked for and cannot be done; no answer is made without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Passages, best first, for the query as it was searched; `degraded` if the index could not help."""
+
+    passages: tuple[Passage, ...]
+    query: str
+    degraded: bool = False
+    fingerprint: str | None = None
+
+
+class HybridRetriever(BaseRetriever):
+    """Dense and keyword search, fused. As a LangChain retriever it gives Documents with their metadata."""
+
+    corpus: InstanceOf[Corpus]
+    passages: int
+    candidates: int
+    dense_weight: float
+    min_score: float
+    labels: frozenset[str] = frozenset({PUBLIC})
+
+    async def find(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        *,
+        labels: frozenset[str] | None = None,
+        collection: str | None = None,
+        limit: int | None = None,
+    ) -> Found:
+        """At most `limit` passages with one of the labels. Raises RetrievalError if there is nothing to search in."""
+        corpus = self.corpus.named(collection) if collection else self.corpus
+        serving = await asyncio.to_thread(searchable, corpus)
+        search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
+        queries = search_queries(question, history)
+        dense, keyword = await asyncio.gather(
+            asyncio.to_thread(search.dense, queries, limit or self.passages),
+            asyncio.to_thread(search.keyword, queries),
+        )
+        found = await asyncio.to_thread(search.passages, [*dense, *keyword])
+        scores = best_of(
+            self.scores(query, near, worded, found)
+            for query, near, worded in zip(queries, dense, keyword, strict=True)
+        )
+        shown = chosen(found, scores, limit or self.passages, self.min_score)
+        return Found(shown, queries[-1], corpus.index.degraded, serving.fingerprint)
+
+    def scores(
+        self, query: str, dense: list[Hit], keyword: list[Hit], found: dict[str, Passage]
+    ) -> dict[str, float]:
+        """The fused scores of what is alive and allowed."""
+        near, worded = ([hit for hit in hits if hit.chunk_id in found] for hits in (dense, keyword))
+        strength = coverage(query, found[worded[0].chunk_id]) if worded else 0.0
+        return fuse(near, worded, strength, self.dense_weight)
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        return [as_document(passage) for passage in (await self.find(query)).passages]
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        return [as_document(passage) for passage in asyncio.run(self.find(query)).passages]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The blocking calls of one search, each for all queries: run them in threads."""
+
+    corpus: Corpus
+    collection_id: str
+    labels: frozenset[str]
+    candidates: int
+
+    def dense(self, queries: Sequence[str], needed: int) -> list[list[Hit]]:
+        vectors = self.corpus.embedder.embed_queries(queries)
+        return [self.nearest(vector, needed) for vector in vectors]
+
+    def nearest(self, vector: Any, needed: int) -> list[Hit]:
+        hits = self.corpus.index.search(self.collection_id, vector, self.candidates)
+        readable = self.passages([hits])
+        if len(readable) >= min(needed, len(hits)):
+            return hits
+        # The index knows no labels: what this reader may not see must not push out what they may.
+        library = self.corpus.library
+        return library.exact_search(self.collection_id, vector, self.candidates, self.labels)
+
+    def keyword(self, queries: Sequence[str]) -> list[list[Hit]]:
+        library = self.corpus.library
+        return [
+            library.keyword_search(self.collection_id, query, self.candidates, self.labels)
+            for query in queries
+        ]
+
+    def passages(self, hits: Sequence[Sequence[Hit]]) -> dict[str, Passage]:
+        """Those of the hits' chunks that are alive and that the labels allow to read."""
+        ids = {hit.chunk_id for some in hits for hit in some}
+        return self.corpus.library.passages(self.collection_id, ids, self.labels)
+
+
+def searchable(corpus: Corpus) -> Collection:
+    """The serving collection. Raises RetrievalError if it is missing, empty or made by another embedder."""
+    serving = corpus.serving
+    if serving is None or not corpus.library.document_hashes(serving.id):
+        raise RetrievalError(
+            f"The collection {corpus.name!r} has no documents. Run `triptych ingest sync`, or switch retrieval off."
+        )
+    if not corpus.understands(serving):
+        raise RetrievalError(
+            f"The collection {corpus.name!r} was embedded by another model than the configured one. "
+            "Run `triptych ingest sync` to embed it anew, or configure the embedder that it was made with."
+        )
+    return serving
+
+
+async def find(
+    retriever: BaseRetriever,
+    question: str,
+    history: Sequence[Turn],
+    *,
+    labels: frozenset[str],
+    collection: str | None = None,
+    limit: int | None = None,
+) -> Found:
+    """What any LangChain retriever finds; one that is not ours is asked for the query with its context.
+
+    Its Documents may carry `labels` in their metadata; without them they are public.
+    """
+    if isinstance(retriever, HybridRetriever):
+        return await retriever.find(question, history, labels=labels, collection=collection, limit=limit)
+    query = search_queries(question, history)[-1]
+    documents = await retriever.ainvoke(query)
+    readable = [one for one in documents if labels.intersection(one.metadata.get("labels", (PUBLIC,)))]
+    passages = tuple(as_passage(one, number) for number, one in enumerate(readable[:limit]))
+    return Found(passages, query)
+
+
+def as_document(passage: Passage) -> Document:
+    metadata = {
+        "document_id": passage.document_id,
+        "source": passage.source,
+        "title": passage.title,
+        "headings": list(passage.headings),
+        "position": passage.position,
+        "score": passage.score,
+    }
+    return Document(id=passage.chunk_id, page_content=passage.text, metadata=metadata)
+
+
+def as_passage(document: Document, number: int) -> Passage:
+    """A Document of any retriever; what its metadata does not say is made up from its source and number."""
+    known = document.metadata
+    source = str(known.get("source", ""))
+    return Passage(
+        chunk_id=document.id or f"{source}#{number}",
+        document_id=str(known.get("document_id", source)),
+        source=source,
+        title=str(known.get("title", source)),
+        headings=tuple(known.get("headings", ())),
+        position=int(known.get("position", number)),
+        text=document.page_content,
+        score=float(known.get("score", 0.0)),
+    )

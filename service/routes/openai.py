@@ -1,0 +1,72 @@
+"""The part of OpenAI's API that chat clients use: /v1/chat/completions and /v1/models."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from service.answer import Chatbot
+from service.completions import BASE, CONFIGURED, Completion, overrides, question
+from service.deps import AdmissionDep, ChatbotDep, LimitsDep
+from service.errors import UnknownModel
+from service.openai_schemas import CompletionRequest
+from service.plan import Plan
+from service.streaming import EventStream, unless_disconnected
+from service.switches import SwitchRefused
+from service.transcript import gathered
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+
+@router.post("/chat/completions", response_model=None)
+async def complete(
+    body: CompletionRequest,
+    request: Request,
+    chatbot: ChatbotDep,
+    admission: AdmissionDep,
+    limits: LimitsDep,
+) -> JSONResponse | EventStream:
+    """Answer the last message. Switches go into `triptych.layers`, an adapter also into `model`;
+    the message (or the last chunk's delta) carries the sources and the manifest under `triptych`."""
+    asked = question(body)
+    limits.check_question(asked.text)
+    events = admission.answer(chatbot, asked, await planned(chatbot, body))
+    completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
+    if body.stream:
+        return EventStream(completion.frames(events), limits.heartbeat_seconds)
+    return JSONResponse(completion.whole(await unless_disconnected(request.receive, gathered(events))))
+
+
+async def planned(chatbot: Chatbot, body: CompletionRequest) -> Plan:
+    try:
+        return await run_in_threadpool(chatbot.plan, overrides(body), body.user)
+    except SwitchRefused as error:
+        if error.layer == "adapter" and body.model not in (CONFIGURED, BASE):
+            raise UnknownModel(f"{error} GET /v1/models lists the models.") from error
+        raise
+
+
+@router.get("/models")
+def models(chatbot: ChatbotDep) -> dict[str, Any]:
+    """`triptych` answers as configured, `triptych-base` without an adapter, any other with that adapter."""
+    return {"object": "list", "data": [model(name) for name in model_names(chatbot)]}
+
+
+@router.get("/models/{name}")
+def one_model(name: str, chatbot: ChatbotDep) -> dict[str, Any]:
+    known = model_names(chatbot)
+    if name not in known:
+        raise UnknownModel(f"No model {name!r}; expected one of {', '.join(known)}.")
+    return model(name)
+
+
+def model_names(chatbot: Chatbot) -> list[str]:
+    """Names alone stand for an adapter's promoted version."""
+    labels = chatbot.configuration()["layers"]["adapter"]["known"]
+    names = [name for label in labels for name in (label.partition("@")[0], label)]
+    return list(dict.fromkeys([CONFIGURED, BASE, *names]))
+
+
+def model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "triptych"}

@@ -1,0 +1,19 @@
+"""POST /search: what retrieval finds, without an answer."""
+
+from fastapi import APIRouter
+
+from ingest.documents import PUBLIC
+from service.deps import ChatbotDep, LimitsDep
+from service.schemas import SearchAnswer, SearchRequest
+from service.transcript import numbered
+
+router = APIRouter(tags=["search"])
+
+
+@router.post("/search")
+async def search(body: SearchRequest, chatbot: ChatbotDep, limits: LimitsDep) -> SearchAnswer:
+    limits.check_question(body.query)
+    found = await chatbot.search(body.query, (), body.collection, body.limit, frozenset({PUBLIC}))
+    return SearchAnswer(
+        query=found.query, degraded=found.degraded, passages=numbered(tuple(found.passages), [])
+    )

@@ -1,0 +1,126 @@
+"""The bodies of the native API: what may come in, what goes out."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+# Control characters, and halves of characters that no encoding can write.
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("expected some text, not only blanks")
+    return text
+
+
+def printable(text: str) -> str:
+    """Text that a person can have written: tabs and line ends are its only control characters."""
+    found = FORBIDDEN.search(text)
+    if found:
+        raise ValueError(f"expected text, found U+{ord(found[0]):04X} at {found.start()}; leave it out")
+    return text
+
+
+def switch(value: Any) -> Any:
+    """True and False are spellings of on and off."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+Printable = Annotated[str, AfterValidator(printable)]
+Text = Annotated[Printable, AfterValidator(not_blank)]
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+User = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,79}$")]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+Switch = Annotated[Name | None, BeforeValidator(switch)]
+
+
+class Strict(BaseModel):
+    """A request's body: frozen, no unknown fields, no guessing of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LayerSwitches(Strict):
+    """Each layer: true or "on", false or "off", or the name of what to put in it; absent is as configured."""
+
+    prompt: Switch = None
+    retrieval: Switch = None
+    adapter: Switch = None
+
+
+class SamplingValues(Strict):
+    max_tokens: int | None = Field(None, ge=1, le=100_000)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = Field(None, ge=0, lt=2**31)
+
+
+class ChatRequest(Strict):
+    question: Text
+    conversation_id: Id | None = None
+    user: User | None = None
+    layers: LayerSwitches = LayerSwitches()
+    sampling: SamplingValues = SamplingValues()
+    stream: bool = False
+
+
+class SearchRequest(Strict):
+    query: Text
+    collection: Name | None = None
+    limit: int | None = Field(None, ge=1, le=100)
+
+
+class FeedbackRequest(Strict):
+    message_id: Id
+    rating: Literal["up", "down"]
+    reason: Text | None = Field(None, max_length=2000)
+
+
+class Promotion(Strict):
+    version: int = Field(ge=1)
+
+
+class Source(BaseModel):
+    """A passage; `number` is how the answer cites it, `cited` whether it did."""
+
+    number: int
+    title: str
+    place: str
+    source: str
+    text: str
+    score: float
+    cited: bool = False
+
+
+class ChatAnswer(BaseModel):
+    """`citations` are the numbers of the cited sources; `manifest` says what really made the answer."""
+
+    message_id: str
+    conversation_id: str
+    answer: str
+    sources: list[Source]
+    citations: list[int]
+    manifest: dict[str, Any]
+
+
+class SearchAnswer(BaseModel):
+    """`query` is what was searched for; `degraded` says that the index was not whole."""
+
+    query: str
+    degraded: bool
+    passages: list[Source]
+
+
+class Problem(BaseModel):
+    """RFC 9457; `errors` has an entry for each wrong field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[dict[str, str]] = []
+    components: dict[str, str] = {}

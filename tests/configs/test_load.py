@@ -1,0 +1,90 @@
+"""Settings: the order of their origins, and every error at once."""
+
+from pathlib import Path
+
+import pytest
+
+from configs.load import DEFAULTS, HOSPITAL, ConfigurationError, load_settings
+
+YAMLS = [HOSPITAL, *sorted(DEFAULTS.parent.glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
+def test_every_shipped_file_loads(path: Path) -> None:
+    assert load_settings(path, {}).settings.layers.prompt.switch == "on"
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("server: {port: 1, host: 0.0.0.0}\n")
+    loaded = load_settings(file, {"TRIPTYCH__SERVER__PORT": "2", "OTHER": "x"})
+    assert (loaded.settings.server.port, loaded.settings.server.host) == (2, "0.0.0.0")
+    assert loaded.origins["server", "port"] == "environment"
+    assert loaded.origins["server", "host"] == str(file)
+    assert loaded.origins["server", "heartbeat_seconds"] == str(DEFAULTS)
+
+
+def test_a_bare_yaml_switch_is_a_switch(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("layers: {adapter: {switch: off}, prompt: {switch: 'on'}}\n")
+    layers = load_settings(file, {}).settings.layers
+    assert (layers.adapter.switch, layers.prompt.switch) == ("off", "on")
+
+
+def test_relative_paths_start_at_the_folder_of_their_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("documents: [texts]\nguard: {emergencies: alarm.yaml}\n")
+    settings = load_settings(file, {}).settings
+    assert settings.documents == (tmp_path / "texts",)
+    assert settings.guard.emergencies == tmp_path / "alarm.yaml"
+
+
+def test_all_errors_are_told_at_once_with_their_place(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("server: {port: many}\nlayers: {prompts: {}}\nengine: {kind: magic}\n")
+    with pytest.raises(ConfigurationError) as error:
+        load_settings(file, {"TRIPTYCH__SAMPLING__TOP_P": "2"})
+    text = str(error.value)
+    for part in ("server.port", "layers.prompts", "engine.kind", "sampling.top_p", str(file), "environment"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("- a list\n", "expected keys and values"), ("a: [1\n", "not valid YAML")],
+)
+def test_a_file_that_is_no_settings_file(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=reason):
+        load_settings(file, {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing\.yaml"):
+        load_settings(tmp_path / "nothing.yaml", {})
+
+
+ARMS = "arms: [{name: a, value: off, share: 0.5}, {name: b, value: on, share: %s}]"
+
+
+def test_shares_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    one = "{key: k, factor: adapter, seed: s, coverage: 1, active: true, " + ARMS % "0.4" + "}"
+    file.write_text(f"experiments: [{one}]\n")
+    with pytest.raises(ConfigurationError, match=r"add up to 0\.9"):
+        load_settings(file, {})
+
+
+def test_two_active_experiments_on_one_layer_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    one = "{key: k%d, factor: adapter, seed: s, coverage: 1, active: true, " + ARMS % "0.5" + "}"
+    file.write_text(f"experiments: [{one % 1}, {one % 2}]\n")
+    with pytest.raises(ConfigurationError, match="more than one active experiment on adapter"):
+        load_settings(file, {})
+
+
+def test_a_mapping_replaces_an_empty_one(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("engine: {openai: {adapters: {house-style@1: served}}}\n")
+    assert load_settings(file, {}).settings.engine.openai.adapters == {"house-style@1": "served"}

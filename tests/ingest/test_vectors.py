@@ -1,0 +1,258 @@
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.documents import Hit, document_id
+from ingest.library import Library
+from ingest.vectors import VectorIndex
+from tests.ingest.samples import make_document, make_vectors, put
+
+TEXTS = tuple(f"text {number}" for number in range(20))
+
+
+@pytest.fixture
+def collection(sqlite_library: Library) -> str:
+    return sqlite_library.ensure_collection("docs", "f").id
+
+
+@pytest.fixture(params=["embedded", "server"])
+def index(request: pytest.FixtureRequest, tmp_path: Path, sqlite_library: Library) -> Iterator[VectorIndex]:
+    """The same tests in this process and on a Chroma server."""
+    if request.param == "server":
+        opened = VectorIndex.open_server("127.0.0.1", request.getfixturevalue("chroma_server"), sqlite_library)
+    else:
+        opened = VectorIndex.open_embedded(tmp_path / "index", sqlite_library)
+    with closing(opened):
+        opened.prepare()
+        assert not opened.degraded
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("chroma")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder), "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield port
+    server.terminate()
+    server.wait()
+
+
+def near(found: list[Hit], expected: list[Hit]) -> None:
+    assert [hit.chunk_id for hit in found] == [hit.chunk_id for hit in expected]
+    np.testing.assert_allclose([hit.score for hit in found], [hit.score for hit in expected], atol=1e-5)
+
+
+def test_it_finds_what_an_exact_search_finds(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    put(sqlite_library, collection, make_document("b.md", *TEXTS), seed=1)
+    index.apply_outbox()
+    for query in make_vectors(10, seed=2):
+        near(index.search(collection, query, 5), sqlite_library.exact_search(collection, query, 5))
+    assert sqlite_library.outbox.pending(1) == []
+    assert index.scrub(collection).clean
+    assert not index.degraded
+
+
+def test_a_replaced_document_leaves_no_vector_behind(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
+    old = put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    index.apply_outbox()
+    new = put(sqlite_library, collection, make_document("a.md", "other"))
+    sqlite_library.remove_document(collection, "unknown.md")
+    index.apply_outbox()
+    assert [hit.chunk_id for hit in index.search(collection, make_vectors(1)[0], 50)] == new
+    assert not set(old) & set(new)
+
+
+def test_a_change_may_be_applied_twice(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    put(sqlite_library, collection, make_document("a.md", *TEXTS[:5]))
+    sqlite_library.remove_document(collection, "a.md")
+    changes = sqlite_library.outbox.pending(10)
+    put(sqlite_library, collection, make_document("a.md", *TEXTS[:3]))
+    index.apply_outbox()
+    index._apply(collection, changes)
+    assert index.scrub(collection).clean
+    assert len(index.search(collection, make_vectors(1)[0], 50)) == 3
+
+
+def test_a_lost_a_stray_and_a_moved_vector_are_noticed_and_mended(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
+    ids = put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    index.apply_outbox()
+    chroma = index._collection(collection)
+    chroma.delete(ids=[ids[0]])
+    chroma.upsert(ids=["stray"], embeddings=make_vectors(1, seed=7))
+    chroma.update(ids=[ids[1]], embeddings=make_vectors(1, seed=8))
+    report = index.scrub(collection)
+    assert (report.missing, report.surplus, report.unfindable) == ((ids[0],), ("stray",), (ids[1],))
+    assert not report.clean
+    index.rebuild(collection)
+    assert index.scrub(collection).clean
+
+
+def test_chunks_with_the_same_text_do_not_look_lost(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", "same"))
+    put(sqlite_library, collection, make_document("b.md", "same"))
+    index.apply_outbox()
+    assert index.scrub(collection).clean
+
+
+def test_a_new_collection_is_searched_and_a_dropped_one_forgotten(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", "one"))
+    index.apply_outbox()
+    other = sqlite_library.ensure_collection("docs", "g").id
+    assert index.search(other, make_vectors(1)[0], 5) == []
+    (chunk,) = put(sqlite_library, other, make_document("a.md", "one"))
+    index.apply_outbox()
+    sqlite_library.drop_collection(collection)
+    index.prepare()
+    assert [hit.chunk_id for hit in index.search(other, make_vectors(1)[0], 5)] == [chunk]
+    assert index.search(collection, make_vectors(1)[0], 5) == []
+    assert not index.degraded
+
+
+def test_searches_run_while_documents_change(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
+    stop = threading.Event()
+    ids = put(sqlite_library, collection, make_document("fixed.md", *TEXTS), seed=3)
+    index.apply_outbox()
+    fixed = dict(zip(ids, make_vectors(20, seed=3), strict=True))
+
+    def write() -> None:
+        for number in range(30):
+            put(sqlite_library, collection, make_document(f"{number % 3}.md", f"text {number}"), seed=100 + number)
+            index.apply_outbox()
+        stop.set()
+
+    def read() -> list[str]:
+        wrong = []
+        while not stop.is_set():
+            wrong += [id for id, vector in fixed.items() if index.search(collection, vector, 1)[0].chunk_id != id]
+        return wrong
+
+    with ThreadPoolExecutor(3) as pool:
+        writing, *reading = pool.submit(write), pool.submit(read), pool.submit(read)
+        writing.result()
+        assert [one.result() for one in reading] == [[], []]
+    assert index.scrub(collection).clean
+
+
+def test_without_changes_the_index_is_not_even_opened(tmp_path: Path, sqlite_library: Library) -> None:
+    with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
+        index.apply_outbox()
+        assert not (tmp_path / "index").exists()
+        assert index.degraded
+
+
+def test_until_it_is_prepared_searches_are_exact(
+    tmp_path: Path, sqlite_library: Library, collection: str
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    query = make_vectors(1, seed=4)[0]
+    with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
+        near(index.search(collection, query, 5), sqlite_library.exact_search(collection, query, 5))
+
+
+def fill(library: Library, collection: str, folder: Path) -> list[str]:
+    """An index large enough that Chroma writes its graph to disk; the folder of the graph's files."""
+    texts = [f"text {number}" for number in range(1500)]
+    ids = put(library, collection, make_document("a.md", *texts))
+    with closing(VectorIndex.open_embedded(folder, library)) as index:
+        index.prepare()
+    return ids
+
+
+@pytest.mark.parametrize("name", ["header.bin", "data_level0.bin", "link_lists.bin", "index_metadata.pickle", "chroma.sqlite3"])
+def test_a_torn_index_is_rebuilt_from_the_library(
+    tmp_path: Path, sqlite_library: Library, collection: str, name: str
+) -> None:
+    folder = tmp_path / "index"
+    ids = fill(sqlite_library, collection, folder)
+    (torn,) = folder.rglob(name)
+    torn.write_bytes(os.urandom(torn.stat().st_size // 2 + 1))
+    with closing(VectorIndex.open_embedded(folder, sqlite_library)) as index:
+        index.prepare()
+        assert not index.degraded
+        assert index.scrub(collection).clean
+        assert index.search(collection, make_vectors(1500)[7], 1)[0].chunk_id == ids[7]
+
+
+def test_an_index_that_went_missing_is_rebuilt(tmp_path: Path, sqlite_library: Library, collection: str) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
+        index.apply_outbox()
+    with closing(VectorIndex.open_embedded(tmp_path / "elsewhere", sqlite_library)) as index:
+        index.prepare()
+        assert index.scrub(collection).clean
+
+
+def test_a_process_that_did_not_close_is_followed_by_a_full_check(
+    tmp_path: Path, sqlite_library: Library, collection: str
+) -> None:
+    ids = put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
+        index.prepare()
+        index._collection(collection).update(ids=[ids[0]], embeddings=make_vectors(1, seed=8))
+    (tmp_path / "index" / "in-use").touch()
+    with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
+        index.prepare()
+        assert index.scrub(collection).clean
+    assert not (tmp_path / "index" / "in-use").exists()
+
+
+def test_a_server_that_is_away_costs_speed_and_no_answer(
+    sqlite_library: Library, collection: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (chunk,) = put(sqlite_library, collection, make_document("a.md", "one"))
+    with socket.socket() as silent, closing(
+        VectorIndex.open_server("127.0.0.1", unused_port(silent), sqlite_library)
+    ) as index, caplog.at_level(logging.WARNING):
+        index.apply_outbox()
+        assert index.degraded
+        assert index.search(collection, make_vectors(1)[0], 3)[0].chunk_id == chunk
+    assert "ConnectError" in caplog.text
+    assert len(sqlite_library.outbox.pending(5)) == 1
+
+
+def unused_port(bound: socket.socket) -> int:
+    """A port on which nobody listens, and nobody can as long as the socket is open."""
+    bound.bind(("127.0.0.1", 0))
+    port: int = bound.getsockname()[1]
+    return port
+
+
+def test_an_index_that_comes_back_catches_up(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
+    index.degraded = True
+    put(sqlite_library, collection, make_document("a.md", "one"))
+    index.apply_outbox()
+    assert not index.degraded
+    assert sqlite_library.vectors.of_documents([document_id(collection, "a.md")])[0]
+    assert index.scrub(collection).clean

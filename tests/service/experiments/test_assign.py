@@ -1,0 +1,121 @@
+import json
+from collections import Counter
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.experiments.assign import (
+    Arm,
+    Experiment,
+    UnitRefused,
+    arm_of,
+    assign,
+    bucket,
+    bucket_ranges,
+    choose_variation,
+    equal_weights,
+    in_namespace,
+)
+from service.plan import FACTORS, Factor
+
+PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "growthbook"
+HASHES: list[tuple[str, str, int, float | None]] = [
+    ("seed", "a", 2, 0.0505),
+    ("foo", "def", 2, 0.2019),
+    ("layer-prompt", "user-1", 2, 0.3169),
+    ("layer-prompt", "😀", 2, 0.2569),
+    ("exp", "", 2, 0.4206),
+    ("", "a", 1, 0.22),
+    ("abc", "def", 99, None),
+]
+
+CHI_SQUARED_7_AT_0_001 = 24.32
+
+
+def cases(group: str, file: str = "growthbook_cases.json") -> list[list[Any]]:
+    path = PUBLISHED / file
+    if not path.is_file():
+        pytest.skip(f"GrowthBook's published cases are not here ({path.name})")
+    rows: list[list[Any]] = json.loads(path.read_text(encoding="utf-8"))[group]
+    assert rows
+    return rows
+
+
+def halves(factor: Factor, coverage: float = 1.0, share: float = 0.5) -> Experiment:
+    arms = (Arm("with", "on", share), Arm("without", "off", 1 - share))
+    return Experiment(f"{factor}-2026", factor, f"layer-{factor}", coverage, arms)
+
+
+@pytest.mark.parametrize(("seed", "value", "version", "expected"), HASHES)
+def test_known_hashes(seed: str, value: str, version: int, expected: float | None) -> None:
+    assert bucket(seed, value, version) == expected
+
+
+@pytest.mark.parametrize("file", ["growthbook_cases.json", "growthbook_hash_extra.json"])
+def test_published_hashes(file: str) -> None:
+    for seed, value, version, expected in cases("hash", file):
+        assert bucket(seed, value, version) == expected, (seed, value)
+
+
+def test_published_bucket_ranges() -> None:
+    for name, (count, coverage, weights), expected in cases("getBucketRange"):
+        found = [end for pair in bucket_ranges(count, coverage, weights) for end in pair]
+        assert found == pytest.approx([end for pair in expected for end in pair], abs=1e-6), name
+
+
+def test_published_choices() -> None:
+    for name, value, ranges, expected in cases("chooseVariation"):
+        assert choose_variation(value, ranges) == expected, name
+
+
+def test_published_namespaces() -> None:
+    for name, unit, namespace, expected in cases("inNamespace"):
+        assert in_namespace(unit, tuple(namespace)) is expected, name
+
+
+def test_published_equal_weights() -> None:
+    for count, expected in cases("getEqualWeights"):
+        assert equal_weights(count) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.9])
+def test_shares_hold_over_many_users(share: float) -> None:
+    experiment = halves("prompt", share=share)
+    arms = Counter(arm_of(experiment, f"user-{number}") for number in range(100_000))
+    assert arms[experiment.arms[0]] / 100_000 == pytest.approx(share, abs=0.005)
+
+
+def test_three_experiments_make_eight_even_cells() -> None:
+    experiments = [halves(factor) for factor in FACTORS]
+    cells: Counter[tuple[str, ...]] = Counter()
+    for number in range(20_000):
+        cells[tuple(exposure.arm for exposure in assign(experiments, f"user-{number}"))] += 1
+    assert set(cells) == set(product(("with", "without"), repeat=3))
+    chi_squared = sum((count - 2500) ** 2 / 2500 for count in cells.values())
+    assert chi_squared < CHI_SQUARED_7_AT_0_001
+
+
+@given(st.text(st.characters(max_codepoint=127), min_size=1), st.floats(0, 1))
+def test_less_coverage_takes_users_out_and_never_moves_them(unit: str, coverage: float) -> None:
+    whole, part = arm_of(halves("adapter"), unit), arm_of(halves("adapter", coverage), unit)
+    assert part in (whole, None)
+
+
+def test_an_exposure_says_who_got_what() -> None:
+    [exposure] = assign([halves("retrieval")], "user-1")
+    assert (exposure.experiment, exposure.factor, exposure.unit) == ("retrieval-2026", "retrieval", "user-1")
+    assert (exposure.arm, exposure.value) == ("with", "on")
+
+
+@pytest.mark.parametrize("unit", ["", "zoë", "用户"])
+def test_an_id_that_is_not_ascii_is_refused(unit: str) -> None:
+    with pytest.raises(UnitRefused, match="ASCII"):
+        assign([halves("prompt")], unit)
+
+
+def test_an_experiment_can_only_touch_a_layer() -> None:
+    assert set(FACTORS) == {"prompt", "retrieval", "adapter"}

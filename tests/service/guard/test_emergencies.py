@@ -1,0 +1,148 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.load import HOSPITAL
+from service.guard.emergencies import EmergencyRulesError, detect, load_rules, one_slip
+
+RULES_FILE = HOSPITAL.parent / "emergencies.yaml"
+QUESTIONS = HOSPITAL.parent / "questions.jsonl"
+RULES = load_rules(RULES_FILE)
+WORDS = ["my", "chest", "hurts", "park", "stroke", "ward", "not", "breathing", ".", "last year", "blood", "[9]", "é"]
+
+
+TABLE = yaml.safe_load(Path(__file__).with_name("emergency_sentences.yaml").read_text(encoding="utf-8"))
+EMERGENCIES = [*TABLE["emergencies"], *TABLE["more_emergencies"]]
+
+
+@pytest.mark.parametrize(("sentence", "rules"), TABLE["emergencies"].items())
+def test_an_emergency_gets_a_fitting_hand_off(sentence: str, rules: str) -> None:
+    handoff = detect(sentence, RULES)
+    assert handoff is not None
+    assert handoff.rule in rules.split("|")
+
+
+@pytest.mark.parametrize("sentence", TABLE["more_emergencies"])
+def test_an_emergency_in_other_words_is_handed_off(sentence: str) -> None:
+    assert detect(sentence, RULES) is not None
+
+
+@pytest.mark.parametrize("sentence", TABLE["everyday"])
+def test_an_everyday_question_is_not_handed_off(sentence: str) -> None:
+    assert detect(sentence, RULES) is None
+
+
+@pytest.mark.parametrize("sentence", EMERGENCIES)
+def test_questions_around_an_emergency_do_not_hide_it(sentence: str) -> None:
+    assert detect(f"Where do I park? {sentence}. My father had a bill last year.", RULES) is not None
+
+
+@pytest.mark.parametrize("sentence", EMERGENCIES)
+def test_shouting_and_typography_do_not_hide_it(sentence: str) -> None:
+    assert detect(f"  {sentence.upper().replace(chr(39), chr(8217))}!!!\n", RULES) is not None
+
+
+def test_the_tables_are_large_enough_to_mean_something() -> None:
+    assert len(EMERGENCIES) >= 60
+    assert len(TABLE["everyday"]) >= 60
+    assert not set(EMERGENCIES) & set(TABLE["everyday"])
+
+
+def test_every_rule_is_met_by_some_sentence() -> None:
+    met = {handoff.rule for sentence in EMERGENCIES if (handoff := detect(sentence, RULES))}
+    assert {rule.handoff.rule for rule in RULES.rules} == met
+
+
+@pytest.mark.parametrize("rule", [rule.handoff for rule in RULES.rules], ids=lambda handoff: handoff.rule)
+def test_every_text_names_a_number_to_call_and_stays_short(rule) -> None:
+    assert "911" in rule.text
+    assert len(rule.text.split()) <= 80
+
+
+def test_the_texts_name_the_right_lines() -> None:
+    texts = {rule.handoff.rule: rule.handoff.text for rule in RULES.rules}
+    assert "988" in texts["suicide"]
+    assert "988" in texts["spanish"]
+    assert "1-800-222-1222" in texts["poisoning"]
+    assert "911" in texts["poisoning"].split("Poison Control")[0]
+
+
+@pytest.mark.skipif(not QUESTIONS.is_file(), reason="the hospital pack has no questions yet")
+def test_the_hospital_s_own_questions_are_answered_by_the_product() -> None:
+    questions = [json.loads(line)["question"] for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    assert [question for question in questions if detect(question, RULES)] == []
+
+
+@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=60).map(" ".join))
+def test_any_text_is_judged_and_always_the_same_way(text: str) -> None:
+    assert detect(text, RULES) == detect(text, RULES)
+
+
+@given(st.text(max_size=200))
+def test_a_plain_cry_for_help_is_found_after_any_text(text: str) -> None:
+    assert detect(f"{text}. My father is not breathing.", RULES) is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "near"),
+    [
+        ("siezure", "seizure", True),
+        ("seizur", "seizure", True),
+        ("seizuree", "seizure", True),
+        ("saizure", "seizure", True),
+        ("seizure", "seizure", True),
+        ("sizzure", "seizure", False),
+        ("size", "seizure", False),
+    ],
+)
+def test_one_slip_of_the_fingers(written: str, meant: str, near: bool) -> None:
+    assert one_slip(written, meant) is near
+
+
+def written(folder: Path, **changes: object) -> Path:
+    content = {
+        "handoffs": {"call": "Call 911."},
+        "words": {"who": ["he", "she"]},
+        **{key: [] for key in ("keywords", "lookalikes", "names", "past", "now", "topics")},
+        "spelling": {},
+        "rules": [{"name": "fall", "handoff": "call", "signs": ["<who> ... fell"]}],
+        **changes,
+    }
+    path = folder / "emergencies.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def test_a_small_file_of_one_s_own(tmp_path: Path) -> None:
+    rules = load_rules(written(tmp_path))
+    handoff = detect("I think she just now fell", rules)
+    assert handoff is not None and handoff.text == "Call 911."
+    assert detect("it fell", rules) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rules": []}, "rules"),
+        ({"rules": [{"name": "fall", "handoff": "call"}]}, "neither signs nor mentions"),
+        ({"rules": [{"name": "fall", "handoff": "nobody", "signs": ["fell"]}]}, "known are call"),
+        ({"rules": [{"name": "fall", "handoff": "call", "signs": ["(fell"]}]}, "not a regular expression"),
+        ({"rules": [{"name": "fall", "handoff": "call", "signs": ["fell|"]}]}, "matches the empty text"),
+        ({"rules": [{"name": "fall", "handoff": "call", "signs": ["<nobody> fell"]}]}, "no list <nobody>"),
+        ({"sings": []}, "sings"),
+    ],
+)
+def test_a_faulty_file_is_refused_by_name(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    path = written(tmp_path, **changes)
+    with pytest.raises(EmergencyRulesError, match=told) as error:
+        load_rules(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EmergencyRulesError, match="cannot be used"):
+        load_rules(tmp_path / "none.yaml")

@@ -1,0 +1,132 @@
+import pytest
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+
+from adapters.prompt import Turn
+from ingest.corpus import Corpus
+from ingest.documents import PUBLIC
+from service.retrieve import HybridRetriever, RetrievalError, find
+from tests.service.conftest import PUBLIC_DOCUMENTS, ingest
+
+READER = frozenset({PUBLIC})
+
+
+def hybrid(corpus: Corpus, **changes: float) -> HybridRetriever:
+    values = {"passages": 3, "candidates": 50, "dense_weight": 0.7, "min_score": 0.28, **changes}
+    return HybridRetriever(corpus=corpus, **values)
+
+
+@pytest.mark.parametrize(
+    ("question", "source", "heading"),
+    [
+        ("what time can i visit somebody on a general ward", "visiting.md", "General wards"),
+        ("What does the North Garage cost?", "parking.md", "North Garage"),
+        ("how do I get a copy of my file", "records.md", "Asking for a copy"),
+        ("are flowers ok in the ICU", "icu.md", "Flowers"),
+    ],
+)
+async def test_the_right_section_comes_first(corpus: Corpus, question: str, source: str, heading: str) -> None:
+    found = await hybrid(corpus).find(question)
+    assert (found.passages[0].source, found.passages[0].headings) == (source, (heading,))
+    assert found.fingerprint == corpus.fingerprint
+    assert not found.degraded
+
+
+async def test_a_question_about_something_else_finds_nothing(corpus: Corpus) -> None:
+    assert (await hybrid(corpus).find("Who won the football world cup in 1974?")).passages == ()
+
+
+async def test_a_follow_up_is_understood_and_a_new_topic_too(corpus: Corpus) -> None:
+    history = (Turn("When can I visit the general wards?", "From 10 a.m. to 8 p.m. [1]."),)
+    follow_up = await hybrid(corpus).find("And on Sundays?", history)
+    assert follow_up.passages[0].headings == ("Sundays and holidays",)
+    assert follow_up.query == "When can I visit the general wards? And on Sundays?"
+    other = await hybrid(corpus).find("What does parking cost?", history)
+    assert other.passages[0].source == "parking.md"
+
+
+async def test_what_the_labels_do_not_allow_is_never_found(corpus: Corpus) -> None:
+    secret = "Staff park in the Badge Garage, the gate code is willow-4711"
+    reader = await hybrid(corpus, min_score=0.0, passages=20).find(secret)
+    staff = await hybrid(corpus).find(secret, labels=frozenset({"staff"}))
+    assert "staff-parking.md" not in {passage.source for passage in reader.passages}
+    assert {passage.source for passage in staff.passages} == {"staff-parking.md"}
+    assert (await hybrid(corpus).find(secret, labels=frozenset())).passages == ()
+
+
+async def test_documents_that_a_reader_may_not_see_do_not_push_out_others(empty_corpus: Corpus) -> None:
+    hidden = {f"s{number}.md": f"# Night garage {number}\n\nNight staff park free." for number in range(12)}
+    ingest(empty_corpus, hidden, "staff")
+    ingest(empty_corpus, {"parking.md": PUBLIC_DOCUMENTS["parking.md"]})
+    found = await hybrid(empty_corpus, candidates=5, dense_weight=1.0).find("Where do I park at night?")
+    assert found.passages
+    assert {passage.source for passage in found.passages} == {"parking.md"}
+
+
+async def test_a_removed_document_is_gone_at_the_next_question(empty_corpus: Corpus) -> None:
+    ingest(empty_corpus, PUBLIC_DOCUMENTS)
+    serving = empty_corpus.serving
+    assert serving is not None
+    empty_corpus.library.remove_document(serving.id, "parking.md")
+    found = await hybrid(empty_corpus, min_score=0.0).find("What does the North Garage cost?")
+    assert "parking.md" not in {passage.source for passage in found.passages}
+
+
+async def test_an_empty_or_unknown_collection_is_an_error_and_no_silence(
+    corpus: Corpus, empty_corpus: Corpus
+) -> None:
+    with pytest.raises(RetrievalError, match="triptych ingest sync"):
+        await hybrid(empty_corpus).find("When?")
+    with pytest.raises(RetrievalError, match="'other'"):
+        await hybrid(corpus).find("When?", collection="other")
+
+
+async def test_another_embedder_s_collection_is_refused(empty_corpus: Corpus) -> None:
+    ingest(empty_corpus, PUBLIC_DOCUMENTS)
+    library = empty_corpus.library
+    library.switch_collection(library.ensure_collection("hospital", "another-embedder"))
+    with pytest.raises(RetrievalError):
+        await hybrid(empty_corpus).find("When?")
+
+
+async def test_without_the_index_the_library_answers_and_says_so(empty_corpus: Corpus) -> None:
+    ingest(empty_corpus, PUBLIC_DOCUMENTS)
+    empty_corpus.index.close()
+    found = await hybrid(empty_corpus).find("What does the North Garage cost?")
+    assert found.degraded
+    assert found.passages[0].source == "parking.md"
+
+
+async def test_the_limit_of_a_call_wins(corpus: Corpus) -> None:
+    assert len((await hybrid(corpus, min_score=0.0).find("visit", limit=5)).passages) == 5
+
+
+async def test_it_is_a_langchain_retriever(corpus: Corpus) -> None:
+    [best, *_] = await hybrid(corpus).ainvoke("What does the North Garage cost?")
+    assert isinstance(best, Document)
+    assert best.metadata["source"] == "parking.md"
+    assert 0.28 <= best.metadata["score"] <= 1
+    assert best.id
+
+
+def test_it_works_for_code_that_is_not_asynchronous(corpus: Corpus) -> None:
+    assert hybrid(corpus).invoke("What does the North Garage cost?")[0].metadata["source"] == "parking.md"
+
+
+class Shelf(BaseRetriever):
+    """A retriever of somebody else's: two fixed documents."""
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        return [
+            Document("For staff only.", metadata={"labels": ["staff"]}),
+            Document(f"About {query}", metadata={"source": "shelf.md"}),
+        ]
+
+
+async def test_any_langchain_retriever_can_take_its_place() -> None:
+    found = await find(Shelf(), "When?", (), labels=READER)
+    [passage] = found.passages
+    assert (passage.text, passage.source, passage.title) == ("About When?", "shelf.md", "shelf.md")
