@@ -184,7 +184,8 @@ class _Sync:
             vectors |= self._known_vectors(document.source)
         new = sorted(texts - vectors.keys())
         self._tally.embedded += len(new)
-        return vectors | dict(zip(new, self._corpus.embedder.embed(new), strict=True))
+        # Not even an empty call without need: the first one loads the model.
+        return vectors | dict(zip(new, self._corpus.embedder.embed(new), strict=True)) if new else vectors
 
     def _known_vectors(self, source: str) -> dict[str, Vectors]:
         if source not in self._known:

@@ -5,9 +5,10 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
+from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -116,7 +117,8 @@ class Chatbot:
         draft.template = self.prompts[plan.layers.prompt] if plan.layers.prompt else None
         messages = render(draft.template, question.text, draft.passages if draft.found else None, history)
         citations = Verbatim() if question.json_schema else CitationFilter(len(draft.passages))
-        async with aclosing(self.engine.astream(messages, generation=generation)) as chunks:
+        stream = cast(AsyncGenerator[AIMessageChunk], self.engine.astream(messages, generation=generation))
+        async with aclosing(stream) as chunks:
             async for chunk in chunks:
                 for event in draft.shown(citations.feed(draft.read(chunk))):
                     yield event

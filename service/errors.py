@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from starlette.requests import ClientDisconnect
 
 from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError, PromptTooLong
+from service.experiments.assign import UnitRefused
 from service.records import UnknownConversation, UnknownMessage
 from service.retrieve import RetrievalError
 from service.switches import SwitchRefused
@@ -68,6 +69,7 @@ KINDS: Mapping[type[BaseException], Kind] = {
     UnknownConversation: Kind(404, "unknown-conversation", "There is no such conversation"),
     UnknownMessage: Kind(404, "unknown-message", "There is no such answer"),
     InvalidRequest: INVALID,
+    UnitRefused: INVALID,
     SwitchRefused: Kind(422, "unknown-layer", "A layer cannot be switched like this"),
     AdapterRefused: Kind(422, "adapter-refused", "The adapter cannot act"),
     PromptTooLong: Kind(422, "prompt-too-long", "The prompt is too long for the model"),

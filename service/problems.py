@@ -90,8 +90,9 @@ def problem_of(error: BaseException) -> Problem:
 def invalid(error: RequestValidationError) -> Problem:
     """Every wrong field, or why the body could not be read at all."""
     found: Sequence[Mapping[str, Any]] = error.errors()
-    if found[0]["type"] == "json_invalid":
-        at, why = found[0]["loc"][-1], found[0]["ctx"]["error"]
+    at = found[0]["loc"][-1]
+    if found[0]["type"] == "json_invalid" and isinstance(at, int):
+        why = found[0]["ctx"]["error"]
         return Problem(MALFORMED, f"The body is not valid JSON: {why} at character {at}. Send a JSON object.")
     if isinstance(error.body, bytes):
         return Problem(MEDIA_TYPE, "Expected a JSON body with the header Content-Type: application/json.")
@@ -108,8 +109,13 @@ def wrong_field(found: Mapping[str, Any]) -> dict[str, str]:
     message = found["msg"].removeprefix("Value error, ")
     detail = message if found["type"] == "missing" else f"{message}, got {got}"
     if place == "body":
-        return {"detail": detail, "pointer": "/".join(("#", *map(str, path)))}
+        return {"detail": detail, "pointer": "/".join(("#", *map(pointed, path)))}
     return {"detail": detail, "parameter": ".".join(map(str, path))}
+
+
+def pointed(part: str | int) -> str:
+    """A part of a JSON pointer (RFC 6901)."""
+    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def error_body(scope: Scope, problem: Problem) -> dict[str, Any]:

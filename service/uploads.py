@@ -9,12 +9,31 @@ from pydantic import BaseModel, ConfigDict, Json, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from ingest.sources import Upload
+from ingest.sources import SourceError, Upload
 from service.errors import InvalidRequest
 from service.schemas import Label, Name
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 MAX_FIELD_BYTES = 16 * 2**20
+# FastAPI reads the forms it knows of before it checks the key; so this one is only described to it.
+DESCRIPTION = {
+    "requestBody": {
+        "content": {
+            FORMS[0]: {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "collection": {"type": "string"},
+                        "prune": {"type": "string", "description": "JSON: true or false"},
+                        "labels": {"type": "string", "description": "JSON: a list of labels"},
+                        "present": {"type": "string", "description": "JSON: a list of all file names"},
+                    },
+                }
+            }
+        }
+    }
+}
 
 
 class SyncFields(BaseModel):
@@ -63,7 +82,7 @@ async def files(form: FormData) -> tuple[Upload, ...]:
         raise InvalidRequest("Expected all files in the field 'files', each under a name of its own.")
     try:
         return tuple([Upload(value.filename or "", await value.read()) for _, value in sent])
-    except ValueError as error:
+    except SourceError as error:
         raise InvalidRequest(str(error)) from error
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from service.deps import AdminDep, ChatbotDep
 from service.errors import NotFound
 from service.schemas import Name, Promotion
-from service.uploads import SyncRequestDep
+from service.uploads import DESCRIPTION, SyncRequestDep
 
 router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[AdminDep])
 
@@ -32,7 +32,7 @@ def job(job_id: str, chatbot: ChatbotDep) -> dict[str, Any]:
     return asdict(found)
 
 
-@router.post("/documents", status_code=202)
+@router.post("/documents", status_code=202, openapi_extra=DESCRIPTION)
 def sync(asked: SyncRequestDep, chatbot: ChatbotDep) -> dict[str, str]:
     """Ingest the files in a job of its own. `present` names all files that exist; with `prune`, others go."""
     fields = asked.fields

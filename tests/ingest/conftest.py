@@ -79,7 +79,9 @@ def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]
 @pytest.fixture
 def postgres_url(postgres_server: Path) -> str:
     name = f"t{secrets.token_hex(6)}"
-    with psycopg.connect(f"host={postgres_server} user=postgres dbname=postgres", autocommit=True) as connection:
+    with psycopg.connect(
+        f"host={postgres_server} user=postgres dbname=postgres", autocommit=True
+    ) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload, unused-ignore]
     return f"postgresql://postgres@/{name}?host={postgres_server}"
 
@@ -91,11 +93,15 @@ def postgres_server() -> Iterator[Path]:
     if not initdb or not server:
         pytest.skip("PostgreSQL is not installed")
     # The server refuses to run as root.
-    as_user = partial(subprocess.Popen, user="postgres" if os.getuid() == 0 else None, stdout=subprocess.DEVNULL)
+    as_user = partial(
+        subprocess.Popen, user="postgres" if os.getuid() == 0 else None, stdout=subprocess.DEVNULL
+    )
     folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/triptych-pg-XXXXXX"], text=True).strip())
     folder.chmod(0o777)
     data = folder / "data"
-    made = as_user([initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"], stderr=subprocess.DEVNULL)
+    made = as_user(
+        [initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"], stderr=subprocess.DEVNULL
+    )
     assert made.wait() == 0
     options = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
     running = as_user([server, *options], stderr=subprocess.PIPE, text=True)

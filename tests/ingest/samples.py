@@ -18,7 +18,13 @@ def make_chunks(collection_id: str, document: Document) -> list[Chunk]:
     """One chunk for each section."""
     identity = document_id(collection_id, document.source)
     return [
-        Chunk(chunk_id(identity, document.content_hash, position), position, document.title, section.headings, section.text)
+        Chunk(
+            chunk_id(identity, document.content_hash, position),
+            position,
+            document.title,
+            section.headings,
+            section.text,
+        )
         for position, section in enumerate(document.sections)
     ]
 

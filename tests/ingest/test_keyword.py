@@ -1,11 +1,11 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ingest.documents import PUBLIC
 from ingest.keyword import search_terms
 from ingest.library import Library
 from tests.ingest.samples import make_document, put
-
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 READERS = {PUBLIC}
 
@@ -13,8 +13,16 @@ READERS = {PUBLIC}
 @pytest.fixture
 def filled(library: Library) -> tuple[Library, str]:
     collection = library.ensure_collection("docs", "f").id
-    put(library, collection, make_document("dental.md", "Dentists treat teeth.", "Veterans pay for dental care."))
-    put(library, collection, make_document("parking.md", "Parking costs two dollars.", "The café is near the exit."))
+    put(
+        library,
+        collection,
+        make_document("dental.md", "Dentists treat teeth.", "Veterans pay for dental care."),
+    )
+    put(
+        library,
+        collection,
+        make_document("parking.md", "Parking costs two dollars.", "The café is near the exit."),
+    )
     put(library, collection, make_document("staff.md", "Dental staff rota.", labels=frozenset({"staff"})))
     return library, collection
 
@@ -60,7 +68,10 @@ def test_a_changed_document_is_found_by_its_new_words_only(filled: tuple[Library
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(question=st.text(alphabet=st.characters(exclude_categories=["Cs"])) | st.sampled_from(['" OR *', "a AND NOT (", "'; DROP", "NEAR(x y)", "-", "text:"]))
+@given(
+    question=st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+    | st.sampled_from(['" OR *', "a AND NOT (", "'; DROP", "NEAR(x y)", "-", "text:"])
+)
 def test_no_question_breaks_the_query(filled: tuple[Library, str], question: str) -> None:
     found(filled, question)
 

@@ -64,7 +64,9 @@ def test_a_failing_put_changes_nothing(library: Library, collection: Collection)
     assert len(library.outbox.pending(10)) == 1
 
 
-def test_each_chunk_needs_a_vector_and_each_document_a_label(library: Library, collection: Collection) -> None:
+def test_each_chunk_needs_a_vector_and_each_document_a_label(
+    library: Library, collection: Collection
+) -> None:
     document = make_document("a.md", "one", "two")
     with pytest.raises(ValueError, match="2 chunks and 1 vectors"):
         library.put_document(collection.id, document, make_chunks(collection.id, document), make_vectors(1))
@@ -111,7 +113,9 @@ def test_a_dropped_collection_leaves_the_others(library: Library, collection: Co
     assert {change.collection_id for change in library.outbox.pending(10)} == {other.id}
 
 
-def test_a_failure_stays_until_it_is_cleared_or_the_file_succeeds(library: Library, collection: Collection) -> None:
+def test_a_failure_stays_until_it_is_cleared_or_the_file_succeeds(
+    library: Library, collection: Collection
+) -> None:
     for source in ("a.md", "b.md", "c.md"):
         library.record_failure("docs", source, "first reason")
     library.record_failure("docs", "a.md", "second reason")
@@ -150,7 +154,9 @@ def test_a_library_can_be_opened_again(tmp_path: Path) -> None:
         assert library.passages("docs-f", ids, {PUBLIC})
 
 
-@pytest.mark.parametrize("leave", [Library.remove_document, lambda library, *place: put(library, place[0], other())])
+@pytest.mark.parametrize(
+    "leave", [Library.remove_document, lambda library, *place: put(library, place[0], other())]
+)
 def test_deleted_text_leaves_no_trace_on_disk(tmp_path: Path, leave: Callable[..., object]) -> None:
     with closing(open_library(None, tmp_path)) as library:
         collection = library.ensure_collection("docs", "f").id

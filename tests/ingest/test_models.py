@@ -45,7 +45,9 @@ def test_a_folder_without_weights_cannot_be_checked(tmp_path: Path) -> None:
         locate(f"file:{tmp_path}", "0" * 64)
 
 
-@pytest.mark.parametrize("uri", ["", "model", "http://example.org/model", "file:", "file:/no/such/place", "hub:org/name"])
+@pytest.mark.parametrize(
+    "uri", ["", "model", "http://example.org/model", "file:", "file:/no/such/place", "hub:org/name"]
+)
 def test_other_uris_are_refused(uri: str) -> None:
     with pytest.raises(ModelError):
         locate(uri, None)

@@ -31,7 +31,12 @@ def test_lists_and_tables_become_lines() -> None:
 
 
 def test_text_between_blocks_keeps_its_place() -> None:
-    assert blocks("<p>one</p>two<p>three</p>four") == [Block("one"), Block("two"), Block("three"), Block("four")]
+    assert blocks("<p>one</p>two<p>three</p>four") == [
+        Block("one"),
+        Block("two"),
+        Block("three"),
+        Block("four"),
+    ]
 
 
 def test_preformatted_text_keeps_its_lines() -> None:

@@ -60,7 +60,8 @@ def test_a_rule_inside_the_text_is_no_front_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    "matter", ["labels: {staff: yes}", "labels: [[staff]]", "labels: ['']", "title: [unclosed", "a: " + "[" * 5000]
+    "matter",
+    ["labels: {staff: yes}", "labels: [[staff]]", "labels: ['']", "title: [unclosed", "a: " + "[" * 5000],
 )
 def test_front_matter_that_cannot_be_understood_is_refused(matter: str) -> None:
     with pytest.raises(ParseError, match="front matter"):
@@ -81,7 +82,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert str(error)
 
 
-@pytest.mark.parametrize("content", ["naïve".encode(), b"\xef\xbb\xbf" + "naïve".encode(), "naïve".encode("utf-16")])
+@pytest.mark.parametrize(
+    "content", ["naïve".encode(), b"\xef\xbb\xbf" + "naïve".encode(), "naïve".encode("utf-16")]
+)
 def test_encodings_with_a_mark_are_known(content: bytes) -> None:
     assert decode(content) == "naïve"
 

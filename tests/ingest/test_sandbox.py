@@ -40,7 +40,9 @@ def test_a_reason_comes_back_and_the_next_file_is_read(sandbox: Sandbox) -> None
     assert sandbox.outline("text", b"fine").blocks == (Block("fine"),)
 
 
-@pytest.mark.parametrize(("form", "content"), [("pdf", b"%PDF-1.7 broken"), ("docx", b"PK broken"), ("docx", b"")])
+@pytest.mark.parametrize(
+    ("form", "content"), [("pdf", b"%PDF-1.7 broken"), ("docx", b"PK broken"), ("docx", b"")]
+)
 def test_a_damaged_file_is_an_error_and_the_next_is_read(sandbox: Sandbox, form: str, content: bytes) -> None:
     with pytest.raises(ParseError):
         sandbox.outline(form, content)
@@ -67,7 +69,10 @@ def test_a_file_that_takes_too_long_is_stopped() -> None:
 
 
 def test_a_file_that_uses_too_much_processor_time_is_stopped() -> None:
-    with closing(Sandbox(Limits(cpu_seconds=1))) as sandbox, pytest.raises(ParseError, match="processor time"):
+    with (
+        closing(Sandbox(Limits(cpu_seconds=1))) as sandbox,
+        pytest.raises(ParseError, match="processor time"),
+    ):
         sandbox.outline("md", b"![[](" * 400_000)
 
 

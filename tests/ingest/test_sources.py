@@ -68,7 +68,9 @@ def test_plain_relative_names_can_be_uploaded(name: str) -> None:
     assert Upload(name, b"x").source == name
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "/etc/x.md", "a/../b.md", "a//b.md", "./a.md", "a\\b.md", "a\n.md", "a/"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "/etc/x.md", "a/../b.md", "a//b.md", "./a.md", "a\\b.md", "a\n.md", "a/"]
+)
 def test_other_names_cannot(name: str) -> None:
     assert not is_source_name(name)
     with pytest.raises(SourceError):

@@ -66,7 +66,7 @@ def test_overlap_repeats_whole_sentences(embedder: Embedder) -> None:
     text = " ".join(f"Sentence {number} stands here." for number in range(60))
     first, second, *_ = cut(Splitter(embedder.count_tokens, 60, overlap_tokens=12), text)
     repeated = second.text[: second.text.index(".") + 1]
-    assert repeated.startswith("Sentence ") and first.text.endswith(repeated) or repeated in first.text
+    assert (repeated.startswith("Sentence ") and first.text.endswith(repeated)) or repeated in first.text
     first, second, *_ = cut(Splitter(embedder.count_tokens, 60), text)
     assert second.text[: second.text.index(".") + 1] not in first.text
 
@@ -83,7 +83,9 @@ def test_inner_headings_stay_where_the_path_is_too_long(embedder: Embedder) -> N
 
 def test_the_fingerprint_tells_settings_apart(embedder: Embedder) -> None:
     settings_tried = [(200, 0), (200, 20), (254, 0)]
-    prints = {Splitter(embedder.count_tokens, length, overlap).fingerprint for length, overlap in settings_tried}
+    prints = {
+        Splitter(embedder.count_tokens, length, overlap).fingerprint for length, overlap in settings_tried
+    }
     assert len(prints) == 3
     assert Splitter(embedder.count_tokens, 200).fingerprint in prints
 

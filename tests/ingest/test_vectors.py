@@ -30,7 +30,9 @@ def collection(sqlite_library: Library) -> str:
 def index(request: pytest.FixtureRequest, tmp_path: Path, sqlite_library: Library) -> Iterator[VectorIndex]:
     """The same tests in this process and on a Chroma server."""
     if request.param == "server":
-        opened = VectorIndex.open_server("127.0.0.1", request.getfixturevalue("chroma_server"), sqlite_library)
+        opened = VectorIndex.open_server(
+            "127.0.0.1", request.getfixturevalue("chroma_server"), sqlite_library
+        )
     else:
         opened = VectorIndex.open_embedded(tmp_path / "index", sqlite_library)
     with closing(opened):
@@ -45,7 +47,14 @@ def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder), "--port", str(port)]
+    command = [
+        str(Path(sys.executable).with_name("chroma")),
+        "run",
+        "--path",
+        str(folder),
+        "--port",
+        str(port),
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(200):
         with socket.socket() as probe:
@@ -62,7 +71,9 @@ def near(found: list[Hit], expected: list[Hit]) -> None:
     np.testing.assert_allclose([hit.score for hit in found], [hit.score for hit in expected], atol=1e-5)
 
 
-def test_it_finds_what_an_exact_search_finds(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
+def test_it_finds_what_an_exact_search_finds(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
     put(sqlite_library, collection, make_document("a.md", *TEXTS))
     put(sqlite_library, collection, make_document("b.md", *TEXTS), seed=1)
     index.apply_outbox()
@@ -138,7 +149,9 @@ def test_a_new_collection_is_searched_and_a_dropped_one_forgotten(
     assert not index.degraded
 
 
-def test_searches_run_while_documents_change(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
+def test_searches_run_while_documents_change(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
     stop = threading.Event()
     ids = put(sqlite_library, collection, make_document("fixed.md", *TEXTS), seed=3)
     index.apply_outbox()
@@ -146,14 +159,21 @@ def test_searches_run_while_documents_change(index: VectorIndex, sqlite_library:
 
     def write() -> None:
         for number in range(30):
-            put(sqlite_library, collection, make_document(f"{number % 3}.md", f"text {number}"), seed=100 + number)
+            put(
+                sqlite_library,
+                collection,
+                make_document(f"{number % 3}.md", f"text {number}"),
+                seed=100 + number,
+            )
             index.apply_outbox()
         stop.set()
 
     def read() -> list[str]:
         wrong = []
         while not stop.is_set():
-            wrong += [id for id, vector in fixed.items() if index.search(collection, vector, 1)[0].chunk_id != id]
+            wrong += [
+                id for id, vector in fixed.items() if index.search(collection, vector, 1)[0].chunk_id != id
+            ]
         return wrong
 
     with ThreadPoolExecutor(3) as pool:
@@ -188,7 +208,9 @@ def fill(library: Library, collection: str, folder: Path) -> list[str]:
     return ids
 
 
-@pytest.mark.parametrize("name", ["header.bin", "data_level0.bin", "link_lists.bin", "index_metadata.pickle", "chroma.sqlite3"])
+@pytest.mark.parametrize(
+    "name", ["header.bin", "data_level0.bin", "link_lists.bin", "index_metadata.pickle", "chroma.sqlite3"]
+)
 def test_a_torn_index_is_rebuilt_from_the_library(
     tmp_path: Path, sqlite_library: Library, collection: str, name: str
 ) -> None:
@@ -203,7 +225,9 @@ def test_a_torn_index_is_rebuilt_from_the_library(
         assert index.search(collection, make_vectors(1500)[7], 1)[0].chunk_id == ids[7]
 
 
-def test_an_index_that_went_missing_is_rebuilt(tmp_path: Path, sqlite_library: Library, collection: str) -> None:
+def test_an_index_that_went_missing_is_rebuilt(
+    tmp_path: Path, sqlite_library: Library, collection: str
+) -> None:
     put(sqlite_library, collection, make_document("a.md", *TEXTS))
     with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
         index.apply_outbox()
@@ -230,9 +254,11 @@ def test_a_server_that_is_away_costs_speed_and_no_answer(
     sqlite_library: Library, collection: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (chunk,) = put(sqlite_library, collection, make_document("a.md", "one"))
-    with socket.socket() as silent, closing(
-        VectorIndex.open_server("127.0.0.1", unused_port(silent), sqlite_library)
-    ) as index, caplog.at_level(logging.WARNING):
+    with (
+        socket.socket() as silent,
+        closing(VectorIndex.open_server("127.0.0.1", unused_port(silent), sqlite_library)) as index,
+        caplog.at_level(logging.WARNING),
+    ):
         index.apply_outbox()
         assert index.degraded
         assert index.search(collection, make_vectors(1)[0], 3)[0].chunk_id == chunk

@@ -66,7 +66,8 @@ class ScriptedChatbot:
         self.endings: list[str] = []
         self.cleanup_seconds = 0.0
         self.components = {"library": "ok", "engine": "ok"}
-        self.records = self
+        self.records: Any = self
+        self.admin: Any = None
 
     def plan(self, overrides: Overrides, user: str | None) -> Plan:
         if overrides.adapter not in (None, "on", "off", "house-style", *ADAPTERS):
@@ -156,6 +157,16 @@ def posted(client: httpx.Client, path: str, body: Mapping[str, Any]) -> socket.s
     connection = socket.create_connection((client.base_url.host, client.base_url.port or 80))
     connection.sendall(head.encode() + content)
     return connection
+
+
+def sent(client: httpx.Client, raw: bytes) -> bytes:
+    """What the server answers to raw bytes, up to the end of a JSON object."""
+    answer = b""
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), 10) as connection:
+        connection.sendall(raw)
+        while not answer.endswith(b"}"):
+            answer += connection.recv(4096)
+    return answer
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -1,26 +1,14 @@
 """What every response carries, and what no log line does."""
 
 import logging
-import socket
 
-import httpx
 import pytest
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from service.metrics import Metrics
 from service.middleware import BodyLimit, LastResort, RequestLog
-from tests.service.scripted import ScriptedChatbot, running
-
-
-def sent(client: httpx.Client, raw: bytes) -> bytes:
-    """What the server answers to raw bytes, up to the end of a JSON object."""
-    answer = b""
-    with socket.create_connection((client.base_url.host, client.base_url.port or 80), 10) as connection:
-        connection.sendall(raw)
-        while not answer.endswith(b"}"):
-            answer += connection.recv(4096)
-    return answer
+from tests.service.scripted import ScriptedChatbot, running, sent
 
 
 @pytest.mark.parametrize("path", ["/health", "/", "/pages/app.js", "/nowhere", "/v1/models/none"])

@@ -1,0 +1,36 @@
+"""The passages of a folder of documents, as training needs them: without a library, straight from the files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from adapters.examples import Pool
+from ingest.documents import Chunk, Passage, document_id
+from ingest.embed import Embedder
+from ingest.parse import SUFFIXES, Parser
+from ingest.split import Splitter
+
+
+def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedder) -> Pool:
+    """Parse, split and embed every document below the folder, as the ingest job does."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = [pair for path in files for pair in chunks(path, folder, parser, splitter)]
+    passages = tuple(as_passage(source, chunk) for source, chunk in found)
+    return Pool(passages, embedder.embed([chunk.embedded_text for _, chunk in found]))
+
+
+def chunks(path: Path, folder: Path, parser: Parser, splitter: Splitter) -> Iterator[tuple[str, Chunk]]:
+    source = path.relative_to(folder).as_posix()
+    document = parser.parse(source, path.read_bytes())
+    return ((source, chunk) for chunk in splitter.split(document, document_id("", source)))
+
+
+def as_passage(source: str, chunk: Chunk) -> Passage:
+    return Passage(
+        chunk_id=chunk.id,
+        document_id=source,
+        source=source,
+        title=chunk.title,
+        headings=chunk.headings,
+        position=chunk.position,
+        text=chunk.text,
+    )

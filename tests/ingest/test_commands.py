@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from ingest.commands import app
+from ingest.owner import OwnerLock
+from tests.ingest.admin_api import KEY, AdminApi, served
+from tests.ingest.conftest import OpenCorpus
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(tmp_path: Path, model_folder: Path) -> Path:
+    """Settings with their data in the test's folder."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump({"data": {"folder": str(tmp_path / "data")}}))
+    return file
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.md").write_text("# Visiting\n\nEvery day [from] nine.")
+    return folder
+
+
+def call(config: Path, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments), "--config", str(config)])
+
+
+def answer(config: Path, *arguments: str | Path) -> Any:
+    result = call(config, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_folder_is_synced_listed_shown_and_removed(config: Path, docs: Path) -> None:
+    assert answer(config, "sync", docs)["added"] == ["a.md"]
+    assert answer(config, "list")["documents"][0]["title"] == "Visiting"
+    assert answer(config, "show", "a.md")["chunks"][0]["text"] == "Every day [from] nine."
+    assert answer(config, "stats")["collections"][0]["documents"] == 1
+    assert call(config, "remove", "a.md").exit_code == 0
+    assert answer(config, "list")["documents"] == []
+
+
+def test_people_get_tables(config: Path, docs: Path) -> None:
+    (docs / "b.pdf").write_bytes(b"no pdf")
+    result = call(config, "sync", docs)
+    assert result.exit_code == 1, "a file failed"
+    assert "Added" in result.stdout
+    assert "b.pdf: " in result.stderr
+    shown = call(config, "show", "a.md")
+    assert "[from]" in shown.stdout
+    listed = call(config, "list")
+    assert "Visiting" in listed.stdout
+    assert "b.pdf: " in listed.stderr
+
+
+def test_labels_and_collections_are_passed_on(config: Path, docs: Path) -> None:
+    answer(config, "sync", docs, "--collection", "other", "--label", "staff", "--label", "nurses")
+    assert answer(config, "list")["documents"] == []
+    assert answer(config, "list", "--collection", "other")["documents"][0]["labels"] == ["nurses", "staff"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sync", "/no/such/folder"], "no file or folder"),
+        (["show", "unknown.md"], "no document unknown.md"),
+        (["remove", "unknown.md"], "no document unknown.md"),
+    ],
+)
+def test_wrong_use_is_told_in_a_sentence(config: Path, arguments: list[str], message: str) -> None:
+    result = call(config, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_wrong_settings_are_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("unknown: 1")
+    result = call(tmp_path / "settings.yaml", "stats")
+    assert result.exit_code == 2
+    assert "unknown" in result.stderr
+
+
+def test_a_folder_in_use_without_a_service_is_told_at_once(config: Path, tmp_path: Path) -> None:
+    with OwnerLock(tmp_path / "data"):
+        result = call(config, "stats")
+    assert result.exit_code == 3
+    assert "in use by process" in " ".join(result.stderr.split())
+
+
+def test_a_service_that_is_away_is_told(config: Path, tmp_path: Path) -> None:
+    with OwnerLock(tmp_path / "data") as owner:
+        owner.announce("http://127.0.0.1:9")
+        assert "admin.key" in call(config, "stats").stderr
+        (tmp_path / "data" / "admin.key").write_text(f"{KEY}\n")
+        result = call(config, "stats")
+    assert result.exit_code == 3
+    assert "does not answer" in " ".join(result.stderr.split())
+
+
+def test_a_running_service_does_the_work(
+    config: Path, docs: Path, tmp_path: Path, open_in: OpenCorpus
+) -> None:
+    with OwnerLock(tmp_path / "data") as owner, open_in() as corpus, served(AdminApi(corpus)) as url:
+        (tmp_path / "data" / "admin.key").write_text(KEY)
+        owner.announce(url)
+        assert answer(config, "sync", docs)["added"] == ["a.md"]
+        assert answer(config, "sync", docs)["unchanged"] == 1
+        assert answer(config, "show", "a.md")["document"]["title"] == "Visiting"
+        assert call(config, "remove", "a.md").exit_code == 0
+        assert corpus.serving and corpus.library.documents(corpus.serving.id) == []
+
+
+def test_a_sync_without_changes_loads_neither_model_nor_index(config: Path, docs: Path) -> None:
+    answer(config, "sync", docs)
+    code = "import sys; from ingest.commands import app; app(sys.argv[1:], standalone_mode=False)\n"
+    code += "print(*{'torch', 'chromadb'} & sys.modules.keys(), file=sys.stderr)"
+    command = [sys.executable, "-c", code, "sync", str(docs), "--json", "--config", str(config)]
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout)["unchanged"] == 1
+    assert again.stderr.strip() == ""

@@ -1,0 +1,293 @@
+import asyncio
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from adapters.engines.protocol import EngineBusy, EngineError
+from adapters.prompt import Turn
+from ingest.corpus import Corpus
+from service.answer import Chatbot, Question
+from service.events import Citation, Delta, Done, Event, Meta, Sources, Usage
+from service.experiments.assign import Arm, Experiment
+from service.plan import FACTORS, Layers
+from service.records import UnknownConversation
+from service.retrieve import RetrievalError
+from service.switches import Overrides, SwitchRefused
+from tests.service.parts import AdapterRefused, ScriptedEngine, answered, chatbot, scripted
+
+VISITING = "When can I visit the general wards?"
+OFF = Overrides(prompt="off", retrieval="off", adapter="off")
+ALL_SWITCHES = [Overrides(*switches) for switches in product(("on", "off"), repeat=3)]
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return scripted("From 10 a.m. to 8 p.m. [1]", ", every day [7].")
+
+
+@pytest.fixture
+def bot(corpus: Corpus, tmp_path: Path, engine: ScriptedEngine) -> Iterator[Chatbot]:
+    made = chatbot(corpus, tmp_path, engine)
+    yield made
+    made.records.close()
+    made.owner.close()
+
+
+def done(events: list[Event]) -> Done:
+    last = events[-1]
+    assert isinstance(last, Done)
+    return last
+
+
+def shown(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+async def test_an_answer_in_all_three_layers(bot: Chatbot, engine: ScriptedEngine) -> None:
+    events = await answered(bot, VISITING, user="ann")
+    kinds = [type(event) for event in events]
+    assert kinds == [Meta, Sources, Delta, Citation, Delta, Usage, Done]
+    manifest = done(events).manifest
+    assert shown(events) == done(events).text == "From 10 a.m. to 8 p.m. [1], every day."
+    assert manifest.asked == manifest.acted == Layers("house@1", "hospital", "style@1")
+    assert (manifest.path, manifest.engine, manifest.adapter_sha256) == ("model", "scripted", "hash of style@1")
+    assert manifest.prompt_sha256 == bot.prompts["house@1"].hash
+    assert manifest.collection_fingerprint == bot.corpus.fingerprint
+    assert manifest.passages[0].source == "visiting.md"
+    assert manifest.tokens == {"prompt": 50, "completion": 9}
+    assert manifest.timings.keys() == {"retrieve", "prompt", "answer", "total"}
+    assert engine.seen[0][1].adapter == "style@1"
+
+
+async def test_the_cited_passage_is_the_one_that_was_shown(bot: Chatbot) -> None:
+    events = await answered(bot, VISITING)
+    [sources] = [event for event in events if isinstance(event, Sources)]
+    [citation] = [event for event in events if isinstance(event, Citation)]
+    assert citation == Citation(1, sources.passages[0].chunk_id)
+
+
+@pytest.mark.parametrize("overrides", ALL_SWITCHES, ids=str)
+async def test_every_combination_of_switches_acts_as_asked(
+    bot: Chatbot, engine: ScriptedEngine, overrides: Overrides
+) -> None:
+    manifest = done(await answered(bot, VISITING, overrides)).manifest
+    whole = Layers("house@1", "hospital", "style@1")
+    for factor in FACTORS:
+        expected = getattr(whole, factor) if getattr(overrides, factor) == "on" else None
+        assert getattr(manifest.acted, factor) == expected
+        assert manifest.origins[factor] == "request"
+    [(messages, generation)] = engine.seen
+    assert generation.adapter == manifest.acted.adapter
+    assert ("Willowmere" in messages[0].text) == (overrides.prompt == "on")
+    assert ("10 a.m. to 8 p.m." in messages[1].text) == (overrides.retrieval == "on")
+
+
+async def test_without_retrieval_no_citation_is_left(bot: Chatbot) -> None:
+    events = await answered(bot, VISITING, Overrides(retrieval="off"))
+    assert shown(events) == "From 10 a.m. to 8 p.m., every day."
+    assert not [event for event in events if isinstance(event, Sources | Citation)]
+
+
+async def test_citations_are_filtered_across_any_pieces(corpus: Corpus, tmp_path: Path) -> None:
+    bot = chatbot(corpus, tmp_path, scripted(*"Until 8 p.m. [1], [ 9 ] or [1, 9]. See [2", "2]."))
+    assert done(await answered(bot, VISITING)).text == "Until 8 p.m. [1], or [1]. See."
+
+
+async def test_json_is_not_taken_for_citations(corpus: Corpus, tmp_path: Path) -> None:
+    bot = chatbot(corpus, tmp_path, scripted('{"pages": [7, 8]', ', "rows": [9]}'))
+    question = Question(VISITING, json_schema={"type": "object"})
+    assert done(await answered(bot, question)).text == '{"pages": [7, 8], "rows": [9]}'
+
+
+async def test_where_nothing_is_found_no_model_runs(bot: Chatbot, engine: ScriptedEngine) -> None:
+    events = await answered(bot, "Who won the football world cup in 1974?")
+    manifest = done(events).manifest
+    assert shown(events) == bot.defaults.no_answer
+    assert (manifest.path, manifest.acted) == ("no_sources", Layers(None, "hospital", None))
+    assert engine.seen == []
+
+
+@pytest.mark.parametrize("overrides", ALL_SWITCHES, ids=str)
+async def test_an_emergency_is_handed_off_in_every_combination(
+    bot: Chatbot, engine: ScriptedEngine, overrides: Overrides
+) -> None:
+    events = await answered(bot, "my dad has crushing chest pain", overrides)
+    assert [type(event) for event in events] == [Meta, Delta, Done]
+    assert "911" in shown(events)
+    manifest = done(events).manifest
+    assert (manifest.path, manifest.acted) == ("emergency", Layers(None, None, None))
+    assert engine.seen == []
+
+
+async def test_an_emergency_in_a_follow_up_counts_and_one_in_the_history_does_not(bot: Chatbot) -> None:
+    history = (Turn("my chest hurts", "Call 911 now."),)
+    calm = done(await answered(bot, Question(VISITING, history=history)))
+    urgent = done(await answered(bot, Question("and now i cant breathe", history=(Turn(VISITING, "10."),))))
+    assert (calm.manifest.path, urgent.manifest.path) == ("model", "emergency")
+
+
+async def test_help_comes_even_where_the_conversation_is_unknown(bot: Chatbot) -> None:
+    question = Question("i want to die", conversation_id="gone", user="ann")
+    events = await answered(bot, question)
+    assert "988" in shown(events)
+    [meta] = [event for event in events if isinstance(event, Meta)]
+    assert bot.records.conversation(meta.conversation_id, "ann").messages[0].answer == shown(events)
+
+
+async def test_help_comes_even_where_nothing_can_be_recorded(bot: Chatbot) -> None:
+    with bot.records._database.write() as connection:
+        for table in ("feedback", "exposures", "messages", "conversations"):
+            connection.execute(text(f"DROP TABLE {table}"))
+    events = await answered(bot, "he is not breathing")
+    assert "911" in shown(events)
+    assert done(events).manifest.path == "emergency"
+
+
+async def test_a_conversation_goes_on(bot: Chatbot, engine: ScriptedEngine) -> None:
+    first = await answered(bot, VISITING, user="ann")
+    assert isinstance(first[0], Meta)
+    again = Question("And on Sundays?", conversation_id=first[0].conversation_id, user="ann")
+    manifest = done(await answered(bot, again)).manifest
+    assert manifest.search_query == f"{VISITING} And on Sundays?"
+    assert manifest.passages[0].place == "Visiting hours > Sundays and holidays"
+    assert [message.text for message in engine.seen[1][0]][1] == VISITING
+    kept = bot.records.conversation(first[0].conversation_id, "ann").messages
+    assert [message.question for message in kept] == [VISITING, "And on Sundays?"]
+    assert kept[0].manifest["acted"]["adapter"] == "style@1"
+
+
+async def test_only_the_configured_number_of_turns_is_seen(bot: Chatbot, engine: ScriptedEngine) -> None:
+    history = tuple(Turn(f"question {number}", "answer") for number in range(9))
+    await answered(bot, Question(VISITING, history=history))
+    assert len(engine.seen[0][0]) == 1 + 2 * bot.defaults.history_turns + 1
+
+
+async def test_another_user_s_conversation_is_unknown(bot: Chatbot) -> None:
+    meta = (await answered(bot, VISITING, user="ann"))[0]
+    assert isinstance(meta, Meta)
+    with pytest.raises(UnknownConversation):
+        await answered(bot, Question("And?", conversation_id=meta.conversation_id, user="bob"))
+
+
+async def test_an_answer_of_the_wrong_adapter_is_an_error(corpus: Corpus, tmp_path: Path) -> None:
+    bot = chatbot(corpus, tmp_path, scripted("Sure.", liar=True))
+    with pytest.raises(EngineError, match="style@1 was asked for and None acted"):
+        await answered(bot, VISITING)
+
+
+@pytest.mark.parametrize("error", [EngineBusy("full"), EngineError("broken")])
+async def test_an_error_of_the_engine_is_no_answer(
+    corpus: Corpus, tmp_path: Path, error: EngineError
+) -> None:
+    bot = chatbot(corpus, tmp_path, scripted("From ", error))
+    events = bot.answer(Question(VISITING), bot.plan(Overrides(), None))
+    seen: list[Event] = []
+    with pytest.raises(type(error)):
+        async for event in events:
+            seen.append(event)
+    assert not [event for event in seen if isinstance(event, Done)]
+    assert isinstance(seen[0], Meta)
+    assert bot.records.conversation(seen[0].conversation_id, None).messages == ()
+
+
+async def test_an_adapter_is_loaded_once_when_it_is_first_asked_for(corpus: Corpus, tmp_path: Path) -> None:
+    bot = chatbot(corpus, tmp_path, scripted("Yes.", pause=0.01))
+    asked = [answered(bot, VISITING, Overrides(adapter=f"style@{1 + n % 2}")) for n in range(8)]
+    acted = [done(events).manifest.acted.adapter for events in await asyncio.gather(*asked)]
+    assert acted == ["style@1", "style@2"] * 4
+    assert sorted(bot.adapters.shelf.verifications) == ["style@1", "style@2"]  # type: ignore[attr-defined]
+
+
+async def test_an_adapter_that_does_not_pass_the_gate_is_refused(
+    bot: Chatbot, engine: ScriptedEngine
+) -> None:
+    with pytest.raises(AdapterRefused, match="not finite"):
+        await answered(bot, VISITING, Overrides(adapter="broken@1"))
+    assert engine.seen == []
+
+
+async def test_closing_an_answer_stops_the_engine_and_records_nothing(corpus: Corpus, tmp_path: Path) -> None:
+    engine = scripted(*["word "] * 1000, pause=0.001)
+    bot = chatbot(corpus, tmp_path, engine)
+    events = bot.answer(Question(VISITING), bot.plan(Overrides(), None))
+    meta = await anext(events)
+    while not isinstance(await anext(events), Delta):
+        pass
+    await events.aclose()
+    await asyncio.sleep(0.01)
+    assert engine.closed == 1
+    assert isinstance(meta, Meta)
+    assert bot.records.conversation(meta.conversation_id, None).messages == ()
+
+
+async def test_many_answers_at_once_do_not_mix(bot: Chatbot) -> None:
+    plans = [ALL_SWITCHES[number % 8] for number in range(24)]
+    answers = await asyncio.gather(*(answered(bot, VISITING, plan) for plan in plans))
+    for plan, events in zip(plans, answers, strict=True):
+        acted = done(events).manifest.acted
+        assert [getattr(acted, factor) is not None for factor in FACTORS] == [
+            getattr(plan, factor) == "on" for factor in FACTORS
+        ]
+
+
+async def test_an_empty_collection_is_an_error_and_the_model_is_not_asked(
+    empty_corpus: Corpus, tmp_path: Path
+) -> None:
+    engine = scripted("I think at noon.")
+    bot = chatbot(empty_corpus, tmp_path, engine)
+    with pytest.raises(RetrievalError, match="no documents"):
+        await answered(bot, VISITING)
+    assert engine.seen == []
+    assert "no documents" in (await bot.ready())["documents"]
+    assert done(await answered(bot, VISITING, Overrides(retrieval="off"))).text == "I think at noon."
+
+
+def half(factor: str, value: str = "off") -> Experiment:
+    arms = (Arm("with", "on", 0.5), Arm("without", value, 0.5))
+    return Experiment(f"{factor}-test", factor, f"layer-{factor}", 1.0, arms)  # type: ignore[arg-type]
+
+
+async def test_an_experiment_decides_and_is_recorded_once(corpus: Corpus, tmp_path: Path) -> None:
+    bot = chatbot(corpus, tmp_path, experiments=(half("adapter"), half("prompt")))
+    arms = set()
+    for user in ("ann", "bob", "cem", "dee", "eva", "fay"):
+        for _ in range(2):
+            manifest = done(await answered(bot, VISITING, user=user)).manifest
+        arm = manifest.experiments["adapter-test"]
+        assert (manifest.acted.adapter is not None) == (arm == "with")
+        assert manifest.origins["adapter"] == "experiment:adapter-test"
+        arms.add(arm)
+    assert arms == {"with", "without"}
+    assert len(bot.records.exposures("adapter-test")) == 6
+
+
+async def test_who_switches_a_layer_or_gets_no_model_is_not_exposed(corpus: Corpus, tmp_path: Path) -> None:
+    bot = chatbot(corpus, tmp_path, experiments=(half("adapter"), half("prompt")))
+    await answered(bot, VISITING, Overrides(adapter="off"), user="ann")
+    await answered(bot, "my dad is not breathing", user="bob")
+    await answered(bot, "Who won the football world cup in 1974?", user="cem")
+    await answered(bot, VISITING)
+    assert bot.records.exposures("adapter-test") == []
+    assert [kept.exposure.unit for kept in bot.records.exposures("prompt-test")] == ["ann"]
+
+
+async def test_search_shows_what_retrieval_finds(bot: Chatbot) -> None:
+    found = await bot.search("What does the North Garage cost?", (), None, 1, frozenset({"public"}))
+    assert [passage.source for passage in found.passages] == ["parking.md"]
+    with pytest.raises(SwitchRefused):
+        await bot.search("?", (), "nowhere", None, frozenset({"public"}))
+
+
+async def test_the_configuration_tells_what_can_be_switched(bot: Chatbot) -> None:
+    layers = bot.configuration()["layers"]
+    assert layers["retrieval"] == {"switch": "on", "name": "hospital", "known": ["hospital"]}
+    assert layers["adapter"]["known"] == ["broken@1", "style@1", "style@2"]
+    assert "house@1" in layers["prompt"]["known"]
+    assert bot.configuration()["limits"] == {"max_question_characters": 4000}
+
+
+async def test_everything_is_ready(bot: Chatbot) -> None:
+    assert set((await bot.ready()).values()) == {"ok"}
