@@ -150,9 +150,7 @@ def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage 
     return max((p for p in passages if p.source == example.document), key=fit, default=None)
 
 
-def earlier(
-    example: StyleExample, examples: Sequence[StyleExample], chance: random.Random
-) -> tuple[Turn, ...]:
+def earlier(example: StyleExample, examples: Sequence[StyleExample], chance: random.Random) -> tuple[Turn, ...]:
     """One earlier turn about the same document, as a conversation would have it."""
     others = [e for e in examples if e.document == example.document and e.section != example.section]
     if not others:

@@ -18,6 +18,7 @@ from adapters.examples import Row
 from adapters.recipe import Lora, Recipe, Training
 
 WEIGHTS = "adapter_model.safetensors"
+IGNORED = -100
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
@@ -35,6 +36,30 @@ class Trained:
     losses: tuple[dict[str, float], ...]
 
 
+class AnswerTrainer(SFTTrainer):
+    """The vocabulary's logits at answer positions only: of a row of 500 tokens, 60 are the answer.
+
+    TRL's own loss tiles over all of them, in float32: 45 % of a step's time on a CPU.
+    """
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        labels = inputs["labels"][:, 1:]
+        wanted = labels != IGNORED
+        llama = self.accelerator.unwrap_model(model).get_base_model()
+        with self.accelerator.autocast():
+            hidden = llama.model(inputs["input_ids"], attention_mask=inputs["attention_mask"])[0]
+            logits = llama.lm_head(hidden[:, :-1][wanted]).float()
+        total = torch.nn.functional.cross_entropy(logits, labels[wanted], reduction="sum")
+        loss = total / (wanted.sum() if num_items_in_batch is None else num_items_in_batch)
+        return (loss, {}) if return_outputs else loss
+
+
 def train(
     recipe: Recipe,
     base: Path,
@@ -49,7 +74,7 @@ def train(
     Raises TrainingError when over 1 % of the rows are too long, or when a row's end is not learnt.
     """
     check_lengths(rows, tokenizer, recipe.training.max_tokens)
-    trainer = SFTTrainer(
+    trainer = AnswerTrainer(
         model=str(base),
         args=arguments(recipe.training, work),
         train_dataset=dataset(rows),
@@ -105,6 +130,7 @@ def arguments(values: Training, work: Path) -> SFTConfig:
         logging_steps=5,
         dataloader_pin_memory=gpu,
         seed=values.seed,
+        prediction_loss_only=True,
         report_to="none",
     )
 
@@ -112,7 +138,10 @@ def arguments(values: Training, work: Path) -> SFTConfig:
 def dataset(rows: Sequence[Row]) -> Dataset:
     return Dataset.from_list(
         [
-            {"prompt": as_dicts(row.messages), "completion": [{"role": "assistant", "content": row.completion}]}
+            {
+                "prompt": as_dicts(row.messages),
+                "completion": [{"role": "assistant", "content": row.completion}],
+            }
             for row in rows
         ]
     )

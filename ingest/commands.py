@@ -46,9 +46,7 @@ def sync_command(
         list[Path] | None, typer.Argument(help="Files and folders; the settings' own without any.")
     ] = None,
     collection: CollectionOption = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Remove documents that are not in these folders.")
-    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove documents that are not in these folders.")] = False,
     label: Annotated[
         list[str] | None, typer.Option(help="Who may read these files; repeat for more labels.")
     ] = None,
@@ -135,9 +133,7 @@ def _enter(stack: ExitStack, settings: Settings, name: str) -> Ingest:
         headers = {"Authorization": f"Bearer {_admin_key(settings)}"}
         client = httpx.Client(base_url=owner.url, headers=headers, timeout=60, trust_env=False)
         return RemoteIngest(stack.enter_context(client), name)
-    embedder = Embedder(
-        locate(settings.embedder.model, settings.embedder.sha256), settings.embedder.batch_size
-    )
+    embedder = Embedder(locate(settings.embedder.model, settings.embedder.sha256), settings.embedder.batch_size)
     length = min(settings.splitter.max_tokens, embedder.max_tokens)
     opened = open_corpus(
         name=name,
@@ -156,9 +152,7 @@ def _admin_key(settings: Settings) -> str:
         return settings.server.admin_key.get_secret_value()
     file = settings.data.folder / "admin.key"
     if not file.is_file():
-        raise ServiceError(
-            f"The running service needs its admin key: neither server.admin_key nor {file} has it."
-        )
+        raise ServiceError(f"The running service needs its admin key: neither server.admin_key nor {file} has it.")
     return file.read_text(encoding="utf-8").strip()
 
 
@@ -177,12 +171,16 @@ def _watched(events: Iterator[Progress | SyncReport]) -> SyncReport:
 
 
 def _report_table(report: SyncReport) -> Table:
-    names = ("Added", "Changed", "Unchanged", "Removed", "Relabelled", "Skipped", "Failed", "Seconds")
-    listed = (report.removed, report.relabelled, report.skipped, report.failed)
-    unchanged = report.unchanged + report.reembedded
-    return _table(
-        names, [(len(report.added), len(report.changed), unchanged, *map(len, listed), report.seconds)]
-    )
+    counts = {
+        "Added": len(report.added),
+        "Changed": len(report.changed),
+        "Unchanged": report.unchanged + report.reembedded,
+        "Removed": len(report.removed),
+        "Relabelled": len(report.relabelled),
+        "Skipped": len(report.skipped),
+        "Failed": len(report.failed),
+    }
+    return _table(("Files", "Count"), counts.items())
 
 
 def _print(values: dict[str, Any], table: Table, as_json: bool) -> None:

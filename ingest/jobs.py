@@ -38,9 +38,7 @@ class JobLog:
         report = json.dumps({"error": "The process ended before the job did. Start it again."})
         with self._database.write() as connection:
             statement = update(jobs).where(jobs.c.state == "running")
-            return connection.execute(
-                statement.values(state="failed", report=report, finished=now())
-            ).rowcount
+            return connection.execute(statement.values(state="failed", report=report, finished=now())).rowcount
 
     def get(self, job_id: str) -> Job | None:
         with self._database.read() as connection:

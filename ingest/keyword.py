@@ -51,9 +51,7 @@ def search_words(
     if not words:
         return []
     sqlite = connection.dialect.name == "sqlite"
-    statement = text(_SQLITE if sqlite else _POSTGRES).bindparams(
-        bindparam("labels", type_=String, expanding=True)
-    )
+    statement = text(_SQLITE if sqlite else _POSTGRES).bindparams(bindparam("labels", type_=String, expanding=True))
     values = {
         "query": " OR ".join(f'"{word}"' for word in words)
         if sqlite

@@ -88,9 +88,7 @@ class Library:
     ) -> None:
         """Replaces the document as a whole and forgets its failure. `vectors` has a row for each piece."""
         if len(pieces) != len(vectors):
-            raise ValueError(
-                f"Each chunk needs one vector, got {len(pieces)} chunks and {len(vectors)} vectors."
-            )
+            raise ValueError(f"Each chunk needs one vector, got {len(pieces)} chunks and {len(vectors)} vectors.")
         identity = document_id(collection_id, document.source)
         with self._database.write() as connection:
             removed = _delete_document(connection, identity)
@@ -148,9 +146,7 @@ class Library:
         with self._database.read() as connection:
             row = connection.execute(select(documents).where(documents.c.id == identity)).one_or_none()
             named = (
-                connection.execute(select(labels.c.label).where(labels.c.document_id == identity))
-                .scalars()
-                .all()
+                connection.execute(select(labels.c.label).where(labels.c.document_id == identity)).scalars().all()
             )
         if row is None:
             return None
@@ -196,9 +192,7 @@ class Library:
     def failures(self, collection: str) -> list[Failure]:
         columns = select(failures.c.source, failures.c.reason, failures.c.happened)
         with self._database.read() as connection:
-            rows = connection.execute(
-                columns.where(failures.c.collection == collection).order_by("source")
-            ).all()
+            rows = connection.execute(columns.where(failures.c.collection == collection).order_by("source")).all()
         return [Failure(*row) for row in rows]
 
     def stats(self) -> list[CollectionStats]:

@@ -13,9 +13,7 @@ from ingest.sync import sync
 def remove_document(corpus: Corpus, source: str) -> bool:
     """Removes the document from every collection of the corpus's name; whether there was one."""
     library = corpus.library
-    found = [
-        library.remove_document(collection.id, source) for collection in library.collections(corpus.name)
-    ]
+    found = [library.remove_document(collection.id, source) for collection in library.collections(corpus.name)]
     library.clear_failures(corpus.name, [source])
     corpus.index.apply_outbox()
     library.compact()

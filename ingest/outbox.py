@@ -20,9 +20,7 @@ class Change:
     removed: tuple[str, ...]
 
 
-def record_change(
-    connection: Connection, collection_id: str, document_id: str, removed: Sequence[str]
-) -> None:
+def record_change(connection: Connection, collection_id: str, document_id: str, removed: Sequence[str]) -> None:
     """Writes the change in the transaction that makes it."""
     values = {
         "collection_id": collection_id,
@@ -42,13 +40,10 @@ class Outbox:
         with self._database.read() as connection:
             rows = connection.execute(select(outbox).order_by(outbox.c.number).limit(limit)).all()
         return [
-            Change(row.number, row.collection_id, row.document_id, tuple(json.loads(row.removed)))
-            for row in rows
+            Change(row.number, row.collection_id, row.document_id, tuple(json.loads(row.removed))) for row in rows
         ]
 
     def confirm(self, changes: Sequence[Change]) -> None:
         """The index follows these changes: they can be forgotten."""
         with self._database.write() as connection:
-            connection.execute(
-                delete(outbox).where(outbox.c.number.in_([change.number for change in changes]))
-            )
+            connection.execute(delete(outbox).where(outbox.c.number.in_([change.number for change in changes])))

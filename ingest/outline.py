@@ -11,8 +11,7 @@ from ingest.documents import Document, Section
 # Characters that a reader never sees but a model reads: tags, variation selectors, zero-width marks; and
 # control characters and lone surrogates, which the databases refuse.
 _INVISIBLE = re.compile(
-    "[\U000e0000-\U000e007f\ufe00-\ufe0f\u200b-\u200d\u2060\ufeff\u00ad"
-    "\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]"
+    "[\U000e0000-\U000e007f\ufe00-\ufe0f\u200b-\u200d\u2060\ufeff\u00ad\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]"
 )
 _LINE_BREAK = re.compile(r"\r\n?|\f|\u2028|\u2029|\x85")
 _SPACES = re.compile(r"(?<=\S)[ \t\u00a0]+")

@@ -10,7 +10,7 @@ from typing import Self
 _SIZE = 1024
 
 
-class FolderInUse(Exception):  # noqa: N818 - a state, not a mistake
+class FolderInUse(Exception):
     """Another process owns the data folder. `url` is its service's address, once it has announced one."""
 
     def __init__(self, folder: Path, pid: int | None, url: str | None) -> None:

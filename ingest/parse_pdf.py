@@ -64,8 +64,7 @@ def _without_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
     edges = Counter(_shape(line) for page in full for line in {page[0], page[-1]})
     running = {shape for shape, count in edges.items() if len(pages) >= 3 and count > len(pages) / 2}
     return [
-        [line for line in page if _shape(line) not in running or line not in (page[0], page[-1])]
-        for page in pages
+        [line for line in page if _shape(line) not in running or line not in (page[0], page[-1])] for page in pages
     ]
 
 
@@ -80,9 +79,7 @@ def _heading_levels(lines: list[Line]) -> dict[float, int]:
         characters[line.size] += len(line.text)
     smallest = characters.most_common(1)[0][0] * _HEADING_RATIO
     runs = [
-        size
-        for size, _ in itertools.groupby(line.size for line in lines if _is_short(line))
-        if size >= smallest
+        size for size, _ in itertools.groupby(line.size for line in lines if _is_short(line)) if size >= smallest
     ]
     sizes = sorted(set(runs), reverse=True)
     first = 1 if sizes and runs.count(sizes[0]) == 1 else 2

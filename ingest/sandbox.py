@@ -76,9 +76,7 @@ class Sandbox:
     def _cause_of_death(self, worker: _Worker) -> str:
         code = worker.process.wait()
         if code == -signal.SIGXCPU:
-            return (
-                f"Parsing it took more than {self._limits.cpu_seconds} s of processor time and was stopped."
-            )
+            return f"Parsing it took more than {self._limits.cpu_seconds} s of processor time and was stopped."
         if code == -signal.SIGKILL:
             return f"Parsing it took longer than {self._limits.wall_seconds:g} s and was stopped."
         return f"The parser crashed on it (exit code {code}): the file is damaged or made to do harm."

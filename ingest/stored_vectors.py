@@ -84,9 +84,7 @@ class StoredVectors:
 
 
 def _of_collection(collection_id: str) -> Select[Any]:
-    return (
-        select(chunks.c.id, chunks.c.vector).join(documents).where(documents.c.collection_id == collection_id)
-    )
+    return select(chunks.c.id, chunks.c.vector).join(documents).where(documents.c.collection_id == collection_id)
 
 
 def _unpacked(rows: Sequence[Any]) -> tuple[list[str], Vectors]:

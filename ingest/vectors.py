@@ -172,9 +172,7 @@ class VectorIndex:
             yield
         except (ChromaError, httpx.HTTPError) as error:
             self.degraded = True
-            logger.warning(
-                "the vector index failed (%s): searching the library instead", type(error).__name__
-            )
+            logger.warning("the vector index failed (%s): searching the library instead", type(error).__name__)
 
 
 class EmbeddedFolder:
@@ -254,9 +252,7 @@ def _open_folder(folder: Path) -> "Client":
 def _opens(folder: Path) -> bool:
     search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     command = [sys.executable, "-P", "-m", "ingest.vectors", str(folder)]
-    finished = subprocess.run(
-        command, env={"PYTHONPATH": search_path}, capture_output=True, timeout=_PROBE_SECONDS
-    )
+    finished = subprocess.run(command, env={"PYTHONPATH": search_path}, capture_output=True, timeout=_PROBE_SECONDS)
     return finished.returncode == 0
 
 

@@ -1,5 +1,6 @@
 """What an administrator can do while the service runs: documents, jobs, adapters."""
 
+import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,6 +8,8 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+from adapters.card import CardError
+from adapters.registry import AdapterVersion, Registry
 from ingest.corpus import Corpus
 from ingest.documents import Chunk
 from ingest.local import remove_document
@@ -26,9 +29,10 @@ class Stopping(RuntimeError):
 class Admin:
     """Safe to use from several threads. A collection that is not named is the configured one."""
 
-    def __init__(self, corpus: Corpus, adapters: AdapterLoader) -> None:
+    def __init__(self, corpus: Corpus, registry: Registry, loader: AdapterLoader) -> None:
         self._corpus = corpus
-        self._loader = adapters
+        self._registry = registry
+        self._loader = loader
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ingest")
         self._stopping = Event()
 
@@ -113,8 +117,38 @@ class Admin:
     # Adapters
 
     def adapters(self) -> list[dict[str, Any]]:
-        """Every adapter with its card's main facts, and whether it is promoted and loaded."""
-        raise NotImplementedError
+        """Every version, whether it is promoted and loaded, and what its card says."""
+        promoted = set(self._registry.promoted().values())
+        return [
+            {
+                "label": version.label,
+                "promoted": version.label in promoted,
+                "loaded": version.label in self._loader.loaded,
+                **_card(version),
+            }
+            for version in self._registry.all()
+        ]
+
+    async def promote(self, label: str) -> None:
+        """The bare name means this version from now on, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
+        version = await asyncio.to_thread(self._registry.resolve, label)
+        await self._loader.ready(version.label)
+        await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base)
+
+    async def rollback(self, name: str) -> None:
+        """Back to the version that was promoted before. Raises UnknownAdapter."""
+        version = await asyncio.to_thread(self._registry.rollback, name)
+        await self._loader.ready(version.label)
 
     def _named(self, collection: str | None) -> Corpus:
         return self._corpus.named(collection) if collection else self._corpus
+
+
+def _card(version: AdapterVersion) -> dict[str, Any]:
+    """The card's facts for a list; one that cannot be read says so."""
+    try:
+        card = version.card
+    except CardError as error:
+        return {"problem": str(error)}
+    facts = card.model_dump(mode="json", include={"created", "prompt", "weights_sha256", "scores", "minutes"})
+    return {**facts, "base_sha256": card.base.sha256}

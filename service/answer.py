@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import uuid4
 
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.retrievers import BaseRetriever
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,7 +24,7 @@ from service.events import Done, Event, Meta, Sources
 from service.guard.citations import CitationFilter, Verbatim
 from service.guard.emergencies import EmergencyRules, detect
 from service.loading import AdapterLoader
-from service.plan import Plan
+from service.plan import Manifest, Plan
 from service.records import Records, UnknownConversation
 from service.retrieve import Found, HybridRetriever, RetrievalError, find, searchable
 from service.switches import Known, Overrides, SwitchRefused
@@ -79,9 +79,9 @@ class Chatbot:
             async with aclosing(self.composed(draft, question, history)) as events:
                 async for event in events:
                     yield event
-        done = draft.done()
-        await asyncio.to_thread(self.record, draft, Turn(question.text, done.text), done)
-        yield done
+        manifest = draft.manifest()
+        await asyncio.to_thread(self.record, draft, question.text, manifest)
+        yield Done(draft.text, manifest)
 
     async def composed(
         self, draft: Draft, question: Question, history: Sequence[Turn]
@@ -104,6 +104,25 @@ class Chatbot:
     async def generated(
         self, draft: Draft, question: Question, history: Sequence[Turn]
     ) -> AsyncGenerator[Event]:
+        """The model's text, with citations only of passages that were shown; and that the adapter did act."""
+        prompt = draft.plan.layers.prompt
+        draft.template = self.prompts[prompt] if prompt else None
+        messages = render(draft.template, question.text, draft.passages if draft.found else None, history)
+        citations = Verbatim() if question.json_schema else CitationFilter(len(draft.passages))
+        with draft.timed("answer"):
+            async with aclosing(self.spoken(draft, messages, question.json_schema)) as texts:
+                async for text in texts:
+                    for event in draft.shown(citations.feed(text)):
+                        yield event
+        for event in draft.shown(citations.finish()):
+            yield event
+        draft.check_adapter()
+        yield draft.usage
+
+    async def spoken(
+        self, draft: Draft, messages: list[BaseMessage], json_schema: Mapping[str, Any] | None
+    ) -> AsyncGenerator[str]:
+        """The engine's text, piece by piece."""
         plan = draft.plan
         generation = Generation(
             adapter=plan.layers.adapter,
@@ -111,21 +130,13 @@ class Chatbot:
             temperature=plan.temperature,
             top_p=plan.top_p,
             seed=plan.seed,
-            json_schema=question.json_schema,
+            json_schema=json_schema,
         )
         draft.weights = await self.adapters.ready(plan.layers.adapter)
-        draft.template = self.prompts[plan.layers.prompt] if plan.layers.prompt else None
-        messages = render(draft.template, question.text, draft.passages if draft.found else None, history)
-        citations = Verbatim() if question.json_schema else CitationFilter(len(draft.passages))
-        stream = cast(AsyncGenerator[AIMessageChunk], self.engine.astream(messages, generation=generation))
-        async with aclosing(stream) as chunks:
+        stream = self.engine.astream(messages, generation=generation)
+        async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
             async for chunk in chunks:
-                for event in draft.shown(citations.feed(draft.read(chunk))):
-                    yield event
-        for event in draft.shown(citations.finish()):
-            yield event
-        draft.check_adapter()
-        yield draft.usage
+                yield draft.read(chunk)
 
     async def search(
         self,
@@ -193,10 +204,11 @@ class Chatbot:
         kept = self.records.history(question.conversation_id, question.user, turns)
         return question.conversation_id, last(question.history, turns) or kept
 
-    def record(self, draft: Draft, turn: Turn, done: Done) -> None:
+    def record(self, draft: Draft, question: str, manifest: Manifest) -> None:
+        turn = Turn(question, draft.text)
         try:
             self.records.store_answer(
-                draft.message_id, draft.conversation_id, turn, done.manifest, draft.exposures
+                draft.message_id, draft.conversation_id, turn, manifest, draft.exposures
             )
         except SQLAlchemyError:
             if draft.path != "emergency":

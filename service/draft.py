@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk
 from adapters.engines.protocol import AdapterWeights, EngineError
 from adapters.prompt import PromptTemplate
 from ingest.documents import Passage
-from service.events import Citation, Delta, Done, Event, Usage
+from service.events import Citation, Delta, Event, Usage
 from service.guard.citations import Cleaned
 from service.plan import Exposure, Layers, Manifest, Plan, ShownPassage
 from service.retrieve import Found
@@ -35,7 +35,6 @@ class Draft:
     engine: dict[str, Any] = field(default_factory=dict)
     usage: Usage = Usage(0, 0)
     timings: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -45,7 +44,7 @@ class Draft:
     def timed(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.timings[stage] = milliseconds_since(started)
+        self.timings[stage] = round((time.perf_counter() - started) * 1000, 1)
 
     def fixed(self, text: str, path: Literal["emergency", "no_sources"]) -> Delta:
         """A text that no model made."""
@@ -89,10 +88,14 @@ class Draft:
         factors = {"model": ("prompt", "retrieval", "adapter"), "no_sources": ("retrieval",), "emergency": ()}
         return tuple(one for one in self.plan.exposures if one.factor in factors[self.path])
 
-    def done(self) -> Done:
-        self.timings |= self.engine.get("timings", {})
-        self.timings["total"] = milliseconds_since(self.started)
-        return Done(self.text, self.manifest())
+    @property
+    def stages(self) -> dict[str, float]:
+        """Milliseconds a stage; together they are the whole. Waiting is for a place, or for an adapter to load."""
+        of_engine = self.engine.get("timings") or {}
+        if not of_engine:
+            return self.timings
+        waited = self.timings["answer"] - sum(of_engine.values())
+        return {**self.timings, "wait": round(max(waited, 0.0), 1), **of_engine}
 
     def manifest(self) -> Manifest:
         plan, found = self.plan, self.found
@@ -114,7 +117,7 @@ class Draft:
             max_tokens=plan.max_tokens,
             finish_reason=self.engine.get("finish_reason", "stop"),
             tokens={"prompt": self.usage.prompt_tokens, "completion": self.usage.completion_tokens},
-            timings=self.timings,
+            timings=self.stages,
             experiments={one.experiment: one.arm for one in self.exposures},
         )
 
@@ -122,7 +125,3 @@ class Draft:
 def numbered(passages: tuple[Passage, ...]) -> Iterator[ShownPassage]:
     for number, one in enumerate(passages, start=1):
         yield ShownPassage(number, one.chunk_id, one.document_id, one.source, one.place, one.score)
-
-
-def milliseconds_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)

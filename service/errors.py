@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from starlette.requests import ClientDisconnect
 
 from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError, PromptTooLong
+from adapters.registry import UnknownAdapter
 from service.experiments.assign import UnitRefused
 from service.records import UnknownConversation, UnknownMessage
 from service.retrieve import RetrievalError
@@ -66,6 +67,7 @@ KINDS: Mapping[type[BaseException], Kind] = {
     Unauthorized: Kind(401, "unauthorized", "The admin key is needed", {"WWW-Authenticate": "Bearer"}),
     NotFound: Kind(404, "not-found", "There is nothing under this name"),
     UnknownModel: Kind(404, "model-not-found", "There is no such model"),
+    UnknownAdapter: Kind(404, "unknown-adapter", "There is no such adapter"),
     UnknownConversation: Kind(404, "unknown-conversation", "There is no such conversation"),
     UnknownMessage: Kind(404, "unknown-message", "There is no such answer"),
     InvalidRequest: INVALID,

@@ -17,9 +17,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = own = CollectorRegistry()
-        self.requests = Counter(
-            "triptych_requests", "HTTP requests.", ["method", "route", "status"], registry=own
-        )
+        self.requests = Counter("triptych_requests", "HTTP requests.", ["method", "route", "status"], registry=own)
         self.answers = Counter(
             "triptych_answers",
             "Finished answers, by how they came about and by the layers that acted.",

@@ -59,9 +59,7 @@ class Problem:
         param = next((each.get("pointer", "").removeprefix("#/") for each in self.errors), None)
         return {
             "error": {
-                "message": " ".join(
-                    (f"{self.kind.title}:", self.detail, *(e["detail"] for e in self.errors))
-                ),
+                "message": " ".join((f"{self.kind.title}:", self.detail, *(e["detail"] for e in self.errors))),
                 "type": "server_error" if self.kind.status >= 500 else "invalid_request_error",
                 "code": OPENAI_CODES.get(self.kind.name, self.kind.name.replace("-", "_")),
                 "param": param or None,

@@ -50,7 +50,7 @@ class HybridRetriever(BaseRetriever):
         collection: str | None = None,
         limit: int | None = None,
     ) -> Found:
-        """At most `limit` passages with one of the labels. Raises RetrievalError if there is nothing to search in."""
+        """At most `limit` passages with one of the labels. Raises RetrievalError with nothing to search in."""
         corpus = self.corpus.named(collection) if collection else self.corpus
         serving = await asyncio.to_thread(searchable, corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)

@@ -58,9 +58,7 @@ class SyncRequest:
 async def sync_request(request: Request) -> SyncRequest:
     sent = request.headers.get("content-type", FORMS[0])
     if not sent.startswith(FORMS):
-        raise HTTPException(
-            415, f"Expected a {FORMS[0]} body with the files in the field 'files', got {sent!r}."
-        )
+        raise HTTPException(415, f"Expected a {FORMS[0]} body with the files in the field 'files', got {sent!r}.")
     async with request.form(max_part_size=MAX_FIELD_BYTES) as form:
         return SyncRequest(fields(form), await files(form))
 

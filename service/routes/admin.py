@@ -36,9 +36,7 @@ def job(job_id: str, chatbot: ChatbotDep) -> dict[str, Any]:
 def sync(asked: SyncRequestDep, chatbot: ChatbotDep) -> dict[str, str]:
     """Ingest the files in a job of its own. `present` names all files that exist; with `prune`, others go."""
     fields = asked.fields
-    job = chatbot.admin.start_sync(
-        fields.collection, asked.files, fields.present, fields.prune, fields.labels
-    )
+    job = chatbot.admin.start_sync(fields.collection, asked.files, fields.present, fields.prune, fields.labels)
     return {"job": job}
 
 

@@ -14,6 +14,4 @@ router = APIRouter(tags=["search"])
 async def search(body: SearchRequest, chatbot: ChatbotDep, limits: LimitsDep) -> SearchAnswer:
     limits.check_question(body.query)
     found = await chatbot.search(body.query, (), body.collection, body.limit, frozenset({PUBLIC}))
-    return SearchAnswer(
-        query=found.query, degraded=found.degraded, passages=numbered(tuple(found.passages), [])
-    )
+    return SearchAnswer(query=found.query, degraded=found.degraded, passages=numbered(tuple(found.passages), []))

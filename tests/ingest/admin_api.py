@@ -48,9 +48,8 @@ class AdminApi:
         corpus = self._named(request)
         async with request.form() as form:
             files = [Upload(file.filename, await file.read()) for file in form.getlist("files")]  # type: ignore[union-attr, arg-type]
-            values: dict[str, Any] = {
-                name: json.loads(form[name]) for name in form.keys() & {"prune", "present", "labels"}
-            }  # type: ignore[arg-type]
+            given = form.keys() & {"prune", "present", "labels"}
+            values: dict[str, Any] = {name: json.loads(str(form[name])) for name in given}
         self.uploads.append([file.source for file in files])
         labels = frozenset(values.pop("labels")) if "labels" in values else None
         job = corpus.library.jobs.start("sync", len(files))

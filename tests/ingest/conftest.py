@@ -79,9 +79,7 @@ def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]
 @pytest.fixture
 def postgres_url(postgres_server: Path) -> str:
     name = f"t{secrets.token_hex(6)}"
-    with psycopg.connect(
-        f"host={postgres_server} user=postgres dbname=postgres", autocommit=True
-    ) as connection:
+    with psycopg.connect(f"host={postgres_server} user=postgres dbname=postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload, unused-ignore]
     return f"postgresql://postgres@/{name}?host={postgres_server}"
 
@@ -93,9 +91,7 @@ def postgres_server() -> Iterator[Path]:
     if not initdb or not server:
         pytest.skip("PostgreSQL is not installed")
     # The server refuses to run as root.
-    as_user = partial(
-        subprocess.Popen, user="postgres" if os.getuid() == 0 else None, stdout=subprocess.DEVNULL
-    )
+    as_user = partial(subprocess.Popen, user="postgres" if os.getuid() == 0 else None, stdout=subprocess.DEVNULL)
     folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/triptych-pg-XXXXXX"], text=True).strip())
     folder.chmod(0o777)
     data = folder / "data"

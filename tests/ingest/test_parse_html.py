@@ -26,8 +26,9 @@ def test_without_a_main_element_the_body_is_read() -> None:
 
 
 def test_lists_and_tables_become_lines() -> None:
-    html = "<ul><li>one</li><li>two<ol><li>a</li></ol></li></ul><table><tr><th>Day</th><td>Open</td></tr></table>"
-    assert blocks(html) == [Block("- one\n- two\n  1. a"), Block("Day | Open")]
+    lists = "<ul><li>one</li><li>two<ol><li>a</li></ol></li></ul>"
+    table = "<table><tr><th>Day</th><td>Open</td></tr></table>"
+    assert blocks(lists + table) == [Block("- one\n- two\n  1. a"), Block("Day | Open")]
 
 
 def test_text_between_blocks_keeps_its_place() -> None:

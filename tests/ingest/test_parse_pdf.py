@@ -25,9 +25,7 @@ def read(pdf: FPDF) -> Outline:
 
 def test_larger_type_makes_headings() -> None:
     body = "Plain text of the ward. " * 5
-    outline = read(
-        write((24, "Ward guide"), (11, body), (16, "Visiting"), (11, body), (16, "Meals"), (11, body))
-    )
+    outline = read(write((24, "Ward guide"), (11, body), (16, "Visiting"), (11, body), (16, "Meals"), (11, body)))
     assert [(block.level, block.text) for block in outline.blocks if block.level] == [
         (1, "Ward guide"),
         (2, "Visiting"),

@@ -16,14 +16,13 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def docx_bytes(document_xml: bytes | None = None) -> bytes:
-    """A Word file; with `document_xml`, its text replaced by that."""
+def docx_bytes(text: bytes) -> bytes:
+    """A Word file whose document part is the text."""
     plain, changed = io.BytesIO(), io.BytesIO()
     docx.Document().save(plain)
     with zipfile.ZipFile(plain) as source, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as target:
         for name in source.namelist():
-            is_text = name == "word/document.xml" and document_xml is not None
-            target.writestr(name, document_xml if is_text else source.read(name))
+            target.writestr(name, text if name == "word/document.xml" else source.read(name))
     return changed.getvalue()
 
 
@@ -40,9 +39,7 @@ def test_a_reason_comes_back_and_the_next_file_is_read(sandbox: Sandbox) -> None
     assert sandbox.outline("text", b"fine").blocks == (Block("fine"),)
 
 
-@pytest.mark.parametrize(
-    ("form", "content"), [("pdf", b"%PDF-1.7 broken"), ("docx", b"PK broken"), ("docx", b"")]
-)
+@pytest.mark.parametrize(("form", "content"), [("pdf", b"%PDF-1.7 broken"), ("docx", b"PK broken"), ("docx", b"")])
 def test_a_damaged_file_is_an_error_and_the_next_is_read(sandbox: Sandbox, form: str, content: bytes) -> None:
     with pytest.raises(ParseError):
         sandbox.outline(form, content)

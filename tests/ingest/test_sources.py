@@ -17,7 +17,7 @@ def test_folders_are_searched_and_hidden_files_passed_over(tmp_path: Path) -> No
     found = discover([tmp_path])
     assert [file.source for file in found.files] == ["b.md", "deep/er/a.HTML"]
     assert found.skipped == ("image.png",)
-    assert found.present == {"b.md", "deep/er/a.HTML"}
+    assert found.present == frozenset({"b.md", "deep/er/a.HTML"})
     assert found.files[1].read(100) == b"deep/er/a.HTML"
 
 

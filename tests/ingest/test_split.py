@@ -83,9 +83,7 @@ def test_inner_headings_stay_where_the_path_is_too_long(embedder: Embedder) -> N
 
 def test_the_fingerprint_tells_settings_apart(embedder: Embedder) -> None:
     settings_tried = [(200, 0), (200, 20), (254, 0)]
-    prints = {
-        Splitter(embedder.count_tokens, length, overlap).fingerprint for length, overlap in settings_tried
-    }
+    prints = {Splitter(embedder.count_tokens, length, overlap).fingerprint for length, overlap in settings_tried}
     assert len(prints) == 3
     assert Splitter(embedder.count_tokens, 200).fingerprint in prints
 

@@ -25,15 +25,10 @@ def test_vectors_come_back_exactly(library: Library, collection: str) -> None:
 
 
 def test_batches_hold_every_chunk_of_the_collection_once(library: Library, collection: str) -> None:
-    ids = [
-        id for number in range(5) for id in put(library, collection, make_document(f"{number}.md", "a", "b"))
-    ]
+    ids = [id for number in range(5) for id in put(library, collection, make_document(f"{number}.md", "a", "b"))]
     put(library, library.ensure_collection("other", "f").id, make_document("x.md", "c"))
     found = [
-        id
-        for batch, vectors in library.vectors.batches(collection)
-        for id in batch
-        if len(vectors) == len(batch)
+        id for batch, vectors in library.vectors.batches(collection) for id in batch if len(vectors) == len(batch)
     ]
     assert sorted(found) == sorted(ids)
     assert library.vectors.ids(collection) == set(ids)

@@ -43,9 +43,7 @@ def found(corpus: Corpus, question: str, *readers: str) -> list[str]:
     assert collection
     vector = corpus.embedder.embed_queries([question])[0]
     ids = [hit.chunk_id for hit in corpus.index.search(collection.id, vector, 3)]
-    ids += [
-        hit.chunk_id for hit in corpus.library.keyword_search(collection.id, question, 3, readers or {PUBLIC})
-    ]
+    ids += [hit.chunk_id for hit in corpus.library.keyword_search(collection.id, question, 3, readers or {PUBLIC})]
     passages = corpus.library.passages(collection.id, ids, readers or {PUBLIC})
     return [passages[id].text for id in ids if id in passages]
 
@@ -75,9 +73,7 @@ def test_only_what_changed_is_touched(open_in: OpenCorpus, tmp_path: Path) -> No
     )
     with open_in() as corpus:
         run(corpus, docs)
-        before = (
-            {one.source: one for one in corpus.library.documents(corpus.serving.id)} if corpus.serving else {}
-        )
+        before = {one.source: one for one in corpus.library.documents(corpus.serving.id)} if corpus.serving else {}
         write(docs, a="# A\n\n## One\n\nsame text\n\n## Two\n\nnew text", c="", d="# D\n\nd text")
         report = run(corpus, docs)
         assert (report.added, report.changed, report.removed, report.unchanged) == (
@@ -114,9 +110,7 @@ def test_prune_removes_what_is_gone_and_nothing_else(open_in: OpenCorpus, tmp_pa
         assert "b text" not in found(corpus, "b text")
 
 
-def test_a_failing_file_keeps_its_last_good_version_and_its_reason(
-    open_in: OpenCorpus, tmp_path: Path
-) -> None:
+def test_a_failing_file_keeps_its_last_good_version_and_its_reason(open_in: OpenCorpus, tmp_path: Path) -> None:
     docs = write(tmp_path / "docs", a="good text", b="b text")
     with open_in() as corpus:
         run(corpus, docs)
@@ -127,9 +121,7 @@ def test_a_failing_file_keeps_its_last_good_version_and_its_reason(
             report = run(corpus, docs, prune=True)
             assert {failure.source for failure in report.failed} == {"a.md", "new.pdf"}
             assert {failure.source for failure in corpus.library.failures("documents")} == {"a.md", "new.pdf"}
-        assert "UTF-8" in next(
-            one.reason for one in corpus.library.failures("documents") if one.source == "a.md"
-        )
+        assert "UTF-8" in next(one.reason for one in corpus.library.failures("documents") if one.source == "a.md")
         assert "good text" in found(corpus, "good text")
         assert "new b text" in found(corpus, "new b text")
         (docs / "new.pdf").unlink()
@@ -197,9 +189,7 @@ def test_progress_counts_every_file_after_its_commit(open_in: OpenCorpus, tmp_pa
         assert {event.total for event in seen} == {4}
 
 
-def test_another_splitter_makes_a_new_collection_with_all_documents(
-    open_in: OpenCorpus, tmp_path: Path
-) -> None:
+def test_another_splitter_makes_a_new_collection_with_all_documents(open_in: OpenCorpus, tmp_path: Path) -> None:
     long = " ".join(f"Sentence {number} of the text." for number in range(60))
     docs = write(tmp_path / "docs", a=f"# A\n\n{long}", b="b text")
     with open_in(max_tokens=200) as corpus:
@@ -233,9 +223,7 @@ def test_a_pruned_file_leaves_a_superseded_collection_too(open_in: OpenCorpus, t
     assert not [file for file in tmp_path.glob("library.db*") if b"beta text" in file.read_bytes()]
 
 
-def test_an_older_superseded_collection_is_dropped_at_the_next_sync(
-    open_in: OpenCorpus, tmp_path: Path
-) -> None:
+def test_an_older_superseded_collection_is_dropped_at_the_next_sync(open_in: OpenCorpus, tmp_path: Path) -> None:
     docs = write(tmp_path / "docs", a="alpha text")
     for tokens in (200, 100, 60):
         with open_in(max_tokens=tokens) as corpus:

@@ -30,9 +30,7 @@ def collection(sqlite_library: Library) -> str:
 def index(request: pytest.FixtureRequest, tmp_path: Path, sqlite_library: Library) -> Iterator[VectorIndex]:
     """The same tests in this process and on a Chroma server."""
     if request.param == "server":
-        opened = VectorIndex.open_server(
-            "127.0.0.1", request.getfixturevalue("chroma_server"), sqlite_library
-        )
+        opened = VectorIndex.open_server("127.0.0.1", request.getfixturevalue("chroma_server"), sqlite_library)
     else:
         opened = VectorIndex.open_embedded(tmp_path / "index", sqlite_library)
     with closing(opened):
@@ -71,9 +69,7 @@ def near(found: list[Hit], expected: list[Hit]) -> None:
     np.testing.assert_allclose([hit.score for hit in found], [hit.score for hit in expected], atol=1e-5)
 
 
-def test_it_finds_what_an_exact_search_finds(
-    index: VectorIndex, sqlite_library: Library, collection: str
-) -> None:
+def test_it_finds_what_an_exact_search_finds(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
     put(sqlite_library, collection, make_document("a.md", *TEXTS))
     put(sqlite_library, collection, make_document("b.md", *TEXTS), seed=1)
     index.apply_outbox()
@@ -149,9 +145,7 @@ def test_a_new_collection_is_searched_and_a_dropped_one_forgotten(
     assert not index.degraded
 
 
-def test_searches_run_while_documents_change(
-    index: VectorIndex, sqlite_library: Library, collection: str
-) -> None:
+def test_searches_run_while_documents_change(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
     stop = threading.Event()
     ids = put(sqlite_library, collection, make_document("fixed.md", *TEXTS), seed=3)
     index.apply_outbox()
@@ -171,9 +165,7 @@ def test_searches_run_while_documents_change(
     def read() -> list[str]:
         wrong = []
         while not stop.is_set():
-            wrong += [
-                id for id, vector in fixed.items() if index.search(collection, vector, 1)[0].chunk_id != id
-            ]
+            wrong += [id for id, vector in fixed.items() if index.search(collection, vector, 1)[0].chunk_id != id]
         return wrong
 
     with ThreadPoolExecutor(3) as pool:
@@ -190,9 +182,7 @@ def test_without_changes_the_index_is_not_even_opened(tmp_path: Path, sqlite_lib
         assert index.degraded
 
 
-def test_until_it_is_prepared_searches_are_exact(
-    tmp_path: Path, sqlite_library: Library, collection: str
-) -> None:
+def test_until_it_is_prepared_searches_are_exact(tmp_path: Path, sqlite_library: Library, collection: str) -> None:
     put(sqlite_library, collection, make_document("a.md", *TEXTS))
     query = make_vectors(1, seed=4)[0]
     with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
@@ -225,9 +215,7 @@ def test_a_torn_index_is_rebuilt_from_the_library(
         assert index.search(collection, make_vectors(1500)[7], 1)[0].chunk_id == ids[7]
 
 
-def test_an_index_that_went_missing_is_rebuilt(
-    tmp_path: Path, sqlite_library: Library, collection: str
-) -> None:
+def test_an_index_that_went_missing_is_rebuilt(tmp_path: Path, sqlite_library: Library, collection: str) -> None:
     put(sqlite_library, collection, make_document("a.md", *TEXTS))
     with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
         index.apply_outbox()
@@ -273,9 +261,7 @@ def unused_port(bound: socket.socket) -> int:
     return port
 
 
-def test_an_index_that_comes_back_catches_up(
-    index: VectorIndex, sqlite_library: Library, collection: str
-) -> None:
+def test_an_index_that_comes_back_catches_up(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
     index.degraded = True
     put(sqlite_library, collection, make_document("a.md", "one"))
     index.apply_outbox()

@@ -6,16 +6,17 @@ tested with the real one.
 
 import asyncio
 import json
-import queue
 import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
+from fastapi import FastAPI
 
 from ingest.documents import Passage
 from service.answer import Chatbot, Question
@@ -77,9 +78,7 @@ class ScriptedChatbot:
             retrieval=None if overrides.retrieval == "off" else "hospital",
             adapter=None if overrides.adapter == "off" else "house-style@2",
         )
-        return Plan(
-            layers, {}, overrides.max_tokens or 200, overrides.temperature or 0, 1, overrides.seed or 0
-        )
+        return Plan(layers, {}, overrides.max_tokens or 200, overrides.temperature or 0, 1, overrides.seed or 0)
 
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         self.questions.append(question)
@@ -127,24 +126,30 @@ async def opened(chatbot: ScriptedChatbot) -> AsyncIterator[Chatbot]:
 
 @contextmanager
 def running(chatbot: ScriptedChatbot, shutdown_seconds: int = 1, **options: Any) -> Iterator[httpx.Client]:
+    """A client of this chatbot behind a real socket."""
+    with served(create_app(opened(chatbot), admin_key=ADMIN_KEY, **options), shutdown_seconds) as client:
+        yield client
+
+
+@contextmanager
+def served(app: FastAPI, shutdown_seconds: int) -> Iterator[httpx.Client]:
     """The app under uvicorn on a free port in a thread of its own; leaving stops it as a signal would."""
-    app = create_app(opened(chatbot), admin_key=ADMIN_KEY, **options)
-    servers: queue.Queue[Server] = queue.Queue()
+    servers: list[Server] = []
 
     async def run() -> None:
         async with serving(app, "127.0.0.1", 0, shutdown_seconds) as server:
-            servers.put(server)
+            servers.append(server)
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    server = servers.get(timeout=10)
-    try:
-        with httpx.Client(base_url=server.url, timeout=10) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(10)
-    assert not thread.is_alive()
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(lambda: asyncio.run(run()))
+        wait_until(lambda: servers or ended.done())
+        if servers:
+            try:
+                with httpx.Client(base_url=servers[0].url, timeout=60) as client:
+                    yield client
+            finally:
+                servers[0].should_exit = True
+    ended.result()
 
 
 def posted(client: httpx.Client, path: str, body: Mapping[str, Any]) -> socket.socket:
@@ -173,3 +178,9 @@ def wait_until(condition: Callable[[], object]) -> None:
     """Returns when the condition holds; the test's own time limit ends a wait in vain."""
     while not condition():
         time.sleep(0.01)
+
+
+def named(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """The events of a stream, heartbeats left out."""
+    blocks = [block.split("\n") for block in text.split("\n\n") if block.startswith("event: ")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]

@@ -5,22 +5,29 @@ from pathlib import Path
 
 import pytest
 
+from adapters.engines.protocol import AdapterRefused
+from adapters.registry import Registry, UnknownAdapter
 from ingest.corpus import Corpus
 from ingest.records import Job
 from ingest.sources import Upload
 from service.admin import Admin
 from service.loading import AdapterLoader
 from tests.service.conftest import PUBLIC_DOCUMENTS
-from tests.service.parts import ScriptedEngine, Shelf
+from tests.service.parts import ScriptedEngine, adapter
 
 FILES = tuple(Upload(name, text.encode()) for name, text in PUBLIC_DOCUMENTS.items())
 
 
+def made(corpus: Corpus, folder: Path) -> Admin:
+    registry = Registry(folder / "shipped", folder / "adapters")
+    return Admin(corpus, registry, AdapterLoader(registry, ScriptedEngine()))
+
+
 @pytest.fixture
-def admin(empty_corpus: Corpus) -> Iterator[Admin]:
-    made = Admin(empty_corpus, AdapterLoader(Shelf(), ScriptedEngine()))
-    yield made
-    made.close()
+def admin(empty_corpus: Corpus, tmp_path: Path) -> Iterator[Admin]:
+    admin = made(empty_corpus, tmp_path)
+    yield admin
+    admin.close()
 
 
 def finished(admin: Admin, job_id: str) -> Job:
@@ -117,7 +124,7 @@ class Slow(Upload):
 def test_stopping_ends_the_running_job_after_its_file_and_those_that_wait(
     empty_corpus: Corpus, tmp_path: Path
 ) -> None:
-    admin = Admin(empty_corpus, AdapterLoader(Shelf(), ScriptedEngine()))
+    admin = made(empty_corpus, tmp_path)
     slow = [Slow(f"{number}.md", b"# Title\n\nA text of its own.") for number in range(3)]
     running, waiting = (admin.start_sync(None, slow, None, False, None) for _ in range(2))
     closing = threading.Thread(target=admin.close)
@@ -129,3 +136,43 @@ def test_stopping_ends_the_running_job_after_its_file_and_those_that_wait(
         assert job is not None and job.report is not None
         assert job.state == "failed"
         assert "stopped" in job.report["error"]
+
+
+@pytest.fixture
+def styles(tmp_path: Path) -> None:
+    for version in (1, 2):
+        adapter(tmp_path / "adapters" / "style" / str(version), ScriptedEngine().base, seed=version)
+
+
+async def test_a_promoted_version_is_loaded_before_it_counts(admin: Admin, styles: None) -> None:
+    await admin.promote("style@1")
+    listed = {one["label"]: one for one in admin.adapters()}
+    assert listed["style@1"]["promoted"] and listed["style@1"]["loaded"]
+    assert not listed["style@2"]["promoted"] and not listed["style@2"]["loaded"]
+    assert len(listed["style@1"]["weights_sha256"]) == 64
+
+
+async def test_a_rollback_brings_the_version_before_back(admin: Admin, styles: None) -> None:
+    await admin.promote("style@1")
+    await admin.promote("style@2")
+    await admin.rollback("style")
+    assert [one["label"] for one in admin.adapters() if one["promoted"]] == ["style@1"]
+
+
+async def test_what_does_not_pass_the_gate_is_not_promoted(
+    admin: Admin, styles: None, tmp_path: Path
+) -> None:
+    await admin.promote("style@1")
+    adapter(tmp_path / "adapters" / "style" / "3", "c" * 64, seed=3)
+    with pytest.raises(AdapterRefused, match="base"):
+        await admin.promote("style@3")
+    with pytest.raises(UnknownAdapter):
+        await admin.promote("style@9")
+    assert [one["label"] for one in admin.adapters() if one["promoted"]] == ["style@1"]
+
+
+def test_an_adapter_with_a_broken_card_is_listed_with_its_problem(admin: Admin, tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "adapters" / "style" / "1", "b" * 64, seed=1)
+    (folder / "card.json").write_text("{}")
+    [listed] = admin.adapters()
+    assert "no adapter card" in listed["problem"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from adapters.engines.protocol import EngineBusy, EngineError
+from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from service.answer import Chatbot, Question
@@ -16,7 +16,7 @@ from service.plan import FACTORS, Layers
 from service.records import UnknownConversation
 from service.retrieve import RetrievalError
 from service.switches import Overrides, SwitchRefused
-from tests.service.parts import AdapterRefused, ScriptedEngine, answered, chatbot, scripted
+from tests.service.parts import ScriptedEngine, answered, chatbot, scripted
 
 VISITING = "When can I visit the general wards?"
 OFF = Overrides(prompt="off", retrieval="off", adapter="off")
@@ -58,7 +58,7 @@ async def test_an_answer_in_all_three_layers(bot: Chatbot, engine: ScriptedEngin
     assert manifest.collection_fingerprint == bot.corpus.fingerprint
     assert manifest.passages[0].source == "visiting.md"
     assert manifest.tokens == {"prompt": 50, "completion": 9}
-    assert manifest.timings.keys() == {"retrieve", "prompt", "answer", "total"}
+    assert manifest.timings.keys() == {"retrieve", "wait", "prompt", "answer"}
     assert engine.seen[0][1].adapter == "style@1"
 
 

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from adapters.engines.protocol import AdapterRefused, EngineBusy
 from service.events import Delta
 from service.streaming import frame, unless_disconnected
-from tests.service.scripted import GOOD_ANSWER, ScriptedChatbot, Step, posted, running, wait_until
+from tests.service.scripted import GOOD_ANSWER, ScriptedChatbot, Step, named, posted, running, wait_until
 
 META, SOURCES, *_ = GOOD_ANSWER
 FOREVER = 600.0
@@ -26,12 +26,6 @@ PLACES: dict[str, tuple[Step, ...]] = {
     "the prompt is being read": (META, SOURCES, FOREVER),
     "text is being written": (META, SOURCES, *(WRITING * 5000)),
 }
-
-
-def named(text: str) -> list[tuple[str, dict[str, Any]]]:
-    """The events of a stream, heartbeats left out."""
-    blocks = [block.split("\n") for block in text.split("\n\n") if block.startswith("event: ")]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
 
 
 def test_a_stream_tells_the_answer_in_order_and_ends_with_done() -> None:

@@ -27,9 +27,7 @@ def test_the_json_answer_and_the_stream_say_the_same() -> None:
     whole, frames = asyncio.run(both())
     last = json.loads(frames[-1].decode().split("data: ")[1])
     shown = json.loads(frames[1].decode().split("data: ")[1])["sources"]
-    assert {**last, "sources": [{**source, "cited": True} for source in shown]} == json.loads(
-        json.dumps(whole)
-    )
+    assert {**last, "sources": [{**source, "cited": True} for source in shown]} == json.loads(json.dumps(whole))
 
 
 def test_closing_the_frames_closes_the_answer() -> None:

@@ -4,16 +4,19 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 
+from adapters.registry import Registry
 from ingest.corpus import Corpus
 from ingest.remote import RemoteIngest
 from ingest.report import SyncReport
 from ingest.sources import discover
 from service.admin import Admin
+from service.loading import AdapterLoader
+from tests.service.parts import ScriptedEngine
 from tests.service.scripted import ADMIN_KEY, ScriptedChatbot, running, sent
 
 KEY = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -21,10 +24,11 @@ UPLOAD = "/admin/documents"
 
 
 @pytest.fixture
-def client(empty_corpus: Corpus) -> Iterator[httpx.Client]:
+def client(empty_corpus: Corpus, tmp_path: Path) -> Iterator[httpx.Client]:
+    registry = Registry(tmp_path / "shipped", tmp_path / "own")
     chatbot = ScriptedChatbot()
     with (
-        closing(Admin(empty_corpus, cast(Any, None))) as chatbot.admin,
+        closing(Admin(empty_corpus, registry, AdapterLoader(registry, ScriptedEngine()))) as chatbot.admin,
         running(chatbot, max_upload_bytes=100_000) as client,
     ):
         client.headers = httpx.Headers(KEY)
@@ -58,9 +62,7 @@ def test_the_ingest_command_works_through_the_service(client: httpx.Client, fold
     assert remote.stats()[0].documents == 2
 
 
-def test_the_second_sync_sends_only_what_changed_and_prunes_the_rest(
-    client: httpx.Client, folder: Path
-) -> None:
+def test_the_second_sync_sends_only_what_changed_and_prunes_the_rest(client: httpx.Client, folder: Path) -> None:
     remote = RemoteIngest(client, "hospital")
     synced(remote, folder)
     (folder / "parking.md").unlink()
@@ -111,6 +113,14 @@ def test_wrong_forms_are_refused_and_start_nothing(
     assert client.get("/admin/jobs").json()["jobs"] == []
 
 
+def test_adapters_that_do_not_exist_cannot_be_promoted(client: httpx.Client) -> None:
+    assert client.get("/admin/adapters").json() == {"adapters": []}
+    promoted = client.post("/admin/adapters/house-style/promote", json={"version": 3})
+    rolled_back = client.post("/admin/adapters/house-style/rollback")
+    assert promoted.status_code == rolled_back.status_code == 404
+    assert promoted.json()["type"] == rolled_back.json()["type"] == "/problems/unknown-adapter"
+
+
 def test_files_belong_in_the_field_files(client: httpx.Client) -> None:
     assert client.post(UPLOAD, files={"file": ("a.md", b"# Text")}).status_code == 422
 
@@ -124,9 +134,7 @@ def test_files_belong_in_the_field_files(client: httpx.Client) -> None:
         (b"x" * 100_001, "multipart/form-data; boundary=x", 413),
     ],
 )
-def test_bodies_that_are_no_form_are_refused(
-    client: httpx.Client, content: bytes, kind: str, status: int
-) -> None:
+def test_bodies_that_are_no_form_are_refused(client: httpx.Client, content: bytes, kind: str, status: int) -> None:
     response = client.post(UPLOAD, content=content, headers={"Content-Type": kind})
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"

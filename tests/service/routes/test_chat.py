@@ -69,9 +69,7 @@ def test_a_switch_may_be_a_boolean_or_a_word(
     assert chatbot.plans[-1].layers == Layers("house@1", expected, "house-style@2")
 
 
-def test_sampling_conversation_and_user_reach_the_answer(
-    client: httpx.Client, chatbot: ScriptedChatbot
-) -> None:
+def test_sampling_conversation_and_user_reach_the_answer(client: httpx.Client, chatbot: ScriptedChatbot) -> None:
     sampling = {"max_tokens": 9, "temperature": 0.7, "seed": 4}
     body = {"question": "And then?", "conversation_id": "c-1", "user": "u-7", "sampling": sampling}
     assert client.post("/chat", json=body).status_code == 200

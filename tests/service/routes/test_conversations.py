@@ -36,9 +36,7 @@ def conversation(records: Records) -> str:
     return conversation
 
 
-def test_a_conversation_has_its_answers_manifests_and_feedback(
-    client: httpx.Client, conversation: str
-) -> None:
+def test_a_conversation_has_its_answers_manifests_and_feedback(client: httpx.Client, conversation: str) -> None:
     body = {"message_id": "m1", "rating": "down", "reason": "Sundays differ."}
     assert client.post("/feedback", json=body).status_code == 204
     found = client.get(f"/conversations/{conversation}", params={"user": "ann"}).json()

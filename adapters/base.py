@@ -1,0 +1,62 @@
+"""The base model for torch: the very weights of the GGUF, dequantised once and kept."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def dequantised(gguf: Path, sha256: str, cache: Path) -> Path:
+    """The folder of the GGUF's weights as safetensors; made at the first call (half a minute), then kept.
+
+    Written beside its place and renamed, so that a killed run leaves nothing that looks finished.
+    """
+    folder = cache / sha256
+    if not folder.is_dir():
+        unfinished = cache / f".{sha256}.{os.getpid()}"
+        write_dequantised(gguf, unfinished)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            # Another process was faster; its folder holds the same weights.
+            shutil.rmtree(unfinished)
+    return folder
+
+
+def write_dequantised(gguf: Path, folder: Path) -> None:
+    # Seconds to import, and only the torch engine and training need them.
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    # Without GgufConfig the model stays marked as quantised, and cannot be saved.
+    model = AutoModelForCausalLM.from_pretrained(
+        **place, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+    )
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**place).save_pretrained(folder)
+
+
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+
+
+def load_model(folder: Path, dtype: "torch.dtype") -> "PreTrainedModel":
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True).eval()
+
+
+def tokenizer_sha256(folder: Path) -> str:
+    return hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+
+
+def chat_template_sha256(tokenizer: "PreTrainedTokenizerBase") -> str:
+    return hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""What an adapter says of itself, so that it can be refused where it does not fit."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+CARD = "card.json"
+SHA256 = r"^[0-9a-f]{64}$"
+
+
+class CardError(ValueError):
+    """A card that is missing or cannot be read."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Base(Part):
+    """The model that the adapter was trained on, by the hash of the file that is served."""
+
+    uri: str
+    sha256: str = Field(pattern=SHA256)
+    tokenizer_sha256: str = Field(pattern=SHA256)
+    chat_template_sha256: str = Field(pattern=SHA256)
+
+
+class TrainingData(Part):
+    """What it was trained on: the hash of the rendered rows, their number, and the documents kept apart."""
+
+    sha256: str = Field(pattern=SHA256)
+    examples: int
+    rows: int
+    validation_rows: int
+    held_back: tuple[str, ...]
+
+
+class Card(Part):
+    """`minutes` of training on `machine`; `losses` by step; `scores` as the evaluation printed them."""
+
+    schema_version: int = 1
+    name: str
+    created: str
+    weights_sha256: str = Field(pattern=SHA256)
+    base: Base
+    prompt: str
+    prompt_sha256: str = Field(pattern=SHA256)
+    data: TrainingData
+    recipe: dict[str, Any]
+    libraries: dict[str, str]
+    machine: str
+    minutes: float
+    losses: tuple[dict[str, float], ...]
+    scores: dict[str, Any] = {}
+
+
+def read_card(folder: Path) -> Card:
+    try:
+        return Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise CardError(f"{folder / CARD} is no adapter card: {error}") from error
+
+
+def write_card(card: Card, folder: Path) -> None:
+    (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,160 @@
+"""The commands `triptych adapters train | list | show | verify | promote | rollback`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adapters.card import CardError
+from adapters.engines.protocol import AdapterRefused
+from adapters.registry import AdapterVersion, Registry, UnknownAdapter
+from configs.load import ConfigurationError, current_environment, load_settings
+from configs.settings import Settings
+from ingest.models import ModelError, locate
+from ingest.owner import FolderInUse, OwnerLock
+
+REFUSED, WRONG_USE, IN_USE = 1, 2, 3
+
+app = typer.Typer(help="Train adapters, look at them, and choose the version that serves.", no_args_is_help=True)
+console = Console()
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+Label = Annotated[str, typer.Argument(help="NAME for the promoted version, or NAME@VERSION.")]
+
+
+@app.command("list")
+def list_command(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List every version, and which one its bare name means."""
+    with _registry(config) as (registry, _):
+        promoted = set(registry.promoted().values())
+        rows = [summary(one, one.label in promoted) for one in registry.all()]
+    table = Table("Adapter", "Promoted", "Base", "Prompt", "Examples", "Created")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    show(rows, table, as_json)
+
+
+def summary(version: AdapterVersion, promoted: bool) -> dict[str, Any]:
+    card = version.card
+    return {
+        "adapter": version.label,
+        "promoted": promoted,
+        "base": card.base.sha256[:12],
+        "prompt": card.prompt,
+        "examples": card.data.examples,
+        "created": card.created,
+    }
+
+
+@app.command("show")
+def show_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show an adapter's card: base, data, recipe, hashes, scores."""
+    with _registry(config) as (registry, _):
+        version = registry.resolve(label)
+        values = {"adapter": version.label} | version.card.model_dump(mode="json")
+    table = Table("Card", "Value")
+    for key, value in values.items():
+        table.add_row(key, value if isinstance(value, str) else json.dumps(value))
+    show(values, table, as_json)
+
+
+@app.command("verify")
+def verify_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Pass an adapter through the gate that stands in front of every load."""
+    with _registry(config) as (registry, base):
+        weights = registry.verified(label, base)
+    show({"adapter": weights.name, "sha256": weights.sha256, "fits": base}, f"{weights.name} fits.", as_json)
+
+
+@app.command("promote")
+def promote_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Let an adapter's bare name mean this version (of a stopped service; a running one has its admin API)."""
+    with _registry(config, owned=True) as (registry, base):
+        version = registry.promote(label, base)
+    show({"promoted": version.label}, f"{version.name} now means {version.label}.", as_json)
+
+
+@app.command("rollback")
+def rollback_command(name: str, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Go back to the version that was promoted before."""
+    with _registry(config, owned=True) as (registry, _):
+        version = registry.rollback(name)
+    show({"promoted": version.label}, f"{version.name} now means {version.label} again.", as_json)
+
+
+@app.command("train")
+def train_command(
+    recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
+    work: Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train an adapter on the packaged base and add it as the next version."""
+    # Imports half of the machine-learning world: only this command pays for that.
+    from adapters.recipe import RecipeError
+    from adapters.training import follow
+
+    try:
+        with _settings(config) as settings:
+            version = follow(recipe, settings, work)
+    except RecipeError as error:
+        raise stop(str(error), WRONG_USE) from None
+    text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
+    show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
+
+
+@contextmanager
+def _registry(config: Path | None, owned: bool = False) -> Iterator[tuple[Registry, str]]:
+    """The registry and the base's hash; errors become a sentence and an exit code."""
+    with _settings(config) as settings:
+        if owned:
+            with OwnerLock(settings.data.folder):
+                yield registry_of(settings), base_of(settings)
+        else:
+            yield registry_of(settings), base_of(settings)
+
+
+@contextmanager
+def _settings(config: Path | None) -> Iterator[Settings]:
+    try:
+        yield load_settings(config, current_environment()).settings
+    except AdapterRefused as error:
+        raise stop(str(error), REFUSED) from None
+    except (ConfigurationError, ModelError, UnknownAdapter, CardError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    except FolderInUse as error:
+        raise stop(f"{error} Promote there: POST /admin/adapters/NAME/promote.", IN_USE) from None
+
+
+def registry_of(settings: Settings) -> Registry:
+    return Registry(settings.layers.adapter.folder, settings.data.folder / "adapters")
+
+
+def base_of(settings: Settings) -> str:
+    base = settings.engine.base
+    if base.sha256 is None:
+        raise ModelError("engine.base.sha256 is not set: an adapter can only be checked against a known base.")
+    locate(base.model, base.sha256)
+    return base.sha256
+
+
+def show(values: object, text: Table | str, as_json: bool) -> None:
+    if as_json:
+        json.dump(values, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        console.print(text)
+
+
+def stop(message: str, code: int) -> typer.Exit:
+    Console(stderr=True).print(
+        f"[red]{message}[/red]" if "[" not in message else message, markup="[" not in message
+    )
+    return typer.Exit(code)

@@ -1,0 +1,136 @@
+"""Any OpenAI-compatible server, such as vLLM; an adapter is a model name there."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import openai
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
+from openai import AsyncOpenAI
+from pydantic import PrivateAttr
+
+from adapters.engines import probe, wire
+from adapters.engines.protocol import (
+    AdapterRefused,
+    AdapterWeights,
+    Engine,
+    EngineBusy,
+    EngineError,
+    Generation,
+    PromptTooLong,
+)
+
+
+class OpenAIServer(Engine):
+    """`model` is the base's name on the server, `served` gives the server's name of each NAME@VERSION.
+
+    `sha256` is the hash of the base's weights as the configuration states it: a server does not tell.
+    A server that ignores the adapter is found out at `load`: the adapter has to move the probe.
+    """
+
+    kind: ClassVar[str] = "openai"
+
+    client: AsyncOpenAI
+    model: str
+    sha256: str
+    served: Mapping[str, str]
+
+    _loaded: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        return self.sha256
+
+    def adapters(self) -> tuple[str, ...]:
+        return tuple(self._loaded)
+
+    async def load(self, adapter: AdapterWeights) -> None:
+        name = self.served.get(adapter.name)
+        if name is None:
+            raise AdapterRefused(
+                f"No server model is named for the adapter {adapter.name}: serve it there (vLLM: "
+                "--lora-modules), and name it under engine.openai.adapters."
+            )
+        await self._check_listed(adapter.name, name)
+        base = await probe.first_token(self._answer(self.model, None, probe.MESSAGES, (), probe.GENERATION))
+        top = await probe.first_token(self._answer(name, adapter.name, probe.MESSAGES, (), probe.GENERATION))
+        probe.check_acts(adapter.name, base, top)
+        self._loaded[adapter.name] = name
+
+    async def _check_listed(self, adapter: str, name: str) -> None:
+        with_reason = f"The server at {self.client.base_url} "
+        try:
+            listed = [model.id async for model in self.client.models.list()]
+        except openai.OpenAIError as error:
+            raise EngineError(f"{with_reason}does not list its models: {error}") from error
+        if name not in listed:
+            raise AdapterRefused(
+                f"{with_reason}does not serve {name!r} for the adapter {adapter}; it serves "
+                f"{', '.join(listed) or 'nothing'}."
+            )
+
+    async def unload(self, name: str) -> None:
+        self._loaded.pop(name, None)
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        *,
+        generation: Generation = Generation(),
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        adapter = generation.adapter
+        if adapter is not None and adapter not in self._loaded:
+            loaded = ", ".join(self._loaded) or "none"
+            raise AdapterRefused(f"The adapter {adapter} is not loaded; loaded: {loaded}.")
+        name = self.model if adapter is None else self._loaded[adapter]
+        return self._answer(name, adapter, messages, stop or (), generation)
+
+    async def _answer(
+        self,
+        name: str,
+        adapter: str | None,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str],
+        generation: Generation,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        reading = wire.Reading()
+        try:
+            stream = await self.client.chat.completions.create(
+                model=name, **wire.request(messages, stop, generation)
+            )
+            async with stream:
+                async for chunk in stream:
+                    check_model(chunk.model, name)
+                    if text := reading.read([chunk.model_dump()]):
+                        yield text
+        except openai.OpenAIError as error:
+            raise translated(error, str(self.client.base_url)) from error
+        yield wire.last_chunk(
+            reading.usage_metadata(),
+            engine=self.kind,
+            base=self.base,
+            adapter=adapter,
+            finish_reason=reading.finish_reason or "cancelled",
+            timings={},
+        )
+
+
+def check_model(answered: str | None, asked: str) -> None:
+    """A server that answers from another model than asked would answer from the wrong layers."""
+    if answered and answered != asked:
+        raise AdapterRefused(f"The server answered from the model {answered!r}, asked was {asked!r}.")
+
+
+def translated(error: openai.OpenAIError, url: str) -> EngineError:
+    if isinstance(error, openai.RateLimitError):
+        return EngineBusy(f"The model server at {url} is busy; try again later.")
+    if isinstance(error, openai.BadRequestError) and "context length" in str(error):
+        return PromptTooLong(f"The model server at {url} refused the prompt's length: {error}")
+    return EngineError(f"The model server at {url} failed: {error}")

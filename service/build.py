@@ -1,0 +1,231 @@
+"""The composition root: settings become the open parts of a chatbot; nothing behind this knows settings."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from adapters.engines.protocol import Engine
+from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
+from adapters.registry import Registry
+from configs.settings import Settings
+from ingest.corpus import Corpus, open_corpus
+from ingest.database import Database, library_url
+from ingest.embed import Embedder
+from ingest.models import file_sha256, locate
+from ingest.owner import OwnerLock
+from ingest.split import Splitter
+from service.admin import Admin
+from service.answer import Chatbot
+from service.defaults import Defaults
+from service.experiments.assign import Arm, Experiment
+from service.guard.emergencies import load_rules
+from service.loading import AdapterLoader
+from service.plan import Layers
+from service.records import Records
+from service.retrieve import HybridRetriever
+from service.switches import Overrides
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Chatbot]:
+    """Open everything, check what the settings name, load what they need; close it all in the end.
+
+    Raises FolderInUse, ModelError, LibraryError, PromptError, EmergencyRulesError, UnknownAdapter,
+    SwitchRefused or EngineError: each says what to do.
+    """
+    async with AsyncExitStack() as stack:
+        owner = stack.enter_context(OwnerLock(settings.data.folder))
+        rules = load_rules(settings.guard.emergencies)
+        prompts = load_prompts(settings.layers.prompt.folder)
+        registry = Registry(settings.layers.adapter.folder, settings.data.folder / "adapters")
+        needed = [registry.resolve(name).label for name in needed_adapters(settings)]
+        corpus = stack.enter_context(opened_corpus(settings))
+        records = Records(Database(library_url(settings.library.url, settings.data.folder)))
+        stack.callback(records.close)
+        engine = await opened_engine(settings)
+        stack.push_async_callback(engine.close)
+        loader = AdapterLoader(registry, engine)
+        admin = Admin(corpus, registry, loader)
+        stack.callback(admin.close)
+        chatbot = Chatbot(
+            defaults=defaults_of(settings),
+            rules=rules,
+            prompts=prompts,
+            retriever=retriever_of(settings, corpus),
+            engine=engine,
+            adapters=loader,
+            records=records,
+            admin=admin,
+            corpus=corpus,
+            owner=owner,
+        )
+        await prepare(chatbot, needed)
+        yield chatbot
+
+
+async def prepare(chatbot: Chatbot, adapters: Iterable[str]) -> None:
+    """Fail now rather than at the first question, and let the first question not wait for models."""
+    plan = chatbot.plan(Overrides(), None)
+    known = chatbot.known()
+    for experiment in chatbot.defaults.experiments:
+        for arm in experiment.arms:
+            if arm.value not in ("on", "off"):
+                known.value(experiment.factor, arm.value)
+    if plan.layers.retrieval is not None:
+        await asyncio.to_thread(chatbot.corpus.embedder.load)
+    for label in adapters:
+        await chatbot.adapters.ready(label)
+
+
+def needed_adapters(settings: Settings) -> list[str]:
+    """The configured adapter and those of the experiments, as far as they are to act without being asked for."""
+    layer = settings.layers.adapter
+    arms = [
+        arm.value
+        for experiment in settings.experiments
+        if experiment.active and experiment.factor == "adapter"
+        for arm in experiment.arms
+    ]
+    values = dict.fromkeys([layer.switch, *arms])
+    return [layer.name if value == "on" else value for value in values if value != "off"]
+
+
+def load_prompts(folder: Path) -> dict[str, PromptTemplate]:
+    return {label: load_prompt(folder, label) for label in prompt_labels(folder)}
+
+
+def opened_corpus(settings: Settings) -> AbstractContextManager[Corpus]:
+    place = locate(settings.embedder.model, settings.embedder.sha256)
+    embedder = Embedder(place, settings.embedder.batch_size)
+    length = min(settings.splitter.max_tokens, embedder.max_tokens)
+    server = (settings.index.host, settings.index.port) if settings.index.kind == "server" else None
+    return open_corpus(
+        name=settings.layers.retrieval.collection,
+        folder=settings.data.folder,
+        library_url=settings.library.url,
+        chroma_server=server,
+        embedder=embedder,
+        splitter=Splitter(embedder.count_tokens, length, settings.splitter.overlap_tokens),
+    )
+
+
+async def opened_engine(settings: Settings) -> Engine:
+    """Each engine is imported only where it serves: their libraries take seconds."""
+    match settings.engine.kind:
+        case "llamacpp":
+            return await llamacpp_engine(settings)
+        case "openai":
+            return openai_engine(settings)
+        case "langchain":
+            from adapters.engines.langchain import langchain_engine
+
+            return langchain_engine(settings.engine.langchain.model, settings.engine.langchain.options)
+        case "peft":
+            return await peft_engine(settings)
+
+
+async def llamacpp_engine(settings: Settings) -> Engine:
+    from adapters.engines.llamacpp import LlamaCpp
+
+    engine = settings.engine
+    gguf = locate(engine.base.model, engine.base.sha256)
+    return await LlamaCpp(
+        gguf=gguf,
+        sha256=engine.base.sha256 or file_sha256(gguf),
+        cache_folder=settings.data.folder / "cache",
+        slots=engine.slots,
+        context_tokens=engine.context_tokens,
+        threads=engine.threads,
+    ).open()
+
+
+async def peft_engine(settings: Settings) -> Engine:
+    from adapters.base import dequantised
+    from adapters.engines.peft import Peft
+
+    engine = settings.engine
+    gguf = locate(engine.base.model, engine.base.sha256)
+    sha256 = engine.base.sha256 or file_sha256(gguf)
+    folder = await asyncio.to_thread(dequantised, gguf, sha256, settings.data.folder / "cache" / "base")
+    return await Peft(folder=folder, sha256=sha256, context_tokens=engine.context_tokens).open()
+
+
+def openai_engine(settings: Settings) -> Engine:
+    from openai import AsyncOpenAI
+
+    from adapters.engines.openai import OpenAIServer
+
+    server = settings.engine.openai
+    key = server.api_key.get_secret_value() if server.api_key else "none"
+    return OpenAIServer(
+        client=AsyncOpenAI(base_url=server.url, api_key=key),
+        model=server.model,
+        sha256=settings.engine.base.sha256 or server.model,
+        served=server.adapters,
+    )
+
+
+def retriever_of(settings: Settings, corpus: Corpus) -> HybridRetriever:
+    layer = settings.layers.retrieval
+    return HybridRetriever(
+        corpus=corpus,
+        passages=layer.passages,
+        candidates=layer.candidates,
+        dense_weight=layer.dense_weight,
+        min_score=layer.min_score,
+    )
+
+
+def defaults_of(settings: Settings) -> Defaults:
+    layers, sampling = settings.layers, settings.sampling
+    return Defaults(
+        name=settings.name,
+        layers=Layers(layers.prompt.name, layers.retrieval.collection, layers.adapter.name),
+        switches={
+            "prompt": layers.prompt.switch,
+            "retrieval": layers.retrieval.switch,
+            "adapter": layers.adapter.switch,
+        },
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+        history_turns=settings.conversation.history_turns,
+        no_answer=settings.guard.no_answer,
+        experiments=experiments_of(settings),
+        limits={
+            "max_question_characters": settings.server.max_question_characters,
+            "context_tokens": settings.engine.context_tokens,
+        },
+    )
+
+
+def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
+    """The active experiments."""
+    return tuple(
+        Experiment(
+            one.key,
+            one.factor,
+            one.seed,
+            one.coverage,
+            tuple(Arm(arm.name, arm.value, arm.share) for arm in one.arms),
+        )
+        for one in settings.experiments
+        if one.active
+    )
+
+
+def admin_key(settings: Settings) -> str:
+    """The configured key, or the one in the data folder, which is made at the first start."""
+    if settings.server.admin_key:
+        return settings.server.admin_key.get_secret_value()
+    settings.data.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = settings.data.folder / "admin.key"
+    if not file.is_file():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as key:
+            key.write(secrets.token_urlsafe(32) + "\n")
+    return file.read_text(encoding="utf-8").strip()

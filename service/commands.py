@@ -1,0 +1,260 @@
+"""The `triptych` command: serve, chat, compare, demo, search, config, doctor; ingest and adapters below it."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import adapters.commands
+import ingest.commands
+from adapters.engines.protocol import EngineError
+from adapters.prompt import PromptError
+from adapters.registry import UnknownAdapter
+from configs.load import ConfigurationError, Loaded, current_environment, load_settings
+from configs.settings import Settings
+from ingest.database import LibraryError
+from ingest.models import ModelError
+from ingest.owner import FolderInUse
+from ingest.sources import SourceError
+
+T = TypeVar("T")
+FAILED, WRONG_USE = 1, 2
+COMBINATIONS = {
+    "model alone": {"prompt": "off", "retrieval": "off", "adapter": "off"},
+    "prompt": {"prompt": "on", "retrieval": "off", "adapter": "off"},
+    "prompt + retrieval": {"prompt": "on", "retrieval": "on", "adapter": "off"},
+    "all three": {"prompt": "on", "retrieval": "on", "adapter": "on"},
+}
+DEMO = (
+    "When can I visit my aunt in intensive care, and can my 10-year-old come along?",
+    "do i need to stop eating before my ct scan",
+    "I lost my glasses on the ward last week. Where do I ask?",
+    "Who won the football game last night?",
+    "My father suddenly has chest pain and can't breathe!",
+)
+
+app = typer.Typer(
+    help="A chat backend in three layers, each a switch: prompt, retrieval, adapter.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app.add_typer(ingest.commands.app, name="ingest")
+app.add_typer(adapters.commands.app, name="adapters")
+app.add_typer(config_app, name="config")
+console = Console()
+errors = Console(stderr=True)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+SwitchOption = Annotated[str, typer.Option(help="on, off, or a name.")]
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    app()
+
+
+@app.command()
+def serve(config: ConfigOption = None) -> None:
+    """Serve the chatbot in the foreground; prints the URL and a curl line when it is ready."""
+    from service.terminal import serve_forever
+
+    loaded = load(config)
+    with_reasons(serve_forever(loaded.settings, errors))
+
+
+@app.command()
+def chat(config: ConfigOption = None) -> None:
+    """Talk to the chatbot in the terminal; an empty line ends it."""
+    with_reasons(conversation(load(config).settings))
+
+
+async def conversation(settings: Settings) -> None:
+    from service.terminal import client
+
+    current: str | None = None
+    async with client(settings) as http:
+        while question := (await asyncio.to_thread(console.input, "[bold]You:[/bold] ")).strip():
+            answer = await asked(http, question, {}, current)
+            current = answer["conversation_id"]
+            print_answer(answer)
+
+
+@app.command()
+def compare(
+    question: str,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Ask one question in four combinations of layers, side by side."""
+    rows = with_reasons(compared(load(config).settings, (question,)))
+    if as_json:
+        print_json(rows)
+    else:
+        print_compared(rows)
+
+
+@app.command()
+def demo(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Ask five questions in four combinations of layers, side by side, and end."""
+    rows = with_reasons(compared(load(config).settings, DEMO))
+    if as_json:
+        print_json(rows)
+    else:
+        print_compared(rows)
+
+
+async def compared(settings: Settings, questions: tuple[str, ...]) -> list[dict[str, Any]]:
+    from service.terminal import client
+
+    async with client(settings) as http:
+        return [
+            {"question": question, "layers": name, **await asked(http, question, layers, None)}
+            for question in questions
+            for name, layers in COMBINATIONS.items()
+        ]
+
+
+async def asked(
+    http: httpx.AsyncClient, question: str, layers: Mapping[str, str], conversation_id: str | None
+) -> dict[str, Any]:
+    body = {"question": question, "layers": dict(layers), "conversation_id": conversation_id}
+    return checked(await http.post("/chat", json=body))
+
+
+@app.command()
+def search(
+    query: str,
+    collection: Annotated[str | None, typer.Option(help="The configured one without it.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=100)] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Search the documents as an answer would."""
+    found = with_reasons(searched(load(config).settings, query, collection, limit))
+    if as_json:
+        print_json(found)
+        return
+    table = Table("No.", "Score", "Source", "Place", "Text")
+    for one in found["passages"]:
+        table.add_row(str(one["number"]), f"{one['score']:.2f}", one["source"], one["place"], one["text"])
+    console.print(table if found["passages"] else "Nothing relevant is in the documents.")
+
+
+async def searched(settings: Settings, query: str, collection: str | None, limit: int | None) -> dict[str, Any]:
+    from service.terminal import client
+
+    async with client(settings) as http:
+        body = {"query": query, "collection": collection, "limit": limit}
+        return checked(await http.post("/search", json=body))
+
+
+@config_app.command("show")
+def config_show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show every setting's value and where it came from."""
+    loaded = load(config)
+    rows = [
+        {"setting": ".".join(key), "value": value_at(loaded.settings, key), "origin": origin}
+        for key, origin in sorted(loaded.origins.items())
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("Setting", "Value", "From")
+    for row in rows:
+        table.add_row(row["setting"], json.dumps(row["value"]), row["origin"])
+    console.print(table)
+
+
+def value_at(settings: Settings, key: tuple[str, ...]) -> Any:
+    value: Any = settings.model_dump(mode="json")
+    for name in key:
+        value = value[name] if isinstance(value, dict) else value
+    return value
+
+
+@app.command()
+def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Check models, adapter, data folder, database, index, port and disk: what is wrong, and what to do."""
+    from service.doctor import examine
+
+    findings = examine(load(config).settings)
+    if as_json:
+        print_json([{"part": one.part, "ok": one.ok, "detail": one.detail} for one in findings])
+    else:
+        table = Table("Part", "", "Finding")
+        for one in findings:
+            table.add_row(one.part, "[green]ok[/green]" if one.ok else "[red]wrong[/red]", one.detail)
+        console.print(table)
+    if not all(one.ok for one in findings):
+        raise typer.Exit(FAILED)
+
+
+def load(config: Path | None) -> Loaded:
+    try:
+        return load_settings(config, current_environment())
+    except ConfigurationError as error:
+        raise stop(str(error), WRONG_USE) from None
+
+
+def with_reasons(work: Coroutine[Any, Any, T]) -> T:
+    """Run it; what can go wrong at the door becomes a sentence and an exit code."""
+    try:
+        return asyncio.run(work)
+    except (ConfigurationError, ModelError, SourceError, PromptError, UnknownAdapter, LibraryError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    except (EngineError, FolderInUse, httpx.HTTPError, OSError) as error:
+        raise stop(str(error), FAILED) from None
+
+
+def checked(response: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON, or the service's own words on what is wrong."""
+    body: dict[str, Any] = response.json()
+    if response.is_error:
+        raise stop(f"{body.get('title', response.status_code)}: {body.get('detail', '')}", FAILED)
+    return body
+
+
+def print_answer(answer: Mapping[str, Any]) -> None:
+    console.print(answer["answer"], markup=False)
+    for source in answer["sources"]:
+        if source["cited"]:
+            console.print(f"  [{source['number']}] {source['place']}", style="dim", markup=False)
+    console.print(f"  {strip(answer['manifest'])}", style="dim", markup=False)
+
+
+def print_compared(rows: list[dict[str, Any]]) -> None:
+    for question in dict.fromkeys(row["question"] for row in rows):
+        table = Table("Layers", "Answer", "What acted", title=question, title_justify="left", show_lines=True)
+        for row in rows:
+            if row["question"] == question:
+                table.add_row(row["layers"], row["answer"].replace("[", r"\["), strip(row["manifest"]))
+        console.print(table)
+
+
+def strip(manifest: Mapping[str, Any]) -> str:
+    """What made the answer, in one line."""
+    if manifest["path"] == "emergency":
+        return "emergency hand-off, no layer ran"
+    layers = [f"{layer}: {name or 'off'}" for layer, name in manifest["acted"].items()]
+    milliseconds = sum(manifest["timings"].values())
+    return " · ".join((*layers, manifest["engine"], f"{milliseconds:.0f} ms"))
+
+
+def print_json(value: object) -> None:
+    json.dump(value, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def stop(message: str, code: int) -> typer.Exit:
+    errors.print(message, style="red", markup=False)
+    return typer.Exit(code)

@@ -1,0 +1,132 @@
+"""`triptych doctor`: each part of the set-up, what is wrong with it and what to do."""
+
+import shutil
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.card import CardError
+from adapters.commands import base_of, registry_of
+from adapters.engines.protocol import EngineError
+from adapters.prompt import PromptError, load_prompt
+from adapters.registry import UnknownAdapter
+from configs.settings import Settings
+from ingest.corpus import open_corpus
+from ingest.database import LibraryError
+from ingest.embed import Embedder
+from ingest.models import ModelError, locate
+from ingest.owner import FolderInUse, OwnerLock
+from ingest.split import Splitter
+
+FREE_BYTES = 2 * 2**30
+PROBLEMS = (
+    ModelError,
+    PromptError,
+    UnknownAdapter,
+    CardError,
+    EngineError,
+    LibraryError,
+    FolderInUse,
+    SQLAlchemyError,
+    OSError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A part of the set-up; `detail` says what is there, or what is wrong and what to do."""
+
+    part: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    return [finding(part, check, settings) for part, check in CHECKS]
+
+
+def finding(part: str, check: "Check", settings: Settings) -> Finding:
+    try:
+        return Finding(part, True, check(settings))
+    except PROBLEMS as error:
+        return Finding(part, False, str(error))
+
+
+def base_model(settings: Settings) -> str:
+    if settings.engine.kind not in ("llamacpp", "peft"):
+        return f"the engine {settings.engine.kind} brings its own"
+    return f"{locate(settings.engine.base.model, settings.engine.base.sha256).name}, hash as expected"
+
+
+def embedder(settings: Settings) -> str:
+    return f"{locate(settings.embedder.model, settings.embedder.sha256).name}, hash as expected"
+
+
+def prompt(settings: Settings) -> str:
+    template = load_prompt(settings.layers.prompt.folder, settings.layers.prompt.name)
+    return f"{template.label}, {template.hash[:12]}"
+
+
+def adapter(settings: Settings) -> str:
+    if settings.layers.adapter.switch == "off":
+        return "switched off"
+    weights = registry_of(settings).verified(settings.layers.adapter.name, base_of(settings))
+    return f"{weights.name} fits the base"
+
+
+def disk(settings: Settings) -> str:
+    folder = settings.data.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        raise OSError(f"{free // 2**20} MiB are free in {folder}, expected {FREE_BYTES // 2**20}. Make room.")
+    return f"{free / 2**30:.0f} GiB free in {folder}"
+
+
+def port(settings: Settings) -> str:
+    host, number = settings.server.host, settings.server.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, number))
+        except OSError as error:
+            raise OSError(f"{host}:{number} is taken ({error.strerror}): set server.port, or stop it.") from error
+    return f"{host}:{number} is free"
+
+
+def library_and_index(settings: Settings) -> str:
+    """Every vector of the library is found in the index."""
+    with OwnerLock(settings.data.folder):
+        model = Embedder(locate(settings.embedder.model, settings.embedder.sha256))
+        length = min(settings.splitter.max_tokens, model.max_tokens)
+        server = (settings.index.host, settings.index.port) if settings.index.kind == "server" else None
+        with open_corpus(
+            name=settings.layers.retrieval.collection,
+            folder=settings.data.folder,
+            library_url=settings.library.url,
+            chroma_server=server,
+            embedder=model,
+            splitter=Splitter(model.count_tokens, length, settings.splitter.overlap_tokens),
+        ) as corpus:
+            if corpus.serving is None:
+                raise LibraryError(f"There are no documents in {corpus.name!r} yet. Run `triptych ingest sync`.")
+            report = corpus.index.scrub(corpus.serving.id)
+            if not report.clean:
+                raise LibraryError(
+                    f"The index differs from the library: {report}. It is rebuilt at the next start."
+                )
+            return f"{len(corpus.library.documents(corpus.serving.id))} documents, every vector found"
+
+
+Check = Callable[[Settings], str]
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("base model", base_model),
+    ("embedder", embedder),
+    ("prompt", prompt),
+    ("adapter", adapter),
+    ("disk", disk),
+    ("port", port),
+    ("library and index", library_and_index),
+)

@@ -1,0 +1,1 @@
+"""Which layer pays: questions, metrics, runs."""

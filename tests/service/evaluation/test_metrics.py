@@ -1,0 +1,66 @@
+"""Metrics on cases worked by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.evaluation.metrics import (
+    answer_recall,
+    facts_found,
+    k_precision,
+    refused,
+    right_citation,
+    tokens,
+)
+
+NO_ANSWER = "I can't find this in our documents. Please call the desk."
+
+
+def test_tokens_are_compared_without_case_punctuation_articles_and_citations() -> None:
+    assert tokens("The ward is open from 10 a.m. to 8 p.m. [2].") == "ward is open from 10 am to 8 pm".split()
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "recall"),
+    [
+        ("You can visit from ten to eight [1].", "from ten to eight", 1.0),
+        ("You can visit until eight.", "from ten to eight", 0.25),
+        ("two two", "two two two two", 0.5),
+        ("", "ten", 0.0),
+        ("anything", "", 1.0),
+    ],
+)
+def test_answer_recall(answer: str, gold: str, recall: float) -> None:
+    assert answer_recall(answer, gold) == recall
+
+
+def test_k_precision_counts_what_the_passages_hold() -> None:
+    assert k_precision("Open until eight [1].", ["We are open", "until nine"]) == pytest.approx(2 / 3)
+    assert k_precision("[1]", ["text"]) is None
+
+
+def test_facts_are_found_as_whole_words_in_a_row() -> None:
+    assert facts_found("Call 555-0142 before 8 p.m.", ["555-0142", "8 p.m."]) == 1.0
+    assert facts_found("Call 555-01421 before 18 p.m.", ["555-0142", "8 p.m."]) == 0.0
+
+
+def test_a_refusal_begins_as_the_pack_says_it() -> None:
+    assert refused("I can’t find this in our documents. Ask someone.", NO_ANSWER)
+    assert not refused("You can visit until 8. I can't find this in our documents.", NO_ANSWER)
+
+
+def test_one_wrong_source_makes_the_citation_wrong() -> None:
+    assert right_citation(["a.md"], ["a.md", "b.md"])
+    assert not right_citation(["a.md", "c.md"], ["a.md"])
+    assert not right_citation([], ["a.md"])
+
+
+@given(st.text(), st.text())
+def test_shares_stay_between_0_and_1(answer: str, other: str) -> None:
+    assert 0 <= answer_recall(answer, other) <= 1
+    assert 0 <= (k_precision(answer, [other]) or 0) <= 1
+
+
+@given(st.text(min_size=1))
+def test_a_copy_of_a_passage_is_faithful(text: str) -> None:
+    assert k_precision(text, [text]) in (1.0, None)

@@ -1,0 +1,46 @@
+"""The hospital's questions: complete, and true to its documents."""
+
+from pathlib import Path
+
+import pytest
+
+from configs.load import HOSPITAL
+from ingest.parse import Parser
+from service.evaluation.questions import QuestionsError, read_questions
+
+PACK = HOSPITAL.parent
+QUESTIONS = read_questions(PACK / "questions.jsonl")
+
+
+def test_there_are_enough_of_each_kind() -> None:
+    assert len(QUESTIONS) >= 150
+    assert sum(not question.answerable for question in QUESTIONS) >= 30
+    assert sum("follow-up" in question.tags for question in QUESTIONS) >= 20
+    assert all(question.history for question in QUESTIONS if "follow-up" in question.tags)
+
+
+def test_ids_and_questions_are_unique() -> None:
+    assert len({question.id for question in QUESTIONS}) == len(QUESTIONS)
+    assert len({(question.question, question.history) for question in QUESTIONS}) == len(QUESTIONS)
+
+
+def test_every_fact_stands_in_the_named_section_of_its_document() -> None:
+    with Parser() as parser:
+        texts = {path.name: parser.parse(path.name, path.read_bytes()) for path in (PACK / "documents").iterdir()}
+    for question in (question for question in QUESTIONS if question.answerable):
+        sections = [section for name in question.documents for section in texts[name].sections]
+        text = " ".join(section.text for section in sections if question.section in section.headings)
+        missing = [fact for fact in question.facts if fact.lower() not in " ".join(text.lower().split())]
+        assert not missing, f"{question.id}: {missing}"
+
+
+def test_unanswerable_questions_name_nothing() -> None:
+    for question in (question for question in QUESTIONS if not question.answerable):
+        assert not (question.documents or question.section or question.answer or question.facts), question.id
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"id": "x"}\n')
+    with pytest.raises(QuestionsError, match=r"questions\.jsonl, line 1"):
+        read_questions(file)

@@ -1,0 +1,64 @@
+"""docker-compose.yml, checked by a parser: there is no engine on a test machine."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from configs.load import load_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return content
+
+
+def test_the_default_profile_is_the_service_alone(compose: dict[str, Any]) -> None:
+    assert [name for name, service in compose["services"].items() if "profiles" not in service] == ["triptych"]
+
+
+def test_every_service_has_a_healthcheck_and_comes_back(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert service["restart"] == "unless-stopped"
+
+
+def test_every_named_volume_is_declared(compose: dict[str, Any]) -> None:
+    mounts = [mount for service in compose["services"].values() for mount in service["volumes"]]
+    named = {mount.split(":")[0] for mount in mounts if not mount.startswith((".", "/", "$"))}
+    assert named == set(compose["volumes"])
+
+
+def test_only_the_service_is_reached_from_outside_and_only_from_this_machine(compose: dict[str, Any]) -> None:
+    ports = {name: service.get("ports") for name, service in compose["services"].items()}
+    assert ports.pop("triptych") == ["127.0.0.1:8000:8000"]
+    assert not any(ports.values())
+
+
+def test_the_environment_fits_the_settings(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["triptych"]["environment"]
+    values = {key: str(value) for key, value in environment.items() if key.startswith("TRIPTYCH__")}
+    unset = {key: "" if value.startswith("${") else value for key, value in values.items()}
+    settings = load_settings(None, unset).settings
+    assert settings.library.url is None
+    assert settings.server.host == "0.0.0.0"
+
+
+def test_scaleout_names_the_services_of_the_compose_file(compose: dict[str, Any]) -> None:
+    settings = load_settings(ROOT / "configs" / "scaleout.yaml", {}).settings
+    assert settings.index.host in compose["services"]
+    assert settings.engine.openai.url.split("/")[2].split(":")[0] in compose["services"]
+    assert f"@{settings.library.url}".split("@")[-1].split("/")[0] in compose["services"]
+    served = [argument for argument in compose["services"]["vllm"]["command"] if "lora-modules" in argument]
+    assert served == ["--lora-modules=house-style-1=/adapters/house-style/1"]
+    assert list(settings.engine.openai.adapters.values()) == ["house-style-1"]
+
+
+def test_the_image_runs_as_nobody_special() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert "USER triptych" in lines
+    assert lines.index("USER triptych") > max(i for i, line in enumerate(lines) if line.startswith("RUN"))
