@@ -1,6 +1,5 @@
 """Style examples become training rows: rendered by the one renderer, with retrieved passages and distractors."""
 
-import json
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from langchain_core.messages import BaseMessage
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from adapters.prompt import PromptTemplate, Turn, render
 from adapters.recipe import Mix
@@ -31,6 +31,8 @@ class StyleExample:
 
     `document` and `section` name the text that holds the answer; None where no document does.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     id: str
     document: str | None
@@ -66,14 +68,23 @@ class Row:
 
 def read_examples(paths: Iterable[Path]) -> list[StyleExample]:
     """Read JSONL files; raises ExampleError at the first line that is not an example."""
+    as_example = TypeAdapter(StyleExample)
     examples = []
     for path in paths:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(lines_of(path), start=1):
             try:
-                examples.append(StyleExample(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError) as error:
+                examples.append(as_example.validate_json(line, strict=True))
+            except ValidationError as error:
                 raise ExampleError(f"{path}, line {number}: not a style example: {error}") from error
     return examples
+
+
+def lines_of(path: Path) -> list[str]:
+    try:
+        # Not splitlines(): that also cuts at line separators which JSON allows inside a string.
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExampleError(f"{path} cannot be read: {error}") from error
 
 
 def split_examples(
@@ -84,8 +95,8 @@ def split_examples(
     if leaked:
         raise ExampleError(f"Held-back documents have style examples: {', '.join(leaked)}. Take them out.")
     refusals = [e for e in examples if e.document is None]
-    chosen = {e.id for e in refusals[::10]} | {e.id for e in examples if e.document in validation}
-    return [e for e in examples if e.id not in chosen], [e for e in examples if e.id in chosen]
+    chosen = {*refusals[::10], *(e for e in examples if e.document in validation)}
+    return [e for e in examples if e not in chosen], [e for e in examples if e in chosen]
 
 
 def make_rows(
@@ -141,13 +152,23 @@ def cited(answer: str, number: int) -> str:
 
 
 def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage | None:
-    """The passage of the example's section that shares most words with its answer; None for a refusal."""
+    """The passage of the example's section that shares most words with its answer; None for a refusal.
+
+    Raises ExampleError where the example's document has no passage: the model would learn to refuse.
+    """
+    if example.document is None:
+        return None
     answer = words(example.answer)
 
     def fit(passage: Passage) -> tuple[bool, int]:
         return example.section in passage.headings, len(answer & words(passage.text))
 
-    return max((p for p in passages if p.source == example.document), key=fit, default=None)
+    candidates = [p for p in passages if p.source == example.document]
+    if not candidates:
+        raise ExampleError(
+            f"The example {example.id} is about {example.document}, which is not among the documents."
+        )
+    return max(candidates, key=fit)
 
 
 def earlier(example: StyleExample, examples: Sequence[StyleExample], chance: random.Random) -> tuple[Turn, ...]:

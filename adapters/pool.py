@@ -1,27 +1,31 @@
 """The passages of a folder of documents, as training needs them: without a library, straight from the files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from adapters.examples import Pool
+from adapters.examples import ExampleError, Pool
 from ingest.documents import Chunk, Passage, document_id
 from ingest.embed import Embedder
-from ingest.parse import SUFFIXES, Parser
+from ingest.parse import SUFFIXES, ParseError, Parser
 from ingest.split import Splitter
 
 
 def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedder) -> Pool:
-    """Parse, split and embed every document below the folder, as the ingest job does."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    """Parse, split and embed every document below the folder, as the ingest job does. Raises ExampleError."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not files:
+        raise ExampleError(f"There are no documents below {folder}.")
     found = [pair for path in files for pair in chunks(path, folder, parser, splitter)]
     passages = tuple(as_passage(source, chunk) for source, chunk in found)
     return Pool(passages, embedder.embed([chunk.embedded_text for _, chunk in found]))
 
 
-def chunks(path: Path, folder: Path, parser: Parser, splitter: Splitter) -> Iterator[tuple[str, Chunk]]:
+def chunks(path: Path, folder: Path, parser: Parser, splitter: Splitter) -> list[tuple[str, Chunk]]:
     source = path.relative_to(folder).as_posix()
-    document = parser.parse(source, path.read_bytes())
-    return ((source, chunk) for chunk in splitter.split(document, document_id("", source)))
+    try:
+        document = parser.parse(source, path.read_bytes())
+    except ParseError as error:
+        raise ExampleError(f"The document {path} cannot be read: {error}") from error
+    return [(source, chunk) for chunk in splitter.split(document, document_id("", source))]
 
 
 def as_passage(source: str, chunk: Chunk) -> Passage:

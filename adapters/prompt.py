@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
@@ -54,7 +54,10 @@ def load_prompt(folder: Path, label: str) -> PromptTemplate:
         known = ", ".join(sorted(prompt_labels(folder))) or "none"
         raise PromptError(f"No prompt {label!r}: expected NAME@VERSION out of {known}.")
     template = PromptTemplate(name, int(version), path.read_text(encoding="utf-8"))
-    missing = {"system", "user"} - compiled(template).blocks.keys()
+    try:
+        missing = {"system", "user"} - compiled(template).blocks.keys()
+    except TemplateSyntaxError as error:
+        raise PromptError(f"The prompt {path}, line {error.lineno}: {error.message}") from error
     if missing:
         raise PromptError(f"The prompt {path} has no block {', '.join(sorted(missing))}; add it.")
     return template
@@ -84,7 +87,7 @@ def render(
     are any. `passages` None is retrieval switched off; empty is retrieval that found nothing.
     Control tokens of chat templates are taken out of everything that people or documents wrote.
     """
-    sources = [(number, clean(p.place), source_text(p)) for number, p in enumerate(passages or (), start=1)]
+    sources = [(number, quoted(p.place), quoted(p.text)) for number, p in enumerate(passages or (), start=1)]
     retrieved = passages is not None
     if template is None:
         system, user = BARE_SYSTEM, bare_user(clean(question), sources)
@@ -108,14 +111,17 @@ def earlier(history: Sequence[Turn]) -> list[BaseMessage]:
     """Earlier turns without their sources; their citation numbers would point to other passages now."""
     messages: list[BaseMessage] = []
     for turn in history:
-        messages += [HumanMessage(clean(turn.question)), AIMessage(CITATION.sub("", clean(turn.answer)))]
+        messages += [HumanMessage(clean(turn.question)), AIMessage(clean(CITATION.sub("", turn.answer)))]
     return messages
 
 
-def source_text(passage: Passage) -> str:
-    """A passage must not look like a citation or a turn of its own."""
-    return CITATION.sub(r" (\1)", clean(passage.text))
+def quoted(text: str) -> str:
+    """A document's text must not look like a citation or a turn of its own."""
+    return CITATION.sub(r" (\1)", clean(text))
 
 
 def clean(text: str) -> str:
-    return CONTROL_TOKEN.sub("", text).strip()
+    """Taking a token out can join the halves of another one around it, so until none is left."""
+    while CONTROL_TOKEN.search(text):
+        text = CONTROL_TOKEN.sub("", text)
+    return text.strip()

@@ -20,9 +20,9 @@ class Part(BaseModel):
 class Data(Part):
     """Where the examples and their documents are; splits are by document, so that nothing leaks."""
 
-    examples: tuple[Path, ...]
+    examples: tuple[Path, ...] = Field(min_length=1)
     documents: Path
-    validation: tuple[str, ...]
+    validation: tuple[str, ...] = Field(min_length=1)
     held_back: tuple[str, ...]
 
 
@@ -74,7 +74,7 @@ def read_recipe(path: Path) -> Recipe:
     """Relative paths in the file start at its folder. Raises RecipeError."""
     try:
         recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
     folder = path.resolve().parent
     data = recipe.data.model_copy(

@@ -1,5 +1,6 @@
 """One LoRA recipe, read from top to bottom: TRL and PEFT on the dequantised base."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from trl import SFTConfig, SFTTrainer
 
 from adapters.examples import Row
 from adapters.recipe import Lora, Recipe, Training
+from adapters.verify import CONFIG, MEANT, WEIGHTS
 
-WEIGHTS = "adapter_model.safetensors"
 IGNORED = -100
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
@@ -36,7 +37,7 @@ class Trained:
     losses: tuple[dict[str, float], ...]
 
 
-class AnswerTrainer(SFTTrainer):
+class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
     """The vocabulary's logits at answer positions only: of a row of 500 tokens, 60 are the answer.
 
     TRL's own loss tiles over all of them, in float32: 45 % of a step's time on a CPU.
@@ -87,7 +88,7 @@ def train(
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=any(work.glob("checkpoint-*")))
     minutes = (time.monotonic() - start) / 60
-    folder = save(trainer.model, work / "adapter")
+    folder = save(trainer.model, work / "adapter", "the base of card.json")
     return Trained(folder, minutes, trainer.state.global_step, losses(trainer))
 
 
@@ -174,15 +175,19 @@ def check_end_is_learnt(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase)
         raise TrainingError(f"{int((~ended).sum())} of {len(ended)} rows do not train {tokenizer.eos_token!r}.")
 
 
-def save(model: PeftModel, folder: Path) -> Path:
-    """PEFT's two files, the weights as bfloat16; a weight that is not finite is an error."""
-    model.save_pretrained(folder)
+def save(model: PeftModel, folder: Path, base: str) -> Path:
+    """PEFT's two files, as little as the gate asks for: bfloat16 weights, no path of this machine."""
+    model.save_pretrained(str(folder))
     (folder / "README.md").unlink(missing_ok=True)
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(folder / WEIGHTS).items()}
     broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise TrainingError(f"Training diverged: {len(broken)} weights are not finite. Lower the learning rate.")
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    kept = {key: value for key, value in config.items() if key in MEANT}
+    kept |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
+    (folder / CONFIG).write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return folder
 
 

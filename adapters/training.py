@@ -15,7 +15,8 @@ from adapters.pool import read_pool
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
-from adapters.train import WEIGHTS, Trained, as_dicts, train
+from adapters.train import Trained, as_dicts, train
+from adapters.verify import WEIGHTS
 from configs.settings import Settings
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate

@@ -130,7 +130,7 @@ class Admin:
         ]
 
     async def promote(self, label: str) -> None:
-        """The bare name means this version from now on, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
+        """The bare name means this version, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
         version = await asyncio.to_thread(self._registry.resolve, label)
         await self._loader.ready(version.label)
         await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base)

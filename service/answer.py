@@ -26,7 +26,7 @@ from service.guard.emergencies import EmergencyRules, detect
 from service.loading import AdapterLoader
 from service.plan import Manifest, Plan
 from service.records import Records, UnknownConversation
-from service.retrieve import Found, HybridRetriever, RetrievalError, find, searchable
+from service.retrieve import Found, HybridRetriever, RetrievalError, check_filled, find
 from service.switches import Known, Overrides, SwitchRefused
 
 logger = logging.getLogger(__name__)
@@ -83,9 +83,7 @@ class Chatbot:
         await asyncio.to_thread(self.record, draft, question.text, manifest)
         yield Done(draft.text, manifest)
 
-    async def composed(
-        self, draft: Draft, question: Question, history: Sequence[Turn]
-    ) -> AsyncGenerator[Event]:
+    async def composed(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:
         """Sources if retrieval is on, then the model's text; without any source a fixed text."""
         collection = draft.plan.layers.retrieval
         if collection is not None:
@@ -101,19 +99,16 @@ class Chatbot:
             async for event in events:
                 yield event
 
-    async def generated(
-        self, draft: Draft, question: Question, history: Sequence[Turn]
-    ) -> AsyncGenerator[Event]:
+    async def generated(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:
         """The model's text, with citations only of passages that were shown; and that the adapter did act."""
         prompt = draft.plan.layers.prompt
         draft.template = self.prompts[prompt] if prompt else None
         messages = render(draft.template, question.text, draft.passages if draft.found else None, history)
         citations = Verbatim() if question.json_schema else CitationFilter(len(draft.passages))
-        with draft.timed("answer"):
-            async with aclosing(self.spoken(draft, messages, question.json_schema)) as texts:
-                async for text in texts:
-                    for event in draft.shown(citations.feed(text)):
-                        yield event
+        async with aclosing(self.spoken(draft, messages, question.json_schema)) as texts:
+            async for text in texts:
+                for event in draft.shown(citations.feed(text)):
+                    yield event
         for event in draft.shown(citations.finish()):
             yield event
         draft.check_adapter()
@@ -132,11 +127,12 @@ class Chatbot:
             seed=plan.seed,
             json_schema=json_schema,
         )
-        draft.weights = await self.adapters.ready(plan.layers.adapter)
-        stream = self.engine.astream(messages, generation=generation)
-        async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
-            async for chunk in chunks:
-                yield draft.read(chunk)
+        with draft.timed("answer"):
+            draft.weights = await self.adapters.ready(plan.layers.adapter)
+            stream = self.engine.astream(messages, generation=generation)
+            async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
+                async for chunk in chunks:
+                    yield draft.read(chunk)
 
     async def search(
         self,
@@ -174,7 +170,7 @@ class Chatbot:
         try:
             plan = self.plan(Overrides(), None)
             if plan.layers.retrieval is not None and isinstance(self.retriever, HybridRetriever):
-                searchable(self.corpus.named(plan.layers.retrieval))
+                check_filled(self.corpus.named(plan.layers.retrieval))
         except SQLAlchemyError as error:
             states["library"] = f"the database does not answer ({type(error).__name__})"
         except SwitchRefused as error:
@@ -207,9 +203,7 @@ class Chatbot:
     def record(self, draft: Draft, question: str, manifest: Manifest) -> None:
         turn = Turn(question, draft.text)
         try:
-            self.records.store_answer(
-                draft.message_id, draft.conversation_id, turn, manifest, draft.exposures
-            )
+            self.records.store_answer(draft.message_id, draft.conversation_id, turn, manifest, draft.exposures)
         except SQLAlchemyError:
             if draft.path != "emergency":
                 raise

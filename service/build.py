@@ -39,7 +39,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
     async with AsyncExitStack() as stack:
         owner = stack.enter_context(OwnerLock(settings.data.folder))
         rules = load_rules(settings.guard.emergencies)
-        prompts = load_prompts(settings.layers.prompt.folder)
+        prompts = load_prompts(settings.layers.prompt.folder, settings.layers.prompt.name)
         registry = Registry(settings.layers.adapter.folder, settings.data.folder / "adapters")
         needed = [registry.resolve(name).label for name in needed_adapters(settings)]
         corpus = stack.enter_context(opened_corpus(settings))
@@ -93,8 +93,9 @@ def needed_adapters(settings: Settings) -> list[str]:
     return [layer.name if value == "on" else value for value in values if value != "off"]
 
 
-def load_prompts(folder: Path) -> dict[str, PromptTemplate]:
-    return {label: load_prompt(folder, label) for label in prompt_labels(folder)}
+def load_prompts(folder: Path, configured: str) -> dict[str, PromptTemplate]:
+    """All of the folder. Raises PromptError if the configured one is not among them."""
+    return {label: load_prompt(folder, label) for label in (configured, *prompt_labels(folder))}
 
 
 def opened_corpus(settings: Settings) -> AbstractContextManager[Corpus]:

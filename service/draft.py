@@ -94,8 +94,9 @@ class Draft:
         of_engine = self.engine.get("timings") or {}
         if not of_engine:
             return self.timings
-        waited = self.timings["answer"] - sum(of_engine.values())
-        return {**self.timings, "wait": round(max(waited, 0.0), 1), **of_engine}
+        waited = max(self.timings["answer"] - sum(of_engine.values()), 0.0)
+        stages = {**self.timings, "wait": waited, **of_engine}
+        return {stage: round(milliseconds, 1) for stage, milliseconds in stages.items()}
 
     def manifest(self) -> Manifest:
         plan, found = self.plan, self.found

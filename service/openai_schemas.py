@@ -88,6 +88,7 @@ class CompletionRequest(Strict):
     metadata: Any = None
     parallel_tool_calls: Any = None
     prompt_cache_key: Any = None
+    prompt_cache_options: Any = None
     prompt_cache_retention: Any = None
     safety_identifier: Any = None
     service_tier: Any = None
@@ -100,6 +101,7 @@ class CompletionRequest(Strict):
     logit_bias: Annotated[Any, neutral({})] = None
     logprobs: Annotated[Any, neutral(False)] = None
     modalities: Annotated[Any, neutral(["text"])] = None
+    moderation: Annotated[Any, neutral()] = None
     n: Annotated[Any, neutral(1)] = None
     prediction: Annotated[Any, neutral()] = None
     presence_penalty: Annotated[Any, neutral(0)] = None

@@ -83,9 +83,7 @@ class Records:
 
     def history(self, conversation_id: str, user: str | None, limit: int) -> tuple[Turn, ...]:
         """The last `limit` turns, oldest first. Raises UnknownConversation."""
-        latest = select(messages.c.question, messages.c.answer).where(
-            messages.c.conversation_id == conversation_id
-        )
+        latest = select(messages.c.question, messages.c.answer).where(messages.c.conversation_id == conversation_id)
         with self._database.read() as connection:
             _owned(connection, conversation_id, user)
             rows = connection.execute(latest.order_by(messages.c.number.desc()).limit(limit)).all()

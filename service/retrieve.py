@@ -60,6 +60,8 @@ class HybridRetriever(BaseRetriever):
             asyncio.to_thread(search.keyword, queries),
         )
         found = await asyncio.to_thread(search.passages, [*dense, *keyword])
+        if not found:
+            await asyncio.to_thread(check_filled, corpus)
         scores = best_of(
             self.scores(query, near, worded, found)
             for query, near, worded in zip(queries, dense, keyword, strict=True)
@@ -111,8 +113,7 @@ class Search:
     def keyword(self, queries: Sequence[str]) -> list[list[Hit]]:
         library = self.corpus.library
         return [
-            library.keyword_search(self.collection_id, query, self.candidates, self.labels)
-            for query in queries
+            library.keyword_search(self.collection_id, query, self.candidates, self.labels) for query in queries
         ]
 
     def passages(self, hits: Sequence[Sequence[Hit]]) -> dict[str, Passage]:
@@ -122,18 +123,28 @@ class Search:
 
 
 def searchable(corpus: Corpus) -> Collection:
-    """The serving collection. Raises RetrievalError if it is missing, empty or made by another embedder."""
+    """The serving collection. Raises RetrievalError if it is missing or made by another embedder."""
     serving = corpus.serving
-    if serving is None or not corpus.library.document_hashes(serving.id):
-        raise RetrievalError(
-            f"The collection {corpus.name!r} has no documents. Run `triptych ingest sync`, or switch retrieval off."
-        )
+    if serving is None:
+        raise nothing_in(corpus)
     if not corpus.understands(serving):
         raise RetrievalError(
             f"The collection {corpus.name!r} was embedded by another model than the configured one. "
             "Run `triptych ingest sync` to embed it anew, or configure the embedder that it was made with."
         )
     return serving
+
+
+def check_filled(corpus: Corpus) -> None:
+    """Raises RetrievalError if there is no document to search in; it looks at all of them."""
+    if not corpus.library.document_hashes(searchable(corpus).id):
+        raise nothing_in(corpus)
+
+
+def nothing_in(corpus: Corpus) -> RetrievalError:
+    return RetrievalError(
+        f"The collection {corpus.name!r} has no documents. Run `triptych ingest sync`, or switch retrieval off."
+    )
 
 
 async def find(

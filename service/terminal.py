@@ -46,7 +46,7 @@ def welcome(settings: Settings, url: str) -> str:
         f"  prompt     {layers.prompt.switch:3}  {layers.prompt.name}: role, rules and style",
         f"  retrieval  {layers.retrieval.switch:3}  {layers.retrieval.collection}: the documents, "
         f"{layers.retrieval.passages} passages an answer",
-        f"  adapter    {layers.adapter.switch:3}  {layers.adapter.name}: the house style, on {settings.engine.kind}",
+        f"  adapter    {layers.adapter.switch:3}  {layers.adapter.name}, on {settings.engine.kind}",
         "Try it:",
         f"  curl -s {url}/chat -H 'Content-Type: application/json' "
         """-d '{"question": "When can I visit?", "layers": {"adapter": "on"}}'""",

@@ -73,7 +73,7 @@ class LangChain(Engine):
         usage, finish = None, "stop"
         async for chunk in self.chat.astream(messages, stop=stop or None, **sampling(generation)):
             finish = chunk.response_metadata.get("finish_reason") or finish
-            usage = cast(AIMessageChunk, chunk).usage_metadata or usage
+            usage = chunk.usage_metadata or usage
             if chunk.text:
                 yield ChatGenerationChunk(message=AIMessageChunk(content=chunk.text))
         yield wire.last_chunk(

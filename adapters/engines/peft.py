@@ -73,37 +73,42 @@ class Owned:
             raise EngineError(f"The adapter {adapter} was set and {acting} act; nothing was generated.")
 
     @torch.inference_mode()
-    def generate(self, messages: list[dict[str, Any]], generation: Generation, handoff: Handoff[wire.Chunk]) -> None:
+    def generate(
+        self, messages: list[dict[str, Any]], generation: Generation, handoff: Handoff[wire.Chunk]
+    ) -> None:
         """Put the answer's pieces, in the chat-completions format, as they come."""
         if handoff.cancelled.is_set():
             return
         self.switch(generation.adapter)
-        prompt = self.tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
-        )["input_ids"]
-        if prompt.shape[1] + generation.max_tokens > self.context_tokens:
-            raise PromptTooLong(
-                f"The prompt has {prompt.shape[1]} tokens and the answer may have {generation.max_tokens}; the "
-                f"context holds {self.context_tokens}. Show fewer passages or raise engine.context_tokens."
-            )
+        prompt = self.tokenized(messages, generation.max_tokens)
         started = time.perf_counter()
-        finish, ids = "length", []
         text = Detokenized(self.tokenizer)
-        for token, logits in self.decoded(prompt.to(self.model.device), generation):
-            if not ids:
-                first = time.perf_counter()
-            if handoff.cancelled.is_set() or token == self.tokenizer.eos_token_id:
-                finish = "cancelled" if handoff.cancelled.is_set() else "stop"
+        finish, first = "length", 0.0
+        for token, logits in self.decoded(prompt, generation):
+            first = first or time.perf_counter()
+            if handoff.cancelled.is_set():
+                return
+            if token == self.tokenizer.eos_token_id:
+                finish = "stop"
                 break
-            ids.append(token)
-            piece = text.add(token)
-            handoff.put(chunk_of(piece, top(logits, token, generation.logprobs, self.tokenizer)))
+            handoff.put(chunk_of(text.add(token), top(logits, token, generation.logprobs, self.tokenizer)))
             if any(stop in text.whole for stop in generation.stop):
                 finish = "stop"
                 break
-        ended = time.perf_counter()
-        first = first if ids else ended
-        handoff.put(last_of(finish, prompt.shape[1], len(ids), first - started, ended - first))
+        seconds = (first - started, time.perf_counter() - first)
+        handoff.put(last_of(finish, prompt.shape[1], len(text.ids), *seconds))
+
+    def tokenized(self, messages: list[dict[str, Any]], max_tokens: int) -> torch.Tensor:
+        """The prompt's ids (1, n) in the base's own chat template. Raises PromptTooLong."""
+        prompt: torch.Tensor = self.tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+        )["input_ids"]
+        if prompt.shape[1] + max_tokens > self.context_tokens:
+            raise PromptTooLong(
+                f"The prompt has {prompt.shape[1]} tokens and the answer may have {max_tokens}; the context "
+                f"holds {self.context_tokens}. Show fewer passages or raise engine.context_tokens."
+            )
+        return prompt.to(self.model.device)
 
     def decoded(self, prompt: torch.Tensor, generation: Generation) -> Iterator[tuple[int, torch.Tensor]]:
         """Token by token with the logits (vocabulary,) that chose it."""
@@ -227,7 +232,10 @@ class Peft(Engine):
             base=self.base,
             adapter=generation.adapter,
             finish_reason=reading.finish_reason or "cancelled",
-            timings={"prompt": reading.timings.get("prompt_ms", 0.0), "answer": reading.timings.get("predicted_ms", 0.0)},
+            timings={
+                "prompt": reading.timings.get("prompt_ms", 0.0),
+                "answer": reading.timings.get("predicted_ms", 0.0),
+            },
         )
 
 

@@ -23,7 +23,7 @@ async def first_token(answer: AsyncIterator[ChatGenerationChunk]) -> Top:
     """The likeliest first tokens of an answer to MESSAGES under GENERATION, with their log probabilities."""
     async for chunk in answer:
         for token in chunk.message.response_metadata.get("logprobs", ()):
-            return {text: logprob for text, logprob in token["top"]}
+            return dict(token["top"])
     raise EngineError("The probe gave no log probabilities, so no adapter can be seen to act on this engine.")
 
 

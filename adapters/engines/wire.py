@@ -44,7 +44,8 @@ class Reading:
 
     def read(self, chunks: Sequence[Chunk]) -> ChatGenerationChunk | None:
         """Take in the chunks; one chunk with all their text, or None if they have none."""
-        text, logprobs = "", []
+        text = ""
+        logprobs: list[dict[str, Any]] = []
         for chunk in chunks:
             self.usage = chunk.get("usage") or self.usage
             self.timings = chunk.get("timings") or self.timings
@@ -62,7 +63,7 @@ class Reading:
 
 
 def token_logprobs(token: dict[str, Any]) -> dict[str, Any]:
-    """One generated token with the most likely ones in its place: {"token", "logprob", "top": [[token, logprob]]}."""
+    """A token and the likeliest ones in its place: {"token", "logprob", "top": [[token, logprob]]}."""
     top = [[other["token"], other["logprob"]] for other in token["top_logprobs"]]
     return {"token": token["token"], "logprob": token["logprob"], "top": top}
 

@@ -11,7 +11,7 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def tokens(text: str) -> list[str]:
-    """Words as SQuAD compares them (Rajpurkar et al. 2016): lower case, no punctuation, no articles; no citations."""
+    """Words as SQuAD compares them (Rajpurkar et al. 2016): no case, punctuation, articles; here no citations."""
     bare = CITATION.sub(" ", text).lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").translate(PUNCTUATION)
     return ARTICLES.sub(" ", bare).split()
 

@@ -1,27 +1,22 @@
 """A chatbot put together by hand: real corpus, records and rules, and an engine that says what a test wants."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
-from safetensors.numpy import save_file
 
-from adapters.card import Base, Card, TrainingData, write_card
-from adapters.engines.protocol import AdapterRefused, AdapterWeights, Engine, EngineError, Generation
+from adapters.engines.protocol import AdapterRefused, AdapterWeights, Engine, Generation
 from adapters.prompt import load_prompt, prompt_labels
 from adapters.registry import Registry
 from configs.load import HOSPITAL
 from ingest.corpus import Corpus
 from ingest.database import Database, library_url
-from ingest.documents import content_hash
 from ingest.owner import OwnerLock
 from service.admin import Admin
 from service.answer import Chatbot, Question
@@ -34,8 +29,6 @@ from service.records import Records
 from service.retrieve import HybridRetriever
 from service.switches import Overrides
 
-# The embedded base: 30 layers of width 576.
-LAYERS, WIDTH, RANK = 30, 576, 4
 PROMPTS = HOSPITAL.parent / "prompts"
 RULES = load_rules(HOSPITAL.parent / "emergencies.yaml")
 DEFAULTS = Defaults(
@@ -147,41 +140,6 @@ class Shelf:
         return AdapterWeights(label, "/nowhere", f"hash of {label}")
 
 
-def adapter(folder: Path, base: str, seed: int, scale: float = 0.05) -> Path:
-    """A small random LoRA that fits the embedded base's shapes, with a card that says so."""
-    folder.mkdir(parents=True)
-    random = np.random.default_rng(seed)
-    tensors = {
-        f"base_model.model.model.layers.{layer}.self_attn.q_proj.lora_{side}.weight": (
-            scale * random.standard_normal(shape)
-        ).astype(np.float32)
-        for layer in range(LAYERS)
-        for side, shape in (("A", (RANK, WIDTH)), ("B", (WIDTH, RANK)))
-    }
-    save_file(tensors, folder / "adapter_model.safetensors")
-    config = {"peft_type": "LORA", "r": RANK, "lora_alpha": 2 * RANK, "target_modules": ["q_proj"], "bias": "none"}
-    (folder / "adapter_config.json").write_text(json.dumps(config))
-    write_card(card(base, (folder / "adapter_model.safetensors").read_bytes()), folder)
-    return folder
-
-
-def card(base: str, weights: bytes) -> Card:
-    return Card(
-        name="style",
-        created="2026-11-22",
-        weights_sha256=content_hash(weights),
-        base=Base(uri="file:base", sha256=base, tokenizer_sha256="0" * 64, chat_template_sha256="0" * 64),
-        prompt="house@1",
-        prompt_sha256="0" * 64,
-        data=TrainingData(sha256="0" * 64, examples=0, rows=0, validation_rows=0, held_back=()),
-        recipe={},
-        libraries={},
-        machine="none",
-        minutes=0,
-        losses=(),
-    )
-
-
 def chatbot(corpus: Corpus, folder: Path, engine: Engine | None = None, **defaults: Any) -> Chatbot:
     engine = engine or ScriptedEngine()
     loader = AdapterLoader(Shelf(), engine)
@@ -189,9 +147,7 @@ def chatbot(corpus: Corpus, folder: Path, engine: Engine | None = None, **defaul
         defaults=replace(DEFAULTS, **defaults),
         rules=RULES,
         prompts={label: load_prompt(PROMPTS, label) for label in prompt_labels(PROMPTS)},
-        retriever=HybridRetriever(
-            corpus=corpus, passages=3, candidates=50, dense_weight=0.7, min_score=0.28
-        ),
+        retriever=HybridRetriever(corpus=corpus, passages=3, candidates=50, dense_weight=0.7, min_score=0.28),
         engine=engine,
         adapters=loader,
         records=Records(Database(library_url(None, folder))),
@@ -211,4 +167,3 @@ async def answered(
     """All events of one answer."""
     asked = Question(question, user=user) if isinstance(question, str) else question
     return [event async for event in bot.answer(asked, bot.plan(overrides, asked.user))]
-

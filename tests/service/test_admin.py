@@ -13,7 +13,8 @@ from ingest.sources import Upload
 from service.admin import Admin
 from service.loading import AdapterLoader
 from tests.service.conftest import PUBLIC_DOCUMENTS
-from tests.service.parts import ScriptedEngine, adapter
+from tests.service.parts import ScriptedEngine
+from tests.service.small_adapter import adapter
 
 FILES = tuple(Upload(name, text.encode()) for name, text in PUBLIC_DOCUMENTS.items())
 
@@ -159,9 +160,7 @@ async def test_a_rollback_brings_the_version_before_back(admin: Admin, styles: N
     assert [one["label"] for one in admin.adapters() if one["promoted"]] == ["style@1"]
 
 
-async def test_what_does_not_pass_the_gate_is_not_promoted(
-    admin: Admin, styles: None, tmp_path: Path
-) -> None:
+async def test_what_does_not_pass_the_gate_is_not_promoted(admin: Admin, styles: None, tmp_path: Path) -> None:
     await admin.promote("style@1")
     adapter(tmp_path / "adapters" / "style" / "3", "c" * 64, seed=3)
     with pytest.raises(AdapterRefused, match="base"):

@@ -20,7 +20,7 @@ from tests.service.parts import ScriptedEngine, answered, chatbot, scripted
 
 VISITING = "When can I visit the general wards?"
 OFF = Overrides(prompt="off", retrieval="off", adapter="off")
-ALL_SWITCHES = [Overrides(*switches) for switches in product(("on", "off"), repeat=3)]
+ALL_SWITCHES = [Overrides(one, two, three) for one, two, three in product(("on", "off"), repeat=3)]
 
 
 @pytest.fixture
@@ -179,9 +179,7 @@ async def test_an_answer_of_the_wrong_adapter_is_an_error(corpus: Corpus, tmp_pa
 
 
 @pytest.mark.parametrize("error", [EngineBusy("full"), EngineError("broken")])
-async def test_an_error_of_the_engine_is_no_answer(
-    corpus: Corpus, tmp_path: Path, error: EngineError
-) -> None:
+async def test_an_error_of_the_engine_is_no_answer(corpus: Corpus, tmp_path: Path, error: EngineError) -> None:
     bot = chatbot(corpus, tmp_path, scripted("From ", error))
     events = bot.answer(Question(VISITING), bot.plan(Overrides(), None))
     seen: list[Event] = []
@@ -201,9 +199,7 @@ async def test_an_adapter_is_loaded_once_when_it_is_first_asked_for(corpus: Corp
     assert sorted(bot.adapters.shelf.verifications) == ["style@1", "style@2"]  # type: ignore[attr-defined]
 
 
-async def test_an_adapter_that_does_not_pass_the_gate_is_refused(
-    bot: Chatbot, engine: ScriptedEngine
-) -> None:
+async def test_an_adapter_that_does_not_pass_the_gate_is_refused(bot: Chatbot, engine: ScriptedEngine) -> None:
     with pytest.raises(AdapterRefused, match="not finite"):
         await answered(bot, VISITING, Overrides(adapter="broken@1"))
     assert engine.seen == []

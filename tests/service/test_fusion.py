@@ -50,9 +50,7 @@ def test_a_best_match_that_covers_little_counts_little() -> None:
 
 
 @given(hits, word_hits, shares, shares)
-def test_scores_stay_between_0_and_1(
-    dense: list[Hit], keyword: list[Hit], strength: float, weight: float
-) -> None:
+def test_scores_stay_between_0_and_1(dense: list[Hit], keyword: list[Hit], strength: float, weight: float) -> None:
     scores = fuse(dense, keyword, strength, weight)
     assert set(scores) == {hit.chunk_id for hit in (*dense, *keyword)}
     assert all(0 <= score <= 1 + 1e-9 for score in scores.values())

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError, PromptTooLong
-from service.errors import KINDS, NotReady, Overloaded, Unauthorized, UnknownModel, kind_of
+from service.errors import NotReady, Overloaded, Unauthorized, UnknownModel
 from service.problems import error_response, problem_of
 
 ERRORS = [
@@ -87,10 +87,3 @@ def test_a_wrong_parameter_is_named() -> None:
     wrong = {"type": "x", "msg": "Too small", "loc": ("query", "limit"), "input": "0"}
     [error] = problem_of(RequestValidationError([wrong])).errors
     assert error == {"detail": "Too small, got '0'", "parameter": "limit"}
-
-
-def test_a_subclass_is_the_kind_of_its_nearest_listed_class() -> None:
-    class OwnBusy(EngineBusy):
-        pass
-
-    assert kind_of(OwnBusy("x")) is KINDS[EngineBusy]

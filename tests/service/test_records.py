@@ -1,6 +1,7 @@
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_records_outlive_the_process_and_are_durable(tmp_path: Path, records: Re
     again = Records(Database(library_url(None, tmp_path)))
     assert again.history(conversation, "ann", 1) == (Turn("question 1", "answer 1"),)
     again.close()
-    with sqlite3.connect(tmp_path / "library.db") as raw:
+    with closing(sqlite3.connect(tmp_path / "library.db")) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

@@ -117,9 +117,7 @@ def test_it_works_for_code_that_is_not_asynchronous(corpus: Corpus) -> None:
 class Shelf(BaseRetriever):
     """A retriever of somebody else's: two fixed documents."""
 
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
-    ) -> list[Document]:
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         return [
             Document("For staff only.", metadata={"labels": ["staff"]}),
             Document(f"About {query}", metadata={"source": "shelf.md"}),

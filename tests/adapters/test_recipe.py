@@ -1,0 +1,79 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adapters.recipe import Recipe, RecipeError, read_recipe
+from configs.load import HOSPITAL
+
+SHIPPED = HOSPITAL.parent / "adapters" / "house-style.yaml"
+
+
+def changed(folder: Path, section: str | None, **values: Any) -> Path:
+    """The shipped recipe with other values in one section, as a file."""
+    content = yaml.safe_load(SHIPPED.read_text())
+    (content if section is None else content[section]).update(values)
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_the_shipped_recipe_is_read_and_its_files_are_there() -> None:
+    recipe = read_recipe(SHIPPED)
+    assert recipe.name == "house-style"
+    assert all(path.is_file() for path in recipe.data.examples)
+    documents = {path.name for path in recipe.data.documents.iterdir()}
+    assert {*recipe.data.validation, *recipe.data.held_back} <= documents
+    assert not {*recipe.data.validation} & {*recipe.data.held_back}
+
+
+def test_paths_start_at_the_recipes_folder(tmp_path: Path) -> None:
+    recipe = read_recipe(changed(tmp_path, "data", examples=["style/a.jsonl"], documents="/elsewhere"))
+    assert recipe.data.examples == (tmp_path / "style" / "a.jsonl",)
+    assert recipe.data.documents == Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        (None, {"name": "House Style"}),
+        (None, {"name": "../up"}),
+        (None, {"surprise": 1}),
+        ("data", {"examples": []}),
+        ("data", {"validation": []}),
+        ("mix", {"shuffled": 1.5}),
+        ("mix", {"passages": 0}),
+        ("lora", {"rank": 65}),
+        ("lora", {"ranks": 8}),
+        ("training", {"learning_rate": 0}),
+        ("training", {"epochs": "many"}),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_named(tmp_path: Path, section: str | None, values: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match=next(iter(values))):
+        read_recipe(changed(tmp_path, section, **values))
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"(?s)rank.*alpha"):
+        read_recipe(changed(tmp_path, "lora", rank=0, alpha=0))
+
+
+@pytest.mark.parametrize("content", [b"", b"- a list", b"name: [", b"\xff\xfe"])
+def test_a_file_that_is_no_recipe_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "recipe.yaml").write_bytes(content)
+    with pytest.raises(RecipeError, match=r"recipe\.yaml"):
+        read_recipe(tmp_path / "recipe.yaml")
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"missing\.yaml"):
+        read_recipe(tmp_path / "missing.yaml")
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    recipe: Recipe = read_recipe(SHIPPED)
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.name = "other"
