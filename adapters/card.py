@@ -57,7 +57,7 @@ class Card(Part):
 
 def read_card(folder: Path) -> Card:
     try:
-        return Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+        return Card.model_validate_json((folder / CARD).read_bytes())
     except (OSError, ValidationError) as error:
         raise CardError(f"{folder / CARD} is no adapter card: {error}") from error
 

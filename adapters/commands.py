@@ -10,9 +10,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from adapters.card import CardError
 from adapters.engines.protocol import AdapterRefused
+from adapters.examples import ExampleError
+from adapters.prompt import PromptError
+from adapters.recipe import RecipeError
 from adapters.registry import AdapterVersion, Registry, UnknownAdapter
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
@@ -97,14 +101,16 @@ def train_command(
     config: ConfigOption = None,
 ) -> None:
     """Train an adapter on the packaged base and add it as the next version."""
-    # Imports half of the machine-learning world: only this command pays for that.
-    from adapters.recipe import RecipeError
-    from adapters.training import follow
-
+    try:
+        # Imports half of the machine-learning world: only this command pays for that.
+        from adapters.train import TrainingError
+        from adapters.training import follow
+    except ModuleNotFoundError as error:
+        raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
     try:
         with _settings(config) as settings:
             version = follow(recipe, settings, work)
-    except RecipeError as error:
+    except (RecipeError, ExampleError, PromptError, TrainingError) as error:
         raise stop(str(error), WRONG_USE) from None
     text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
     show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
@@ -154,7 +160,6 @@ def show(values: object, text: Table | str, as_json: bool) -> None:
 
 
 def stop(message: str, code: int) -> typer.Exit:
-    Console(stderr=True).print(
-        f"[red]{message}[/red]" if "[" not in message else message, markup="[" not in message
-    )
+    # soft_wrap: a path broken over two lines cannot be copied.
+    Console(stderr=True).print(Text(message, style="red"), soft_wrap=True)
     return typer.Exit(code)

@@ -85,7 +85,9 @@ class Registry:
         verify(version.folder, base)
         history = self._history()
         before = history.get(version.name) or [self.promoted()[version.name]]
-        self._remember("promote", history | {version.name: [*before, version.label]}, version.label)
+        # Promoted twice is promoted once: otherwise a rollback would stay where it is.
+        after = before if before[-1] == version.label else [*before, version.label]
+        self._remember("promote", history | {version.name: after}, version.label)
         return version
 
     def rollback(self, name: str) -> AdapterVersion:

@@ -1,6 +1,7 @@
 """One LoRA recipe, read from top to bottom: TRL and PEFT on the dequantised base."""
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from trl import SFTConfig, SFTTrainer
 from adapters.examples import Row
 from adapters.recipe import Lora, Recipe, Training
 from adapters.verify import CONFIG, MEANT, WEIGHTS
+
+logger = logging.getLogger(__name__)
 
 IGNORED = -100
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -74,19 +77,19 @@ def train(
     `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last.
     Raises TrainingError when over 1 % of the rows are too long, or when a row's end is not learnt.
     """
-    check_lengths(rows, tokenizer, recipe.training.max_tokens)
+    values = recipe.training
     trainer = AnswerTrainer(
         model=str(base),
-        args=arguments(recipe.training, work),
-        train_dataset=dataset(rows),
+        args=arguments(values, work),
+        train_dataset=dataset(fitting(rows, tokenizer, values.max_tokens)),
         eval_dataset=dataset(validation),
         processing_class=tokenizer,
         peft_config=lora(recipe.lora),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.training.patience)],
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=values.patience)],
     )
     check_end_is_learnt(trainer, tokenizer)
     start = time.monotonic()
-    trainer.train(resume_from_checkpoint=any(work.glob("checkpoint-*")))
+    trainer.train(resume_from_checkpoint=last_checkpoint(work))
     minutes = (time.monotonic() - start) / 60
     folder = save(trainer.model, work / "adapter", "the base of card.json")
     return Trained(folder, minutes, trainer.state.global_step, losses(trainer))
@@ -153,13 +156,26 @@ def as_dicts(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
     return [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
 
 
-def check_lengths(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, most: int) -> None:
-    long = [row.example for row in rows if tokens(row, tokenizer) > most]
+def last_checkpoint(work: Path) -> str | None:
+    """The newest whole one: its state is written last, so a run killed while saving leaves one without."""
+    whole = [state.parent for state in work.glob("checkpoint-*/trainer_state.json")]
+    newest = max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+    return str(newest) if newest else None
+
+
+def fitting(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, most: int) -> list[Row]:
+    """The rows of at most so many tokens; a longer one would be cut, and its end not learnt."""
+    lengths = [tokens(row, tokenizer) for row in rows]
+    fit = [row for row, length in zip(rows, lengths, strict=True) if length <= most]
+    long = [row.example for row, length in zip(rows, lengths, strict=True) if length > most]
     if len(long) > len(rows) / 100:
         raise TrainingError(
             f"{len(long)} of {len(rows)} rows have over {most} tokens (at most 1 % may): {', '.join(long[:5])}. "
             "Show fewer passages, or raise training.max_tokens."
         )
+    if long:
+        logger.warning("Left out %d of %d rows: they have over %d tokens.", len(long), len(rows), most)
+    return fit
 
 
 def tokens(row: Row, tokenizer: PreTrainedTokenizerBase) -> int:

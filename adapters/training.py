@@ -10,10 +10,10 @@ from pathlib import Path
 
 from adapters.base import chat_template_sha256, dequantised, load_tokenizer, tokenizer_sha256
 from adapters.card import Base, Card, TrainingData, write_card
-from adapters.examples import Row, make_rows, read_examples, split_examples
+from adapters.examples import ExampleError, Pool, Row, make_rows, read_examples, split_examples
 from adapters.pool import read_pool
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import Recipe, read_recipe
+from adapters.recipe import Data, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, as_dicts, train
 from adapters.verify import WEIGHTS
@@ -34,28 +34,28 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
     rows, validation = rows_of(recipe, settings, template)
-    checkpoints = work or data / "training" / recipe.name
+    made_from = base_of(settings.engine.base.model, gguf, base)
+    seen = data_of(recipe, rows, validation)
+    checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
     trained = train(recipe, base, load_tokenizer(base), rows, validation, checkpoints)
-    card = card_of(recipe, settings.engine.base.model, gguf, base, template, rows, validation, trained)
-    write_card(card, trained.folder)
+    write_card(card_of(recipe, made_from, template, seen, trained), trained.folder)
     return Registry(settings.layers.adapter.folder, data / "adapters").add(recipe.name, trained.folder)
 
 
 def rows_of(recipe: Recipe, settings: Settings, template: PromptTemplate) -> tuple[list[Row], list[Row]]:
-    """Training and validation rows; held-back documents are not even distractors."""
+    """Training and validation rows."""
     embedder = Embedder(locate(settings.embedder.model, settings.embedder.sha256), settings.embedder.batch_size)
     length = min(settings.splitter.max_tokens, embedder.max_tokens)
     splitter = Splitter(embedder.count_tokens, length, settings.splitter.overlap_tokens)
     with Parser() as parser:
-        pool = read_pool(recipe.data.documents, parser, splitter, embedder)
-    held_back = frozenset(recipe.data.held_back)
-    seen = pool.only(frozenset(passage.source for passage in pool.passages) - held_back)
-    splits = split_examples(read_examples(recipe.data.examples), frozenset(recipe.data.validation), held_back)
+        pool = seen_of(recipe.data, read_pool(recipe.data.documents, parser, splitter, embedder))
+    examples = read_examples(recipe.data.examples)
+    splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
     training, validation = (
         make_rows(
             examples,
             embedder.embed_queries([example.question for example in examples]),
-            seen,
+            pool,
             template,
             recipe.mix,
             recipe.no_answer,
@@ -66,36 +66,49 @@ def rows_of(recipe: Recipe, settings: Settings, template: PromptTemplate) -> tup
     return training, validation
 
 
-def card_of(
-    recipe: Recipe,
-    uri: str,
-    gguf: Path,
-    base: Path,
-    template: PromptTemplate,
-    rows: Sequence[Row],
-    validation: Sequence[Row],
-    trained: Trained,
-) -> Card:
-    tokenizer = load_tokenizer(base)
+def seen_of(data: Data, pool: Pool) -> Pool:
+    """What training may see: held-back documents are not even distractors. A misspelt one would be seen."""
+    documents = frozenset(passage.source for passage in pool.passages)
+    if unknown := sorted({*data.validation, *data.held_back} - documents):
+        raise ExampleError(f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}.")
+    return pool.only(documents - frozenset(data.held_back))
+
+
+def base_of(uri: str, gguf: Path, folder: Path) -> Base:
+    return Base(
+        uri=uri,
+        sha256=file_sha256(gguf),
+        tokenizer_sha256=tokenizer_sha256(folder),
+        chat_template_sha256=chat_template_sha256(load_tokenizer(folder)),
+    )
+
+
+def data_of(recipe: Recipe, rows: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
+    return TrainingData(
+        sha256=rows_sha256(rows),
+        examples=len({row.example for row in rows}),
+        rows=len(rows),
+        validation_rows=len(validation),
+        held_back=recipe.data.held_back,
+    )
+
+
+def run_of(recipe: Recipe, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
+    """A run goes on from its own checkpoints only: any other values or rows make another one."""
+    values = recipe.model_dump_json(exclude={"data"})
+    whole = json.dumps([values, base.sha256, rows_sha256(rows), rows_sha256(validation)])
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
+
+def card_of(recipe: Recipe, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained) -> Card:
     return Card(
         name=recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         weights_sha256=file_sha256(trained.folder / WEIGHTS),
-        base=Base(
-            uri=uri,
-            sha256=file_sha256(gguf),
-            tokenizer_sha256=tokenizer_sha256(base),
-            chat_template_sha256=chat_template_sha256(tokenizer),
-        ),
+        base=base,
         prompt=template.label,
         prompt_sha256=template.hash,
-        data=TrainingData(
-            sha256=rows_sha256(rows),
-            examples=len({row.example for row in rows}),
-            rows=len(rows),
-            validation_rows=len(validation),
-            held_back=recipe.data.held_back,
-        ),
+        data=data,
         recipe=recipe.model_dump(mode="json", exclude={"data"}),
         libraries={name: version(name) for name in LIBRARIES},
         machine=f"{platform.machine()}, {platform.system()}",

@@ -18,7 +18,7 @@ FILES = {CARD, CONFIG, WEIGHTS}
 MODULES = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 KEY = re.compile(r"base_model\.model\.model\.layers\.\d+\.\w+\.(\w+)\.lora_([AB])\.weight")
 MAX_RANK = 64
-MAX_BYTES = 512 * 2**20
+MAX_BYTES = {CARD: 2**20, CONFIG: 2**20, WEIGHTS: 512 * 2**20}
 
 # What PEFT writes beside these must be absent, empty or switched off: anything else changes how weights act.
 MEANT = {
@@ -37,6 +37,15 @@ MEANT = {
     "use_rslora",
 }
 
+# Other values load without an error and act differently: an `init_lora_weights` such as pissa changes the base.
+CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "peft_type": ("LORA",),
+    "task_type": ("CAUSAL_LM", None),
+    "bias": ("none", None),
+    "init_lora_weights": (True, False, None, "gaussian"),
+    "use_rslora": (True, False, None),
+}
+
 
 def verify(folder: Path, base: str) -> Card:
     """The adapter's card, once everything fits: files, configuration, hashes, shapes, finite values, base.
@@ -51,7 +60,7 @@ def verify(folder: Path, base: str) -> Card:
     config = check_config(folder)
     check_base(folder, card, base)
     check_hash(folder, card)
-    check_weights(folder, int(config["r"]))
+    check_weights(folder, int(config["r"]), frozenset(config["target_modules"]))
     return card
 
 
@@ -69,8 +78,9 @@ def check_files(folder: Path) -> None:
     odd = [path.name for path in folder.iterdir() if path.is_symlink() or not path.is_file()]
     if odd:
         raise refused(folder, f"{', '.join(odd)} is a link or a folder, expected plain files.")
-    if (folder / WEIGHTS).stat().st_size > MAX_BYTES:
-        raise refused(folder, f"the weights are larger than {MAX_BYTES // 2**20} MiB.")
+    for name, most in MAX_BYTES.items():
+        if (folder / name).stat().st_size > most:
+            raise refused(folder, f"{name} is larger than {most // 2**20} MiB.")
 
 
 def check_config(folder: Path) -> Mapping[str, Any]:
@@ -86,22 +96,25 @@ def check_config(folder: Path) -> Mapping[str, Any]:
 
 def config_problems(config: Mapping[str, Any]) -> list[str]:
     """What is not plain LoRA on linear layers."""
-    problems = [f"{key} is set" for key, value in config.items() if key not in MEANT and value not in EMPTY]
-    if config.get("peft_type") != "LORA":
-        problems.append(f"peft_type is {config.get('peft_type')!r}, expected 'LORA'")
-    rank, modules = config.get("r"), config.get("target_modules")
-    if not isinstance(rank, int) or not 1 <= rank <= MAX_RANK:
+    problems = [f"{key} is set" for key, value in config.items() if key not in MEANT and is_set(value)]
+    for key, allowed in CHOICES.items():
+        value = config.get(key)
+        # Not `value in allowed`: 1 would pass for True.
+        if (type(value), value) not in [(type(one), one) for one in allowed]:
+            problems.append(f"{key} is {value!r}, expected {' or '.join(map(repr, allowed))}")
+    rank, alpha, modules = config.get("r"), config.get("lora_alpha"), config.get("target_modules")
+    if type(rank) is not int or not 1 <= rank <= MAX_RANK:
         problems.append(f"r is {rank!r}, expected 1 to {MAX_RANK}")
-    if not isinstance(config.get("lora_alpha"), int | float):
-        problems.append("lora_alpha is not a number")
-    if not isinstance(modules, list) or not set(map(str, modules)) <= MODULES:
-        problems.append(f"target_modules are {modules!r}, expected some of {', '.join(sorted(MODULES))}")
-    if config.get("bias", "none") != "none":
-        problems.append("bias is trained")
+    if type(alpha) not in (int, float) or not 0 < alpha <= 16 * MAX_RANK:
+        problems.append(f"lora_alpha is {alpha!r}, expected a number over 0, at most {16 * MAX_RANK}")
+    if not isinstance(modules, list) or not modules or not set(map(str, modules)) <= MODULES:
+        problems.append(f"target_modules is {modules!r}, expected some of {', '.join(sorted(MODULES))}")
     return problems
 
 
-EMPTY: tuple[Any, ...] = (None, False, [], {}, "", 1, 1.0, 0, 0.0)
+def is_set(value: Any) -> bool:
+    """A number is always set: 0 and 1 would pass for False and True."""
+    return not (value is None or value is False or value in ("", [], {}))
 
 
 def check_base(folder: Path, card: Card, base: str) -> None:
@@ -115,22 +128,23 @@ def check_hash(folder: Path, card: Card) -> None:
         raise refused(folder, f"its weights have the hash {actual[:12]}, the card says {card.weights_sha256[:12]}.")
 
 
-def check_weights(folder: Path, rank: int) -> None:
-    """Pairs of A (rank, in) and B (out, rank) for linear layers only, every value finite."""
+def check_weights(folder: Path, rank: int, modules: frozenset[str]) -> None:
+    """Pairs of A (rank, in) and B (out, rank) for the modules that the configuration names, every value finite."""
     sides: dict[str, set[str]] = {}
     try:
         with safe_open(folder / WEIGHTS, framework="pt") as weights:
             for key in weights.keys():
                 match = KEY.fullmatch(key)
-                if not match or match[1] not in MODULES:
-                    raise refused(folder, f"{key} is not a LoRA weight of a linear layer.")
+                if not match or match[1] not in modules:
+                    raise refused(folder, f"{key} is not a LoRA weight of {', '.join(sorted(modules))}.")
                 check_matrix(folder, key, weights.get_tensor(key).float().numpy(), rank, match[2])
                 sides.setdefault(key.replace(f"lora_{match[2]}", "lora"), set()).add(match[2])
     except SafetensorError as error:
         raise refused(folder, f"{WEIGHTS} cannot be read: {error}") from error
-    alone = [key for key, found in sides.items() if found != {"A", "B"}]
-    if alone or not sides:
-        raise refused(folder, f"{len(alone)} weights lack their other half, of {len(sides)}.")
+    if alone := [key for key, found in sides.items() if found != {"A", "B"}]:
+        raise refused(folder, f"{len(alone)} of {len(sides)} weights lack their other half, such as {alone[0]}.")
+    if missing := modules - {key.split(".")[-3] for key in sides}:
+        raise refused(folder, f"it has no weights for {', '.join(sorted(missing))}.")
 
 
 def check_matrix(folder: Path, key: str, matrix: np.ndarray, rank: int, side: str) -> None:

@@ -14,6 +14,14 @@ from configs.settings import Settings
 PREFIX = "TRIPTYCH__"
 DEFAULTS = Path(__file__).with_name("default.yaml")
 HOSPITAL = Path(__file__).with_name("hospital") / "settings.yaml"
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ANONYMIZED_TELEMETRY": "False",
+    "LANGSMITH_TRACING": "false",
+    "DO_NOT_TRACK": "1",
+}
 PACK_PATHS = (
     ("documents",),
     ("layers", "prompt", "folder"),
@@ -38,6 +46,12 @@ class Loaded:
 
 def current_environment() -> Mapping[str, str]:
     return os.environ
+
+
+def stay_offline() -> None:
+    """No library phones home or looks on a model hub, unless the caller's own environment says so."""
+    for name, value in OFFLINE.items():
+        os.environ.setdefault(name, value)
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Loaded:

@@ -7,8 +7,6 @@ from sqlalchemy import Connection, String, bindparam, text
 
 from ingest.documents import Hit
 
-# A word in the title says more than a word in the text.
-_WEIGHTS = {"title": 2.0, "headings": 1.5, "text": 1.0}
 _MAX_WORDS = 64
 
 _STOP_WORDS = frozenset(
@@ -22,12 +20,14 @@ _STOP_WORDS = frozenset(
     )
 )
 
+# Title, headings and text count alike: in measurements on real questions every other weighting found less, and
+# PostgreSQL's ts_rank_cd, which looks for words that stand together, far less than its ts_rank.
 _ALLOWED = """
     documents.collection_id = :collection_id
     AND EXISTS (SELECT 1 FROM labels WHERE labels.document_id = documents.id AND labels.label IN :labels)
 """
 _SQLITE = f"""
-    SELECT chunks.id, -bm25(chunk_words, :title, :headings, :text) AS score
+    SELECT chunks.id, -bm25(chunk_words) AS score
     FROM chunk_words
     JOIN chunks ON chunks.number = chunk_words.rowid
     JOIN documents ON documents.id = chunks.document_id
@@ -35,7 +35,7 @@ _SQLITE = f"""
     ORDER BY score DESC, chunks.id LIMIT :limit
 """  # noqa: S608
 _POSTGRES = f"""
-    SELECT chunks.id, ts_rank_cd(ARRAY[0, :text, :headings, :title]::real[], words, query, 1) AS score
+    SELECT chunks.id, ts_rank(words, query, 1) AS score
     FROM to_tsquery('english', :query) AS query, chunks
     JOIN documents ON documents.id = chunks.document_id
     WHERE chunks.words @@ query AND {_ALLOWED}
@@ -50,18 +50,12 @@ def search_words(
     words = search_terms(question)
     if not words:
         return []
-    sqlite = connection.dialect.name == "sqlite"
-    statement = text(_SQLITE if sqlite else _POSTGRES).bindparams(bindparam("labels", type_=String, expanding=True))
-    values = {
-        "query": " OR ".join(f'"{word}"' for word in words)
-        if sqlite
-        else " | ".join(f"'{word}'" for word in words),
-        "collection_id": collection_id,
-        "labels": list(labels),
-        "limit": limit,
-        # PostgreSQL wants weights up to 1 and only compares them; BM25 counts them as repetitions of the word.
-        **{name: weight if sqlite else weight / max(_WEIGHTS.values()) for name, weight in _WEIGHTS.items()},
-    }
+    if connection.dialect.name == "sqlite":
+        statement, query = text(_SQLITE), " OR ".join(f'"{word}"' for word in words)
+    else:
+        statement, query = text(_POSTGRES), " | ".join(f"'{word}'" for word in words)
+    statement = statement.bindparams(bindparam("labels", type_=String, expanding=True))
+    values = {"query": query, "collection_id": collection_id, "labels": list(labels), "limit": limit}
     return [Hit(row.id, row.score) for row in connection.execute(statement, values)]
 
 

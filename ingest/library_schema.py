@@ -108,8 +108,7 @@ WORDS = {
     ),
     "postgresql": (
         "ALTER TABLE chunks ADD COLUMN words tsvector GENERATED ALWAYS AS ("
-        " setweight(to_tsvector('english', title), 'A') || setweight(to_tsvector('english', headings), 'B')"
-        " || setweight(to_tsvector('english', text), 'C')) STORED",
+        "to_tsvector('english', title || ' ' || headings || ' ' || text)) STORED",
         "CREATE INDEX chunk_words ON chunks USING gin(words)",
     ),
 }

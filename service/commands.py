@@ -15,15 +15,20 @@ from rich.table import Table
 
 import adapters.commands
 import ingest.commands
+from adapters.card import CardError
 from adapters.engines.protocol import EngineError
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
-from configs.load import ConfigurationError, Loaded, current_environment, load_settings
+from configs.load import ConfigurationError, Loaded, current_environment, load_settings, stay_offline
 from configs.settings import Settings
 from ingest.database import LibraryError
 from ingest.models import ModelError
 from ingest.owner import FolderInUse
 from ingest.sources import SourceError
+from service.guard.emergencies import EmergencyRulesError
+from service.guard.redact import redact_logs
+from service.retrieve import RetrievalError
+from service.switches import SwitchRefused
 
 T = TypeVar("T")
 FAILED, WRONG_USE = 1, 2
@@ -39,6 +44,18 @@ DEMO = (
     "I lost my glasses on the ward last week. Where do I ask?",
     "Who won the football game last night?",
     "My father suddenly has chest pain and can't breathe!",
+)
+
+WRONG_SETTINGS = (
+    CardError,
+    ConfigurationError,
+    EmergencyRulesError,
+    LibraryError,
+    ModelError,
+    PromptError,
+    SourceError,
+    SwitchRefused,
+    UnknownAdapter,
 )
 
 app = typer.Typer(
@@ -59,7 +76,9 @@ SwitchOption = Annotated[str, typer.Option(help="on, off, or a name.")]
 
 
 def main() -> None:
+    stay_offline()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    redact_logs(logging.getLogger())
     app()
 
 
@@ -210,9 +229,9 @@ def with_reasons(work: Coroutine[Any, Any, T]) -> T:
     """Run it; what can go wrong at the door becomes a sentence and an exit code."""
     try:
         return asyncio.run(work)
-    except (ConfigurationError, ModelError, SourceError, PromptError, UnknownAdapter, LibraryError) as error:
+    except WRONG_SETTINGS as error:
         raise stop(str(error), WRONG_USE) from None
-    except (EngineError, FolderInUse, httpx.HTTPError, OSError) as error:
+    except (EngineError, FolderInUse, RetrievalError, httpx.HTTPError, OSError) as error:
         raise stop(str(error), FAILED) from None
 
 

@@ -7,6 +7,7 @@ from langchain.chat_models import init_chat_model
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGenerationChunk
 
 from adapters.engines import wire
@@ -70,10 +71,12 @@ class LangChain(Engine):
             raise self._refusal(generation.adapter)
         if generation.json_schema is not None:
             raise EngineError("The engine 'langchain' has no JSON-schema output; use llamacpp or openai.")
-        usage, finish = None, "stop"
-        async for chunk in self.chat.astream(messages, stop=stop or None, **sampling(generation)):
+        usage: UsageMetadata | None = None
+        finish, stops = "stop", [*generation.stop, *(stop or ())]
+        async for chunk in self.chat.astream(messages, stop=stops or None, **sampling(generation)):
             finish = chunk.response_metadata.get("finish_reason") or finish
-            usage = chunk.usage_metadata or usage
+            # Some count the prompt in the first chunk and the answer in the last.
+            usage = add_usage(usage, chunk.usage_metadata) if chunk.usage_metadata else usage
             if chunk.text:
                 yield ChatGenerationChunk(message=AIMessageChunk(content=chunk.text))
         yield wire.last_chunk(

@@ -81,6 +81,7 @@ class LlamaCpp(Engine):
     """A GGUF model and LoRA adapters; `cache_folder` is for the adapters' GGUF files.
 
     `slots` answers are generated at the same time, each in `context_tokens` for prompt and answer.
+    Without `cache_prompt`, a request always reads its whole prompt anew.
     """
 
     kind: ClassVar[str] = "llamacpp"
@@ -91,6 +92,7 @@ class LlamaCpp(Engine):
     slots: int
     context_tokens: int
     threads: int
+    cache_prompt: bool = True
 
     _lanes: dict[str | None, Lane] = PrivateAttr(default_factory=dict)
     _pool: ThreadPoolExecutor = PrivateAttr()
@@ -171,7 +173,7 @@ class LlamaCpp(Engine):
         if generation.temperature == 0 and not generation.logprobs:
             # Sorting the whole vocabulary for a token that is already known costs a millisecond a token.
             body["top_k"] = 1
-        body |= {"cache_prompt": True, "return_progress": True}
+        body |= {"cache_prompt": self.cache_prompt, "return_progress": True}
         reading = wire.Reading()
         handoff: Handoff[wire.Chunk] = Handoff(asyncio.get_running_loop())
         try:

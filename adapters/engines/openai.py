@@ -112,12 +112,14 @@ class OpenAIServer(Engine):
                         yield text
         except openai.OpenAIError as error:
             raise translated(error, str(self.client.base_url)) from error
+        if reading.finish_reason is None:
+            raise EngineError(f"The model server at {self.client.base_url} broke its answer off.")
         yield wire.last_chunk(
             reading.usage_metadata(),
             engine=self.kind,
             base=self.base,
             adapter=adapter,
-            finish_reason=reading.finish_reason or "cancelled",
+            finish_reason=reading.finish_reason,
             timings={},
         )
 

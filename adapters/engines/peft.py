@@ -12,7 +12,7 @@ import torch
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGenerationChunk
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from pydantic import PrivateAttr
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -28,6 +28,8 @@ from adapters.engines.protocol import (
     PromptTooLong,
 )
 
+HALF = "\N{REPLACEMENT CHARACTER}"
+
 
 @dataclass
 class Owned:
@@ -42,18 +44,26 @@ class Owned:
     context_tokens: int
 
     def load(self, adapter: AdapterWeights) -> None:
-        name = module_name(adapter.name)
-        if isinstance(self.model, PeftModel):
-            self.model.load_adapter(adapter.folder, adapter_name=name)
-        else:
-            self.model = PeftModel.from_pretrained(self.model, adapter.folder, adapter_name=name).eval()
-        keys = [key for key in self.model.state_dict() if f".lora_B.{name}." in key]
-        if not keys:
-            raise AdapterRefused(f"The adapter {adapter.name} fits no layer of this base.")
+        """Raises AdapterRefused where a weight has no place on this base, or a place no weight: PEFT only warns."""
+        name, folder, device = module_name(adapter.name), adapter.folder, str(self.model.device)
+        try:
+            if not isinstance(self.model, PeftModel):
+                self.model = PeftModel(self.model, LoraConfig.from_pretrained(folder), adapter_name=name).eval()
+            result = self.model.load_adapter(folder, adapter_name=name, torch_device=device)
+        except (RuntimeError, ValueError) as error:
+            self.unload(adapter.name)
+            raise AdapterRefused(f"The adapter {adapter.name} does not fit this base: {error}") from error
+        if astray := [*result.missing_keys, *result.unexpected_keys]:
+            self.unload(adapter.name)
+            raise AdapterRefused(
+                f"{len(astray)} weights of the adapter {adapter.name} and layers of this base do not match, "
+                f"such as {astray[0]}."
+            )
 
-    def unload(self, name: str) -> None:
-        if isinstance(self.model, PeftModel):
-            self.model.delete_adapter(module_name(name))
+    def unload(self, adapter: str) -> None:
+        name = module_name(adapter)
+        if isinstance(self.model, PeftModel) and name in self.model.peft_config:
+            self.model.delete_adapter(name)
 
     def switch(self, adapter: str | None) -> None:
         """Make the adapter act, or none; then read from the layers which one does."""
@@ -82,7 +92,7 @@ class Owned:
         self.switch(generation.adapter)
         prompt = self.tokenized(messages, generation.max_tokens)
         started = time.perf_counter()
-        text = Detokenized(self.tokenizer)
+        text = Detokenized(self.tokenizer, generation.stop)
         finish, first = "length", 0.0
         for token, logits in self.decoded(prompt, generation):
             first = first or time.perf_counter()
@@ -92,9 +102,10 @@ class Owned:
                 finish = "stop"
                 break
             handoff.put(chunk_of(text.add(token), top(logits, token, generation.logprobs, self.tokenizer)))
-            if any(stop in text.whole for stop in generation.stop):
+            if text.stopped:
                 finish = "stop"
                 break
+        handoff.put(chunk_of(text.rest(), None))
         seconds = (first - started, time.perf_counter() - first)
         handoff.put(last_of(finish, prompt.shape[1], len(text.ids), *seconds))
 
@@ -124,20 +135,40 @@ class Owned:
 
 
 class Detokenized:
-    """Text of tokens as they come; a character that is not whole yet waits."""
+    """Text of tokens as they come, up to a stop text.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    A character that is not whole yet waits, and so does what may turn out to be the beginning of a stop text.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> None:
         self.tokenizer = tokenizer
+        self.stops = stops
         self.ids: list[int] = []
-        self.whole = ""
+        self.text = ""
+        self.given = 0
+        self.stopped = False
 
     def add(self, token: int) -> str:
         self.ids.append(token)
-        text = str(self.tokenizer.decode(self.ids, skip_special_tokens=True))
-        if text.endswith("\N{REPLACEMENT CHARACTER}"):
-            return ""
-        piece, self.whole = text[len(self.whole) :], text
+        self.text = str(self.tokenizer.decode(self.ids, skip_special_tokens=True))
+        ends = [end for stop in self.stops if (end := self.text.find(stop)) >= 0]
+        self.stopped = bool(ends)
+        return self.up_to(min(ends) if ends else len(self.text) - self.open_characters())
+
+    def rest(self) -> str:
+        """What still waited when the answer ended."""
+        return "" if self.stopped else self.up_to(len(self.text.rstrip(HALF)))
+
+    def up_to(self, end: int) -> str:
+        piece = self.text[self.given : end]
+        self.given = max(self.given, end)
         return piece
+
+    def open_characters(self) -> int:
+        if half := len(self.text) - len(self.text.rstrip(HALF)):
+            return half
+        beginnings = (stop[:n] for stop in self.stops for n in range(1, len(stop)))
+        return max((len(one) for one in beginnings if self.text.endswith(one)), default=0)
 
 
 class Peft(Engine):
@@ -240,8 +271,8 @@ class Peft(Engine):
 
 
 def module_name(adapter: str) -> str:
-    """PEFT puts the name into module paths, where a dot parts."""
-    return adapter.replace(".", "_")
+    """PEFT puts the name into module paths, where a dot parts. No two adapters may share one."""
+    return adapter.replace("_", "_u").replace(".", "_d")
 
 
 def sampled(logits: torch.Tensor, generation: Generation, chance: torch.Generator) -> int:

@@ -113,7 +113,9 @@ def test_rows_without_the_right_passage_are_refused(chosen: list[StyleExample], 
 
 def test_the_same_seed_makes_the_same_rows() -> None:
     chosen = [example(str(number), DOCUMENTS[number % 4]) for number in range(12)]
-    mix = Mix(passages=3, shuffled=0.5, without_gold=0.5, without_retrieval=0.5, without_prompt=0.5, with_history=0.5)
+    mix = Mix(
+        passages=3, shuffled=0.5, without_gold=0.5, without_retrieval=0.5, without_prompt=0.5, with_history=0.5
+    )
 
     def rows(seed: int) -> object:
         return make_rows(chosen, vectors(12), pool(), HOUSE, mix, NO_ANSWER, seed)
@@ -134,7 +136,9 @@ def test_a_share_of_one_means_every_example(share: str, rows: int) -> None:
 
 def test_an_earlier_turn_is_about_the_same_document() -> None:
     chosen = [example(), replace(example("e2", section="Costs"), question="How much?"), example("e3", "parking.md")]
-    row = make_rows(chosen, vectors(3), pool(), HOUSE, PLAIN.model_copy(update={"with_history": 1}), NO_ANSWER, 0)[0]
+    row = make_rows(chosen, vectors(3), pool(), HOUSE, PLAIN.model_copy(update={"with_history": 1}), NO_ANSWER, 0)[
+        0
+    ]
     assert [str(message.content) for message in row.messages[1:3]] == ["How much?", "From ten. Call us."]
 
 
@@ -218,7 +222,9 @@ def test_examples_are_read_line_by_line(write: Callable[[str | bytes], list[Path
     assert [one.question for one in read_examples(write(LINE + "\n" + LINE + "\n"))] == ["When?", "When?"]
 
 
-def test_a_line_separator_inside_a_question_does_not_end_the_line(write: Callable[[str | bytes], list[Path]]) -> None:
+def test_a_line_separator_inside_a_question_does_not_end_the_line(
+    write: Callable[[str | bytes], list[Path]],
+) -> None:
     (one,) = read_examples(write(LINE.replace("When?", "When\u2028today?")))
     assert one.question == "When\u2028today?"
 

@@ -24,7 +24,9 @@ def embedder() -> Embedder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "more.md").mkdir()
-    (tmp_path / "visiting.md").write_text("# Visiting\n\n## Hours\n\nFrom ten to eight.\n\n## Children\n\nAlways.\n")
+    (tmp_path / "visiting.md").write_text(
+        "# Visiting\n\n## Hours\n\nFrom ten to eight.\n\n## Children\n\nAlways.\n"
+    )
     (tmp_path / "more.md" / "parking.txt").write_text("Parking costs two dollars an hour.")
     (tmp_path / "notes.log").write_text("No document.")
     return tmp_path

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -6,16 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage
 
-from adapters.prompt import CONTROL_TOKEN, PromptError, PromptTemplate, Turn, load_prompt, prompt_labels, render
+from adapters.prompt import PromptError, PromptTemplate, Turn, load_prompt, prompt_labels, render
 from configs.load import HOSPITAL
 from ingest.documents import Passage
 
 HOUSE = load_prompt(HOSPITAL.parent / "prompts", "house@1")
 TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+TOKEN = re.compile(r"<\|[^|<>\s]{0,64}\|>")
 
 # Pieces of control tokens and citations in any order: the text that an attacker would try.
 HOSTILE = st.lists(
-    st.sampled_from([*TOKENS, "<|", "|>", "<|im_", "end|>", "im_start", "<", "|", ">", "[1]", " [22]", "[", "]", " "])
+    st.sampled_from(
+        [*TOKENS, "<|", "|>", "<|im_", "end|>", "im_start", "<", "|", ">", "[1]", " [22]", "[", "]", " "]
+    )
     | st.text(max_size=5),
     max_size=12,
 ).map("".join)
@@ -35,13 +39,13 @@ def test_no_control_token_comes_through(
     template: PromptTemplate | None, question: str, text: str, title: str, heading: str, earlier: str, answer: str
 ) -> None:
     messages = render(template, question, [passage(text, title, [heading])], [Turn(earlier, answer)])
-    assert not [content for content in texts(messages) if CONTROL_TOKEN.search(content)]
+    assert not [content for content in texts(messages) if TOKEN.search(content)]
     assert not [token for token in TOKENS if token in "\n".join(texts(messages))]
 
 
 @given(text=HOSTILE, title=HOSTILE)
 def test_only_the_renderer_numbers_sources(text: str, title: str) -> None:
-    system, user = texts(render(HOUSE, "When?", [passage(text, title), passage(text, title)]))
+    user = texts(render(HOUSE, "When?", [passage(text, title), passage(text, title)]))[-1]
     assert [user.count(f"[{number}]") for number in (1, 2, 22)] == [1, 1, 0]
 
 
@@ -111,7 +115,9 @@ def test_the_hash_follows_the_text(write: Callable[[str, str], Path]) -> None:
     assert load_prompt(write("house.v1.jinja", BOTH + " "), "house@1").hash != before
 
 
-@pytest.mark.parametrize("label", ["house", "house@0", "house@2", "../house@1", "house@1/../x", "House@1", "@1", ""])
+@pytest.mark.parametrize(
+    "label", ["house", "house@0", "house@2", "../house@1", "house@1/../x", "House@1", "@1", ""]
+)
 def test_an_unknown_label_names_the_known_ones(write: Callable[[str, str], Path], label: str) -> None:
     with pytest.raises(PromptError, match=r"out of house@1\."):
         load_prompt(write("house.v1.jinja", BOTH), label)

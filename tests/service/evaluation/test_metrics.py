@@ -17,7 +17,17 @@ NO_ANSWER = "I can't find this in our documents. Please call the desk."
 
 
 def test_tokens_are_compared_without_case_punctuation_articles_and_citations() -> None:
-    assert tokens("The ward is open from 10 a.m. to 8 p.m. [2].") == ["ward", "is", "open", "from", "10", "am", "to", "8", "pm"]
+    assert tokens("The ward is open from 10 a.m. to 8 p.m. [2].") == [
+        "ward",
+        "is",
+        "open",
+        "from",
+        "10",
+        "am",
+        "to",
+        "8",
+        "pm",
+    ]
 
 
 @pytest.mark.parametrize(

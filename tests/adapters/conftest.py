@@ -1,0 +1,145 @@
+"""A tiny model with its tokenizer, and tiny adapters with cards: real files, made in a moment."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from adapters.card import Base, Card, TrainingData, write_card
+from adapters.engines.protocol import AdapterWeights
+from adapters.verify import CONFIG, WEIGHTS
+
+BASE_SHA256 = "b" * 64
+LAYERS, WIDTH, RANK = 2, 32, 4
+SPECIAL = ("<|im_start|>", "<|im_end|>")
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+WIDTHS = {
+    "self_attn.q_proj": (WIDTH, WIDTH),
+    "self_attn.k_proj": (WIDTH // 2, WIDTH),
+    "self_attn.v_proj": (WIDTH // 2, WIDTH),
+    "self_attn.o_proj": (WIDTH, WIDTH),
+    "mlp.gate_proj": (2 * WIDTH, WIDTH),
+    "mlp.up_proj": (2 * WIDTH, WIDTH),
+    "mlp.down_proj": (WIDTH, 2 * WIDTH),
+}
+
+MakeAdapter = Callable[..., Path]
+Weights = dict[str, torch.Tensor]
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """A token for every byte, and the two marks of a turn."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: id for id, letter in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(SPECIAL))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=SPECIAL[1], pad_token=SPECIAL[1])
+    fast.chat_template = CHATML
+    return fast
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random Llama of two layers, sure enough of itself to give text that can be compared."""
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = byte_tokenizer()
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=2 * WIDTH,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=2048,
+            initializer_range=0.2,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def lora_weights(seed: int, rank: int = RANK, layers: int = LAYERS) -> Weights:
+    chance = torch.Generator().manual_seed(seed)
+    weights = {}
+    for layer in range(layers):
+        for module, (outputs, inputs) in WIDTHS.items():
+            for side, shape in (("A", (rank, inputs)), ("B", (outputs, rank))):
+                name = f"base_model.model.model.layers.{layer}.{module}.lora_{side}.weight"
+                weights[name] = torch.randn(shape, generator=chance) * 0.3
+    return weights
+
+
+def lora_config(**changes: Any) -> dict[str, Any]:
+    return {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": RANK,
+        "lora_alpha": 2 * RANK,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted(module.rpartition(".")[2] for module in WIDTHS),
+        "base_model_name_or_path": None,
+        "inference_mode": True,
+    } | changes
+
+
+def card(weights_sha256: str, **changes: Any) -> Card:
+    return Card(
+        name="style",
+        created="2026-11-22T12:00:00+00:00",
+        weights_sha256=weights_sha256,
+        base=Base(
+            uri="file:base.gguf",
+            sha256=BASE_SHA256,
+            tokenizer_sha256="1" * 64,
+            chat_template_sha256="2" * 64,
+        ),
+        prompt="house@1",
+        prompt_sha256="3" * 64,
+        data=TrainingData(sha256="4" * 64, examples=3, rows=4, validation_rows=1, held_back=("parking.md",)),
+        recipe={},
+        libraries={"peft": "0.0"},
+        machine="a test",
+        minutes=0.1,
+        losses=({"step": 1, "loss": 2.0},),
+    ).model_copy(update=changes)
+
+
+def write_adapter(folder: Path, weights: Weights, config: Any = None) -> Path:
+    """The three files of an adapter whose card fits its weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(lora_config() if config is None else config))
+    write_card(card(hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()), folder)
+    return folder
+
+
+@pytest.fixture
+def make_adapter(tmp_path: Path) -> MakeAdapter:
+    """Writes an adapter that fits the tiny model: `seed` makes its weights, `changes` its configuration."""
+
+    def made(name: str = "style/1", seed: int = 1, root: str = "shipped", **changes: Any) -> Path:
+        return write_adapter(tmp_path / root / name, lora_weights(seed), lora_config(**changes))
+
+    return made
+
+
+def loadable(name: str, folder: Path) -> AdapterWeights:
+    return AdapterWeights(name, str(folder), hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest())

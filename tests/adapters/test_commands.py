@@ -1,0 +1,152 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from adapters.commands import app
+from adapters.verify import CONFIG
+from configs.load import HOSPITAL
+from ingest.models import file_sha256
+from ingest.owner import OwnerLock
+from tests.adapters.conftest import BASE_SHA256, MakeAdapter, lora_weights, write_adapter
+
+
+@pytest.fixture
+def config(tmp_path: Path, make_adapter: MakeAdapter, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings with their data in the test's folder, a small base, and two versions of `style` that fit it."""
+    base = tmp_path / "base.gguf"
+    base.write_bytes(b"the base")
+    for version in (1, 2):
+        fit(make_adapter(f"style/{version}"), file_sha256(base))
+    monkeypatch.setenv("COLUMNS", "200")
+    file = tmp_path / "settings.yaml"
+    settings = {
+        "data": {"folder": str(tmp_path / "data")},
+        "layers": {"adapter": {"folder": "shipped"}},
+        "engine": {"base": {"model": f"file:{base}", "sha256": file_sha256(base)}},
+    }
+    file.write_text(yaml.safe_dump(settings))
+    return file
+
+
+def fit(folder: Path, base: str) -> None:
+    card = folder / "card.json"
+    card.write_text(card.read_text().replace(BASE_SHA256, base))
+
+
+def call(config: Path, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments), "--config", str(config)])
+
+
+def answer(config: Path, *arguments: str | Path) -> Any:
+    result = call(config, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def promoted(config: Path) -> list[str]:
+    return [row["adapter"] for row in answer(config, "list") if row["promoted"]]
+
+
+def test_versions_are_listed_shown_promoted_and_rolled_back(config: Path) -> None:
+    assert promoted(config) == ["style@2"]
+    assert answer(config, "promote", "style@1") == {"promoted": "style@1"}
+    assert promoted(config) == ["style@1"]
+    assert answer(config, "show", "style")["adapter"] == "style@1"
+    assert answer(config, "rollback", "style") == {"promoted": "style@2"}
+    assert promoted(config) == ["style@2"]
+
+
+def test_the_card_is_shown_whole(config: Path) -> None:
+    shown = answer(config, "show", "style@1")
+    assert shown["prompt"] == "house@1"
+    assert shown["data"]["held_back"] == ["parking.md"]
+
+
+def test_a_good_adapter_is_verified(config: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "shipped" / "style" / "2" / "adapter_model.safetensors"
+    assert answer(config, "verify", "style")["sha256"] == file_sha256(weights)
+
+
+def test_people_get_sentences_and_tables(config: Path) -> None:
+    assert "style@2" in call(config, "list").stdout
+    assert "parking.md" in call(config, "show", "style").stdout
+    assert "style@2 fits." in call(config, "verify", "style").stdout
+    assert "style now means style@1." in call(config, "promote", "style@1").stdout
+    assert "style now means style@2 again." in call(config, "rollback", "style").stdout
+
+
+@pytest.mark.parametrize("command", ["verify", "promote"])
+def test_an_adapter_that_does_not_fit_is_refused(config: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "shipped" / "style" / "1" / CONFIG).write_text("[1]")
+    result = call(config, command, "style@1")
+    assert result.exit_code == 1
+    assert "style/1 is refused" in result.stderr
+    assert promoted(config) == ["style@2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "other"], "There is no adapter 'other'; there are: style@1, style@2."),
+        (["verify", "style@3"], "no adapter 'style@3'"),
+        (["promote", "style@3"], "no adapter 'style@3'"),
+        (["rollback", "style"], "no earlier promoted version"),
+        (["train", "/no/recipe.yaml"], "/no/recipe.yaml cannot be used"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(config: Path, arguments: list[str], message: str) -> None:
+    result = call(config, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_settings_that_are_not_there_are_named(tmp_path: Path) -> None:
+    result = call(tmp_path / "missing.yaml", "list")
+    assert result.exit_code == 2
+    assert "missing.yaml" in result.stderr
+
+
+def test_a_base_of_another_hash_is_named(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "base.gguf").write_bytes(b"another base")
+    result = call(config, "verify", "style")
+    assert result.exit_code == 2
+    assert "is not the expected model" in result.stderr
+
+
+def test_a_card_that_cannot_be_read_is_named(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "shipped" / "style" / "1" / "card.json").write_text("[b]no card[/b]")
+    result = call(config, "show", "style@1")
+    assert result.exit_code == 2
+    assert "card.json is no adapter card" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["promote", "style@1"], ["rollback", "style"]])
+def test_a_running_service_is_asked_instead(config: Path, tmp_path: Path, arguments: list[str]) -> None:
+    with OwnerLock(tmp_path / "data") as owner:
+        owner.announce("http://127.0.0.1:8000")
+        result = call(config, *arguments)
+        assert answer(config, "list"), "reading needs no lock"
+    assert result.exit_code == 3
+    assert "http://127.0.0.1:8000" in result.stderr
+    assert "POST /admin/adapters/NAME/promote" in result.stderr
+
+
+def test_our_own_adapters_are_found_in_the_data_folder(config: Path, tmp_path: Path) -> None:
+    write_adapter(tmp_path / "data" / "adapters" / "brief" / "1", lora_weights(3))
+    assert [row["adapter"] for row in answer(config, "list")] == ["brief@1", "style@1", "style@2"]
+
+
+def test_a_recipe_whose_examples_are_wrong_trains_nothing(config: Path, tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    recipe = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"prompt": "gone@1"}))
+    result = call(config, "train", tmp_path / "recipe.yaml")
+    assert result.exit_code == 2, result.output
+    assert "gone@1" in result.stderr or "gguf" in result.output
+    assert answer(config, "list") == answer(config, "list")

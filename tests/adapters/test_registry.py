@@ -1,0 +1,133 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapters.engines.protocol import AdapterRefused
+from adapters.registry import Registry, UnknownAdapter
+from adapters.verify import CONFIG
+from ingest.models import file_sha256
+from tests.adapters.conftest import BASE_SHA256, MakeAdapter
+
+
+@pytest.fixture
+def registry(tmp_path: Path, make_adapter: MakeAdapter) -> Registry:
+    """Three versions of `style`, the last one our own, and one adapter of another name."""
+    for name in ("style/1", "style/2", "brief/1"):
+        make_adapter(name)
+    make_adapter("style/10", root="own")
+    return Registry(tmp_path / "shipped", tmp_path / "own")
+
+
+def test_all_are_listed_by_name_and_number(registry: Registry) -> None:
+    assert [one.label for one in registry.all()] == ["brief@1", "style@1", "style@2", "style@10"]
+    assert registry.labels() == {"brief@1", "style@1", "style@2", "style@10"}
+
+
+def test_what_is_no_version_is_not_listed(registry: Registry, tmp_path: Path) -> None:
+    for name in ("style/.11", "style/latest", "style/01", "style/0", "Style/1"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+    (tmp_path / "own" / "style" / "12").write_text("a file")
+    assert len(registry.all()) == 4
+
+
+def test_an_empty_registry_says_so(tmp_path: Path) -> None:
+    empty = Registry(tmp_path / "no", tmp_path / "folders")
+    assert empty.all() == []
+    with pytest.raises(UnknownAdapter, match="there are: none"):
+        empty.resolve("style")
+
+
+def test_a_bare_name_means_the_newest_until_one_is_promoted(registry: Registry) -> None:
+    assert registry.resolve("style").label == "style@10"
+    registry.promote("style@2", BASE_SHA256)
+    assert registry.resolve("style").label == "style@2"
+    assert registry.resolve("style@10").label == "style@10"
+    assert registry.promoted() == {"brief": "brief@1", "style": "style@2"}
+
+
+@pytest.mark.parametrize("label", ["other", "style@3", "style@", "style@1@1", "../style@1", "", "STYLE"])
+def test_an_unknown_label_names_the_known_ones(registry: Registry, label: str) -> None:
+    with pytest.raises(UnknownAdapter, match="brief@1, style@1, style@2, style@10"):
+        registry.resolve(label)
+
+
+def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:
+    registry.promote("style@1", BASE_SHA256)
+    registry.promote("style@2", BASE_SHA256)
+    assert registry.rollback("style").label == "style@1"
+    assert registry.rollback("style").label == "style@10", "what it meant before the first promotion"
+    with pytest.raises(UnknownAdapter, match="no earlier"):
+        registry.rollback("style")
+    assert registry.resolve("style").label == "style@10"
+
+
+def test_promoting_twice_is_rolled_back_once(registry: Registry) -> None:
+    registry.promote("style@1", BASE_SHA256)
+    registry.promote("style@2", BASE_SHA256)
+    registry.promote("style@2", BASE_SHA256)
+    assert registry.rollback("style").label == "style@1"
+
+
+def test_what_was_never_promoted_cannot_be_rolled_back(registry: Registry) -> None:
+    for name in ("brief", "other"):
+        with pytest.raises(UnknownAdapter, match="no earlier"):
+            registry.rollback(name)
+
+
+def test_only_what_passes_the_gate_is_promoted(registry: Registry) -> None:
+    (registry.resolve("style@1").folder / CONFIG).write_text("{}")
+    with pytest.raises(AdapterRefused, match="style/1"):
+        registry.promote("style@1", BASE_SHA256)
+    with pytest.raises(AdapterRefused, match="trained for the base"):
+        registry.promote("style@2", "f" * 64)
+    assert registry.resolve("style").label == "style@10"
+
+
+def test_promotions_outlive_the_process_and_are_logged(registry: Registry, tmp_path: Path) -> None:
+    registry.promote("style@1", BASE_SHA256)
+    registry.promote("style@2", BASE_SHA256)
+    registry.rollback("style")
+    assert Registry(tmp_path / "shipped", tmp_path / "own").resolve("style").label == "style@1"
+    log = [json.loads(line) for line in (tmp_path / "own" / "promotions.jsonl").read_text().splitlines()]
+    assert [(entry["act"], entry["adapter"]) for entry in log] == [
+        ("promote", "style@1"),
+        ("promote", "style@2"),
+        ("rollback", "style@1"),
+    ]
+
+
+def test_a_promoted_version_that_is_gone_is_not_replaced_in_silence(registry: Registry) -> None:
+    folder = registry.promote("style@2", BASE_SHA256).folder
+    shutil.rmtree(folder)
+    with pytest.raises(UnknownAdapter, match="style"):
+        registry.resolve("style")
+
+
+def test_a_verified_adapter_can_be_loaded(registry: Registry) -> None:
+    weights = registry.verified("style", BASE_SHA256)
+    assert weights.name == "style@10"
+    assert weights.sha256 == file_sha256(Path(weights.folder) / "adapter_model.safetensors")
+
+
+def test_a_trained_adapter_becomes_the_next_version_and_is_not_promoted(
+    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    registry.promote("style@1", BASE_SHA256)
+    trained = make_adapter("trained", seed=5, root="work")
+    added = registry.add("style", trained)
+    assert added.label == "style@11"
+    assert added.folder == tmp_path / "own" / "style" / "11"
+    assert registry.resolve("style").label == "style@1"
+    assert registry.verified("style@11", BASE_SHA256).name == "style@11"
+    assert registry.add("fresh", trained).label == "fresh@1"
+
+
+@pytest.mark.parametrize("name", ["", "Style", "style@2", "../style", "a/b", ".hidden", "x" * 65])
+def test_a_name_that_could_not_be_asked_for_is_refused(
+    registry: Registry, make_adapter: MakeAdapter, name: str
+) -> None:
+    with pytest.raises(UnknownAdapter, match="no adapter name"):
+        registry.add(name, make_adapter("trained", root="work"))
+    assert len(registry.all()) == 4

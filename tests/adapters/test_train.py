@@ -1,0 +1,180 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from langchain_core.messages import HumanMessage, SystemMessage
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from adapters.examples import Row
+from adapters.recipe import Data, Lora, Mix, Recipe, Training
+from adapters.train import (
+    AnswerTrainer,
+    TrainingError,
+    arguments,
+    as_dicts,
+    dataset,
+    fitting,
+    last_checkpoint,
+    lora,
+    save,
+    train,
+)
+from adapters.verify import CONFIG, WEIGHTS, verify
+from ingest.models import file_sha256
+from tests.adapters.conftest import BASE_SHA256, LAYERS, WIDTHS, card
+
+
+def recipe(**training: Any) -> Recipe:
+    values = {
+        "learning_rate": 0.01,
+        "epochs": 2,
+        "batch_size": 2,
+        "warmup_share": 0.1,
+        "weight_decay": 0,
+        "max_tokens": 120,
+        "evaluate_every": 2,
+        "patience": 5,
+        "seed": 1,
+    }
+    return Recipe(
+        name="style",
+        prompt="house@1",
+        no_answer="I can't find this.",
+        data=Data(examples=(Path("a"),), documents=Path("d"), validation=("v",), held_back=()),
+        mix=Mix(passages=1, shuffled=0, without_gold=0, without_retrieval=0, without_prompt=0, with_history=0),
+        lora=Lora(rank=2, alpha=4, dropout=0),
+        training=Training(**values | training),
+    )
+
+
+def row(number: int, answer: str = "From ten. Call us.") -> Row:
+    return Row(f"e{number}", (SystemMessage("Answer."), HumanMessage(f"When is {number}?")), answer)
+
+
+ROWS = [row(number) for number in range(8)]
+
+
+@pytest.fixture
+def tokenizer(tiny_model: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(str(tiny_model))
+
+
+def test_a_run_learns_and_what_it_saves_passes_the_gate(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    trained = train(recipe(), tiny_model, tokenizer, ROWS, ROWS[:2], tmp_path)
+    assert trained.steps == 8
+    measured = [entry["eval_loss"] for entry in trained.losses if "eval_loss" in entry]
+    assert measured[-1] < measured[0]
+    weights = load_file(trained.folder / WEIGHTS)
+    assert len(weights) == LAYERS * len(WIDTHS) * 2
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    assert all(tensor.isfinite().all() for tensor in weights.values())
+    assert any(tensor.any() for name, tensor in weights.items() if "lora_B" in name)
+    (trained.folder / "card.json").write_text(card(file_sha256(trained.folder / WEIGHTS)).model_dump_json())
+    assert verify(trained.folder, BASE_SHA256).weights_sha256 == file_sha256(trained.folder / WEIGHTS)
+    assert str(tmp_path) not in (trained.folder / CONFIG).read_text(), "no path of this machine"
+
+
+def test_a_stopped_run_goes_on_from_its_last_whole_checkpoint(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    whole = train(recipe(), tiny_model, tokenizer, ROWS, ROWS[:2], tmp_path / "whole")
+    work = tmp_path / "stopped"
+    stopped = trainer(tiny_model, tokenizer, work)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    assert last_checkpoint(work) == str(work / "checkpoint-4")
+    (work / "checkpoint-6").mkdir()  # as a kill while saving leaves it
+    resumed = train(recipe(), tiny_model, tokenizer, ROWS, ROWS[:2], work)
+    assert resumed.steps == whole.steps
+    assert [entry["step"] for entry in resumed.losses if "eval_loss" in entry] == [2, 4, 6, 8]
+    one, other = load_file(whole.folder / WEIGHTS), load_file(resumed.folder / WEIGHTS)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+class Stopped(AnswerTrainer):
+    """Is killed in its sixth step."""
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == 5:
+            raise KeyboardInterrupt
+        return super().training_step(*args, **kwargs)
+
+
+def trainer(model: Path, tokenizer: PreTrainedTokenizerBase, work: Path) -> Stopped:
+    values = recipe()
+    return Stopped(
+        model=str(model),
+        args=arguments(values.training, work),
+        train_dataset=dataset(ROWS),
+        eval_dataset=dataset(ROWS[:2]),
+        processing_class=tokenizer,
+        peft_config=lora(values.lora),
+    )
+
+
+def test_its_loss_is_that_of_the_library(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    ours = trainer(tiny_model, tokenizer, tmp_path)
+    batch = next(iter(ours.get_train_dataloader()))
+    labels = batch["labels"]
+    assert (labels == -100).any(), "the prompt is not trained"
+    with torch.no_grad():
+        loss = float(ours.compute_loss(ours.model, batch))
+        with ours.accelerator.autocast():
+            logits = ours.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    expected = torch.nn.functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten())
+    assert loss == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_rows_that_are_too_long_are_refused(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    rows = [*ROWS, row(8, "word " * 50)]
+    with pytest.raises(TrainingError, match=r"1 of 9 rows have over 120 tokens .*: e8"):
+        train(recipe(), tiny_model, tokenizer, rows, ROWS[:2], tmp_path)
+
+
+def test_one_long_row_in_a_hundred_is_left_out_whole(tokenizer: PreTrainedTokenizerBase) -> None:
+    rows = [*(row(number) for number in range(99)), row(99, "word " * 50)]
+    assert fitting(rows, tokenizer, 120) == rows[:99]
+
+
+def test_a_row_whose_end_is_not_learnt_is_refused(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
+    with pytest.raises(TrainingError, match="do not train '<|im_end|>'"):
+        train(recipe(), tiny_model, tokenizer, ROWS, ROWS[:2], tmp_path)
+
+
+def test_weights_that_are_not_finite_are_refused(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    model = trainer(tiny_model, tokenizer, tmp_path).model
+    next(value for name, value in model.named_parameters() if "lora_B" in name).data.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="1 weights are not finite"):
+        save(model, tmp_path / "adapter", "a base")
+
+
+def test_without_a_checkpoint_a_run_starts_anew(tmp_path: Path) -> None:
+    assert last_checkpoint(tmp_path) is None
+
+
+def test_the_newest_checkpoint_is_that_of_the_highest_step(tmp_path: Path) -> None:
+    for step in (9, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps({}))
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+def test_messages_become_the_roles_of_chat_templates() -> None:
+    assert as_dicts(row(1).messages) == [
+        {"role": "system", "content": "Answer."},
+        {"role": "user", "content": "When is 1?"},
+    ]
