@@ -67,6 +67,8 @@ def write(target: Path, base: Path, matrices: dict[tuple[str, str], Matrix], alp
     writer.add_float32("adapter.lora.alpha", alpha)
     for (module, side), matrix in matrices.items():
         name = names.get_name(f"{module}.weight", try_suffixes=(".weight",))
+        if name is None:
+            raise ConversionError(f"The base has no layer for the adapter's {module}.")
         kind = module.rpartition(".")[2]
         if side == "B" and kind in heads:
             matrix = interleaved(matrix, heads[kind])

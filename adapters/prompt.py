@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
@@ -68,6 +69,7 @@ def prompt_labels(folder: Path) -> list[str]:
     return [path.stem.replace(".v", "@") for path in sorted(folder.glob("*.v*.jinja"))]
 
 
+@lru_cache(maxsize=32)
 def compiled(template: PromptTemplate) -> Template:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False

@@ -31,9 +31,9 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     recipe = read_recipe(path)
     data = settings.data.folder
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
-    base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
     rows, validation = rows_of(recipe, settings, template)
+    base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
     made_from = base_of(settings.engine.base.model, gguf, base)
     seen = data_of(recipe, rows, validation)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)

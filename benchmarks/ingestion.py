@@ -1,5 +1,6 @@
 """What a sync costs beside plain embedding, and what a changed folder costs; one printed table."""
 
+import argparse
 import sys
 import time
 from collections.abc import Iterator
@@ -18,15 +19,14 @@ from ingest.sources import Discovery, discover
 from ingest.sync import sync
 from service.build import opened_corpus
 
-ROUNDS = 3
 OLD, NEW = "2018-11", "2019-02"
 
 
-def main() -> None:
+def main(rounds: int) -> None:
     pages = discover([va_pages(NEW)])
     print_row("first sync", "documents/s", "plain encode", "ratio")
     ratios = []
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, rounds + 1):
         with empty_corpus() as corpus:
             synced = finished(corpus, pages).seconds
             texts = embedded_texts(corpus)
@@ -104,5 +104,7 @@ def print_row(name: str, *cells: str) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
     skip_without_data()
-    main()
+    main(parser.parse_args().rounds)

@@ -3,15 +3,11 @@
 import argparse
 import asyncio
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 from langchain_core.messages import BaseMessage
+from running_service import environment, resident_mib, service
 
 from adapters.engines.protocol import Generation
 from adapters.prompt import render
@@ -29,10 +26,6 @@ from service.answer import Chatbot
 from service.build import build
 from service.evaluation.questions import read_questions
 from service.switches import Overrides
-
-READY_SECONDS = 300
-SERVE = "import sys; from service.commands import main; sys.argv[1:] = ['serve']; main()"
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -143,49 +136,10 @@ async def from_service(http: httpx.AsyncClient, prompt: Prompt) -> Answer:
     return Answer(manifest["tokens"]["completion"], first, first - manifest["timings"]["prompt"] / 1000)
 
 
-@contextmanager
-def service(folder: Path) -> Iterator[tuple[str, float, int]]:
-    """The real service in a process of its own: its URL, the seconds until it was ready, its process id."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    started = time.perf_counter()
-    values = os.environ | environment(folder) | {"TRIPTYCH__SERVER__PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=values)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        while not ready(url):
-            if process.poll() is not None or time.perf_counter() - started > READY_SECONDS:
-                raise RuntimeError("The service did not start; its own message stands above.")
-            time.sleep(0.05)
-        yield url, time.perf_counter() - started, process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/ready", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """The hospital pack, with its adapter as soon as that is trained."""
-    trained = (HOSPITAL.parent / "adapters" / "house-style" / "1").is_dir()
-    switch = "on" if trained else "off"
-    return {"TRIPTYCH__DATA__FOLDER": str(folder), "TRIPTYCH__LAYERS__ADAPTER__SWITCH": f"'{switch}'"}
-
-
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Chatbot]:
     async with build(load_settings(None, environment(folder)).settings) as chatbot:
         yield chatbot
-
-
-def resident_mib(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
 
 
 def print_row(name: str, *cells: str) -> None:

@@ -39,7 +39,7 @@ def va_pages(version: str) -> Path:
 
 
 def va(version: str, headings: bool = True) -> Task:
-    """Questions that are headings of the pages that answer them; without `headings` these are taken out."""
+    """Questions that are headings of the pages that answer them; without `headings` these lose their words."""
     asked = rows(SHARED / "va_pages" / version / "faq.jsonl")
     files: Sequence[SourceFile] = discover([va_pages(version)]).files
     if not headings:
@@ -60,9 +60,12 @@ def source(row: dict[str, Any]) -> str:
     return f"{row['doc_id'].removeprefix('va:')}.md"
 
 
-def without(file: SourceFile, headings: set[str]) -> Upload:
+def without(file: SourceFile, questions: set[str]) -> Upload:
+    """The page with its sections as they are, but no word in a heading that is a question."""
     lines = file.read(10**7).decode().split("\n")
-    kept = [line for line in lines if not line.startswith("##") or letters(line) not in headings]
+    kept = [
+        f"{line.split()[0]} ..." if line.startswith("##") and letters(line) in questions else line for line in lines
+    ]
     return Upload(file.source, "\n".join(kept).encode())
 
 

@@ -43,6 +43,7 @@ def serve(pipe: Connection, memory_bytes: int, cpu_seconds: int) -> None:
     """Answers each (format, content) pair with an outline or a reason, until the parent closes the pipe."""
     _restrict(memory_bytes)
     with LastWords(pipe):
+        pipe.send_bytes(b"ready")
         while True:
             form, content = pipe.recv_bytes().decode(), pipe.recv_bytes()
             _allow_cpu(cpu_seconds)

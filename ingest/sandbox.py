@@ -56,10 +56,13 @@ class Sandbox:
             self._discard()
 
     def _ask(self, form: str, content: bytes) -> dict[str, Any]:
+        is_new = self._worker is None
         self._worker = worker = self._worker or _start(self._limits)
         watchdog = threading.Timer(self._limits.wall_seconds, worker.process.kill)
-        watchdog.start()
         try:
+            if is_new:
+                worker.pipe.recv_bytes()  # it is ready: only from now on the file's time counts
+            watchdog.start()
             worker.pipe.send_bytes(form.encode())
             worker.pipe.send_bytes(content)
             answer: dict[str, Any] = json.loads(worker.pipe.recv_bytes(self._limits.answer_bytes))

@@ -1,7 +1,7 @@
 """How many answers are made at once; one more is refused at once instead of queued."""
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 
 from service.answer import Chatbot, Question
 from service.errors import Overloaded
@@ -30,7 +30,9 @@ class Admission:
 
     async def answer(self, chatbot: Chatbot, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         """The answer's events. The place is taken with the first one and given back when this is closed."""
-        with self.place(), AnswerWatch(self.metrics) as watch:
+        # Help is never refused for want of a place; a fixed text costs nearly nothing.
+        place = nullcontext() if chatbot.urgent(question) else self.place()
+        with place, AnswerWatch(self.metrics) as watch:
             async with aclosing(chatbot.answer(question, plan)) as events:
                 async for event in events:
                     watch.see(event)

@@ -63,6 +63,10 @@ class Chatbot:
         """The configuration, then the experiments, then the request. Raises SwitchRefused."""
         return self.defaults.plan(overrides, user, self.known())
 
+    def urgent(self, question: Question) -> bool:
+        """Whether the answer will be an emergency hand-off, which no layer and no limit stands before."""
+        return detect(question.text, self.rules) is not None
+
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         """Closing it stops the generation; only an answer that ends with Done is recorded.
 

@@ -142,11 +142,26 @@ def test_our_own_adapters_are_found_in_the_data_folder(config: Path, tmp_path: P
     assert [row["adapter"] for row in answer(config, "list")] == ["brief@1", "style@1", "style@2"]
 
 
-def test_a_recipe_whose_examples_are_wrong_trains_nothing(config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        (None, {"prompt": "gone@1"}, "No prompt 'gone@1'"),
+        ("data", {"held_back": ["misspelt.md"]}, "misspelt.md"),
+        ("data", {"examples": ["/no/examples.jsonl"]}, "/no/examples.jsonl cannot be read"),
+        ("data", {"documents": "/no/documents"}, "no documents below /no/documents"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_told_before_the_work_begins(
+    config: Path, tmp_path: Path, section: str | None, values: dict[str, Any], message: str
+) -> None:
     pytest.importorskip("trl")
-    recipe = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"prompt": "gone@1"}))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "visiting.md").write_text("# Visiting\n\nFrom ten.")
+    content = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
+    content["data"] |= {"documents": "docs", "validation": ["visiting.md"], "held_back": []}
+    (content if section is None else content[section]).update(values)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content))
     result = call(config, "train", tmp_path / "recipe.yaml")
     assert result.exit_code == 2, result.output
-    assert "gone@1" in result.stderr or "gguf" in result.output
-    assert answer(config, "list") == answer(config, "list")
+    assert message in result.stderr
+    assert not (tmp_path / "data" / "cache").exists()

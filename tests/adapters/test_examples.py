@@ -72,7 +72,7 @@ def vectors(count: int, seed: int = 1) -> np.ndarray:
 
 
 @given(st.lists(examples, max_size=8), mixes, st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_answer_cites_the_number_under_which_its_passage_is_shown(
     chosen: list[StyleExample], mix: Mix, seed: int
 ) -> None:
@@ -89,7 +89,7 @@ def test_an_answer_cites_the_number_under_which_its_passage_is_shown(
 
 
 @given(st.lists(examples, max_size=8), mixes, st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_example_comes_once_with_its_passage_shown_or_is_refused(
     chosen: list[StyleExample], mix: Mix, seed: int
 ) -> None:
@@ -101,7 +101,7 @@ def test_every_example_comes_once_with_its_passage_shown_or_is_refused(
 
 
 @given(st.lists(examples, max_size=8), mixes, st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_rows_without_the_right_passage_are_refused(chosen: list[StyleExample], mix: Mix, seed: int) -> None:
     unique = [replace(one, id=str(number)) for number, one in enumerate(chosen)]
     by_id = {one.id: one for one in unique}

@@ -149,7 +149,7 @@ def test_a_row_whose_end_is_not_learnt_is_refused(
     tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
-    with pytest.raises(TrainingError, match="do not train '<|im_end|>'"):
+    with pytest.raises(TrainingError, match=r"do not train '<\|im_end\|>'"):
         train(recipe(), tiny_model, tokenizer, ROWS, ROWS[:2], tmp_path)
 
 

@@ -51,7 +51,7 @@ def test_a_file_that_needs_too_much_memory_is_stopped() -> None:
     xml = b'<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r>'
     bomb = docx_bytes(xml + text + b"</w:r></w:p></w:body></w:document>")
     assert len(bomb) < MIB
-    with closing(Sandbox(Limits(memory_bytes=400 * MIB))) as sandbox:
+    with closing(Sandbox(Limits(memory_bytes=400 * MIB, wall_seconds=200))) as sandbox:
         with pytest.raises(ParseError):
             sandbox.outline("docx", bomb)
         assert sandbox.outline("text", b"fine").blocks == (Block("fine"),)
@@ -67,7 +67,7 @@ def test_a_file_that_takes_too_long_is_stopped() -> None:
 
 def test_a_file_that_uses_too_much_processor_time_is_stopped() -> None:
     with (
-        closing(Sandbox(Limits(cpu_seconds=1))) as sandbox,
+        closing(Sandbox(Limits(cpu_seconds=1, wall_seconds=200))) as sandbox,
         pytest.raises(ParseError, match="processor time"),
     ):
         sandbox.outline("md", b"![[](" * 400_000)

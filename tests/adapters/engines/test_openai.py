@@ -196,7 +196,7 @@ async def test_an_adapter_answered_by_the_base_is_refused(serve: Serve) -> None:
 
 async def test_an_adapter_that_the_server_does_not_list_is_refused(serve: Serve) -> None:
     engine, served = serve(models=["base"])
-    with pytest.raises(AdapterRefused, match="does not serve 'lora-style' .* it serves base"):
+    with pytest.raises(AdapterRefused, match=r"does not serve 'lora-style' .* it serves base"):
         await engine.load(STYLE)
     assert served.bodies == []
     await engine.close()
