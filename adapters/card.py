@@ -1,7 +1,7 @@
 """What an adapter says of itself, so that it can be refused where it does not fit."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,7 +39,7 @@ class TrainingData(Part):
 class Card(Part):
     """`minutes` of training on `machine`; `losses` by step; `scores` as the evaluation printed them."""
 
-    schema_version: int = 1
+    schema_version: Literal[1] = 1
     name: str
     created: str
     weights_sha256: str = Field(pattern=SHA256)

@@ -72,7 +72,7 @@ def held_back_prompts(count: int) -> list[Prompt]:
 async def compared(
     engine: LlamaCpp, owned: Owned, prompt: Prompt, adapter: str | None
 ) -> list[tuple[bool, float, bool]]:
-    """For each token of llama.cpp's answer: does torch agree, how far are they apart, did the adapter move torch?"""
+    """For each token of llama.cpp's answer: does torch agree, how far apart, and did the adapter move it?"""
     generation = Generation(adapter=adapter, max_tokens=32, logprobs=1)
     chunks = [chunk async for chunk in engine.astream(prompt, generation=generation)]
     answer = [token for chunk in chunks for token in chunk.response_metadata.get("logprobs", ())]

@@ -39,7 +39,7 @@ class Detokenized:
         return piece
 
     def open_characters(self) -> int:
-        if half := len(self.text) - len(self.text.rstrip(HALF)):
-            return half
+        whole = self.text.rstrip(HALF)
         beginnings = (stop[:n] for stop in self.stops for n in range(1, len(stop)))
-        return max((len(one) for one in beginnings if self.text.endswith(one)), default=0)
+        beginning = max((len(one) for one in beginnings if whole.endswith(one)), default=0)
+        return len(self.text) - len(whole) + beginning

@@ -128,7 +128,7 @@ def test_a_finished_file_is_kept(tmp_path: Path, base: Path) -> None:
 )
 def test_a_matrix_without_a_place_in_the_base_is_refused(tmp_path: Path, base: Path, key: str) -> None:
     adapter = write_adapter(tmp_path / "a", {key: torch.zeros(RANK, WIDTH)})
-    with pytest.raises(ConversionError, match="lm_head|mlp"):
+    with pytest.raises(ConversionError, match=r"lm_head|mlp"):
         lora_gguf(adapter, base, tmp_path / "out" / "lora.gguf")
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -63,6 +63,7 @@ def check(corpus: Corpus, docs: Path, acknowledged: list[str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_killed_ingests_lose_nothing(open_in: OpenCorpus, tmp_path: Path) -> None:
     chance = random.Random(7)
     docs = tmp_path / "docs"

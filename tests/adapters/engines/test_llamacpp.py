@@ -103,7 +103,12 @@ async def test_the_same_seed_gives_the_same_answer(llamacpp: LlamaCpp) -> None:
 
 async def test_an_answer_fits_its_json_schema(llamacpp: LlamaCpp) -> None:
     properties = {"open": {"type": "boolean"}, "hour": {"type": "integer", "minimum": 0, "maximum": 23}}
-    schema = {"type": "object", "properties": properties, "required": ["open", "hour"], "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": ["open", "hour"],
+        "additionalProperties": False,
+    }
     for logprobs in (0, 2):
         answer = await ask(llamacpp, "When can I visit?", json_schema=schema, max_tokens=60, logprobs=logprobs)
         found = json.loads(answer.text)
@@ -218,7 +223,7 @@ async def test_closing_the_stream_stops_the_answer(llamacpp: LlamaCpp) -> None:
     await asyncio.wait([work])
     assert handoff.cancelled.is_set()
     reading = wire.Reading()
-    assert [reading.read(batch) async for batch in handoff.batches(work)] is not None
+    reading.read([piece async for batch in handoff.batches(work) for piece in batch])
     assert reading.finish_reason is None
 
 
