@@ -103,9 +103,9 @@ def config_problems(config: Mapping[str, Any]) -> list[str]:
         if (type(value), value) not in [(type(one), one) for one in allowed]:
             problems.append(f"{key} is {value!r}, expected {' or '.join(map(repr, allowed))}")
     rank, alpha, modules = config.get("r"), config.get("lora_alpha"), config.get("target_modules")
-    if type(rank) is not int or not 1 <= rank <= MAX_RANK:
+    if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= MAX_RANK:
         problems.append(f"r is {rank!r}, expected 1 to {MAX_RANK}")
-    if type(alpha) not in (int, float) or not 0 < alpha <= 16 * MAX_RANK:
+    if not isinstance(alpha, int | float) or isinstance(alpha, bool) or not 0 < alpha <= 16 * MAX_RANK:
         problems.append(f"lora_alpha is {alpha!r}, expected a number over 0, at most {16 * MAX_RANK}")
     if not isinstance(modules, list) or not modules or not set(map(str, modules)) <= MODULES:
         problems.append(f"target_modules is {modules!r}, expected some of {', '.join(sorted(MODULES))}")

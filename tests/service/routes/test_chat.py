@@ -99,13 +99,13 @@ def test_one_answer_too_many_is_refused_at_once() -> None:
 
 def test_an_emergency_is_handed_off_though_all_places_are_taken() -> None:
     chatbot = ScriptedChatbot(META, 600.0)
-    with running(chatbot, max_concurrent_answers=1) as client:
-        with (
-            client.stream("POST", "/chat", json={"question": "When?", "stream": True}) as first,
-            client.stream("POST", "/chat", json={"question": "help", "stream": True}) as urgent,
-        ):
-            assert next(first.iter_lines()) == "event: meta"
-            assert next(urgent.iter_lines()) == "event: meta"
+    with (
+        running(chatbot, max_concurrent_answers=1) as client,
+        client.stream("POST", "/chat", json={"question": "When?", "stream": True}) as first,
+        client.stream("POST", "/chat", json={"question": "help", "stream": True}) as urgent,
+    ):
+        assert next(first.iter_lines()) == "event: meta"
+        assert next(urgent.iter_lines()) == "event: meta"
 
 
 WRONG: dict[str, tuple[bytes, dict[str, str], int, str]] = {
