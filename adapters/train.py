@@ -18,7 +18,7 @@ from trl import SFTConfig, SFTTrainer
 
 from adapters.examples import Row
 from adapters.recipe import Lora, Recipe, Training
-from adapters.verify import CONFIG, MEANT, WEIGHTS
+from adapters.verify import CONFIG, MEANT, MODULES, WEIGHTS
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def lora(values: Lora) -> LoraConfig:
         r=values.rank,
         lora_alpha=values.alpha,
         lora_dropout=values.dropout,
-        target_modules="all-linear",
+        target_modules=sorted(MODULES),
         task_type="CAUSAL_LM",
     )
 

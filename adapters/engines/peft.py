@@ -60,9 +60,15 @@ class Owned:
             )
 
     def unload(self, adapter: str) -> None:
+        """The last adapter takes PEFT's layers with it: without one, PEFT's model cannot answer."""
         name = module_name(adapter)
-        if isinstance(self.model, PeftModel) and name in self.model.peft_config:
+        if not isinstance(self.model, PeftModel) or name not in self.model.peft_config:
+            return
+        if others := [other for other in self.model.peft_config if other != name]:
+            self.model.set_adapter(others[0])
             self.model.delete_adapter(name)
+        else:
+            self.model = self.model.unload()
 
     def switch(self, adapter: str | None) -> None:
         """Make the adapter act, or none; then read from the layers which one does."""

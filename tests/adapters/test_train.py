@@ -6,7 +6,7 @@ import pytest
 import torch
 from langchain_core.messages import HumanMessage, SystemMessage
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase
 
 from adapters.examples import Row
 from adapters.recipe import Data, Lora, Mix, Recipe, Training
@@ -114,6 +114,7 @@ def trainer(model: Path, tokenizer: PreTrainedTokenizerBase, work: Path) -> Stop
         eval_dataset=dataset(ROWS[:2]),
         processing_class=tokenizer,
         peft_config=lora(values.lora),
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=values.training.patience)],
     )
 
 
