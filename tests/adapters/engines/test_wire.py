@@ -1,5 +1,5 @@
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 from pydantic import ValidationError
 
 from adapters.engines import wire
@@ -81,6 +81,7 @@ def test_a_token_that_is_half_a_character_still_gives_its_log_probability() -> N
 def test_the_last_chunk_tells_what_made_the_answer() -> None:
     last = wire.last_chunk(wire.usage(9, 2, 4), engine="llamacpp", adapter="style@1").message
     assert last.response_metadata == {"engine": "llamacpp", "adapter": "style@1"}
+    assert isinstance(last, AIMessageChunk)
     assert last.usage_metadata == {
         "input_tokens": 9,
         "output_tokens": 2,
