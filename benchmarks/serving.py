@@ -27,6 +27,8 @@ from service.build import build
 from service.evaluation.questions import read_questions
 from service.switches import Overrides
 
+BLOCK = 8
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -64,7 +66,7 @@ async def main(arguments: argparse.Namespace) -> None:
 
 
 async def compare(chatbot: Chatbot, http: httpx.AsyncClient, count: int) -> None:
-    """Each side answers the same questions, in turn; no question comes twice, so that no cache knows it."""
+    """Both sides answer a block of questions in turn, first one, then the other; no cache has seen any before."""
     plan = chatbot.plan(Overrides(), None)
     generation = Generation(adapter=plan.layers.adapter, max_tokens=plan.max_tokens, seed=plan.seed)
     prompts = await prepared(chatbot)
@@ -76,18 +78,19 @@ async def compare(chatbot: Chatbot, http: httpx.AsyncClient, count: int) -> None
     for streams in (1, 8):
         rates: dict[str, list[float]] = {name: [] for name in sides}
         answers: dict[str, list[Answer]] = {name: [] for name in sides}
-        for turn in range(2):
-            asked, prompts = prompts[: count // 2], prompts[count // 2 :]
-            for name in sorted(sides, reverse=bool(turn)):
+        for turn in range(count // BLOCK):
+            asked, prompts = prompts[:BLOCK], prompts[BLOCK:]
+            for name in sorted(sides, reverse=bool(turn % 2)):
                 rate, made = await rated(sides[name], asked, streams)
                 rates[name].append(rate)
                 answers[name] += made
                 print(f"{streams} streams, {name}: {rate:.1f} tokens/s", file=sys.stderr)
         for name, made in answers.items():
             first, own = (1000 * median(getattr(one, part) for one in made) for part in ("first", "own"))
-            cells = (f"{sum(rates[name]) / 2:.1f}", f"{first:.0f}", f"{own:.0f}", str(len(made)))
+            cells = (f"{median(rates[name]):.1f}", f"{first:.0f}", f"{own:.0f}", str(len(made)))
             print_row(f"{name}, {streams} streams", *cells)
-        print_row("service / engine", f"{sum(rates['service']) / sum(rates['engine']):.3f}")
+        ratios = [one / other for one, other in zip(rates["service"], rates["engine"], strict=True)]
+        print_row("service / engine", f"{median(ratios):.3f}", f"{min(ratios):.2f} to {max(ratios):.2f}")
 
 
 async def prepared(chatbot: Chatbot) -> list[Prompt]:
