@@ -46,11 +46,11 @@ async def main(arguments: argparse.Namespace) -> None:
         await (await engine.open()).load(adapter)
         owned = Owned(load_model(torch_base, torch.float32), load_tokenizer(torch_base), 2048)
         owned.load(adapter)
-        print(f"{'':12} | {'tokens':>7} | {'top-1 agrees':>12} | {'|log p| apart':>13} | {'torch moved':>11}")
+        print(f"{'':14} | {'tokens':>7} | {'top-1 agrees':>12} | {'|log p| apart':>13} | {'torch moved':>11}")
         for name in (None, ADAPTER):
             places = [place for prompt in prompts for place in await compared(engine, owned, prompt, name)]
             same, apart, moved = (fmean(column) for column in zip(*places, strict=True))
-            print(f"{name or 'base':12} | {len(places):7} | {same:12.1%} | {apart:13.3f} | {moved:11.1%}")
+            print(f"{name or 'base':14} | {len(places):7} | {same:12.1%} | {apart:13.3f} | {moved:11.1%}")
         await engine.close()
 
 
