@@ -1,9 +1,9 @@
 """Does a request ever get another one's adapter or cache? 200 mixed requests four ways; one printed table.
 
-Each answer is compared with the same request alone, without a prompt cache. Floating point is not the same for
-another batch: an answer may differ from its reference and still be its own arm's. So the likeliest first tokens
-are compared too: `own` is the farthest that any lies from its own arm's reference, `other` the nearest that any
-comes to the other arm's.
+Each answer is compared with the same request alone, without a prompt cache. Low bits depend on what shares a
+batch, and on whether a prompt's last token is read alone because the cache holds the others: an answer may
+differ from its reference and still be its own arm's. So the likeliest first tokens are compared too: `own` is
+the farthest that any lies from its own arm's reference, `other` the nearest that any comes to the other arm's.
 """
 
 import argparse

@@ -61,11 +61,11 @@ async def main(arguments: argparse.Namespace) -> None:
             print_row("warm start, s", f"{seconds:.1f}")
             print_row("memory after load, MiB", f"{resident_mib(process):.0f}")
             async with opened(bare_folder) as chatbot, httpx.AsyncClient(base_url=url, timeout=600) as http:
-                await compare(chatbot, http, arguments.prompts)
+                await compare(chatbot, http, arguments.prompts, arguments.streams)
             print_row("memory at the end, MiB", f"{resident_mib(process):.0f}")
 
 
-async def compare(chatbot: Chatbot, http: httpx.AsyncClient, count: int) -> None:
+async def compare(chatbot: Chatbot, http: httpx.AsyncClient, count: int, numbers: list[int]) -> None:
     """Both sides answer a block of questions in turn, first one, then the other; no cache has seen any before."""
     plan = chatbot.plan(Overrides(), None)
     generation = Generation(adapter=plan.layers.adapter, max_tokens=plan.max_tokens, seed=plan.seed)
@@ -75,7 +75,7 @@ async def compare(chatbot: Chatbot, http: httpx.AsyncClient, count: int) -> None
         "service": lambda prompt: from_service(http, prompt),
     }
     print_row(f"\n{plan.layers.adapter or 'base'}", "tokens/s", "first, ms", "not prompt, ms", "answers")
-    for streams in (1, 8):
+    for streams in numbers:
         rates: dict[str, list[float]] = {name: [] for name in sides}
         answers: dict[str, list[Answer]] = {name: [] for name in sides}
         for turn in range(count // BLOCK):
@@ -151,5 +151,6 @@ def print_row(name: str, *cells: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prompts", type=int, default=24, help="how many each side answers at 1 and at 8 streams")
+    parser.add_argument("--prompts", type=int, default=24, help="how many each side answers")
+    parser.add_argument("--streams", type=int, nargs="*", default=[1, 8])
     asyncio.run(main(parser.parse_args()))
