@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ WORD = re.compile(r"[a-z0-9]+")
 # A sentence ends before a capital letter: not within "8 a.m. to 9 a.m.".
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 ANSWER_WORDS = 85
-TOLD = 0.4
+TOLD = 0.25
+KEPT = 0.6
 
 Vectors = NDArray[np.float32]
 
@@ -116,25 +117,39 @@ def make_rows(
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
     rows = []
     for example, vector in zip(examples, questions, strict=True):
-        ranked = pool.ranked(vector)
-        history = earlier(example, examples, chance) if chance.random() < mix.with_history else ()
-        prompt = None if chance.random() < mix.without_prompt else template
         gold = gold_passage(example, pool.passages)
-        shown = with_gold(ranked, gold, mix, chance)
-        rows.append(row(example, render(prompt, example.question, shown, history), shown, gold, no_answer))
-        if gold and chance.random() < mix.without_gold:
-            others = [p for p in ranked if p.document_id != gold.document_id][: mix.passages]
-            rows.append(row(example, render(prompt, example.question, others, history), others, None, no_answer))
-        if chance.random() < mix.without_retrieval:
-            rows.append(row(example, render(prompt, example.question, None, history), (), None, no_answer))
+        for ranked in variants(pool.ranked(vector), gold, mix, chance):
+            history = earlier(example, examples, chance) if chance.random() < mix.with_history else ()
+            prompt = None if chance.random() < mix.without_prompt else template
+            shown = with_gold(ranked, gold, mix, chance)
+            rows.append(row(example, render(prompt, example.question, shown, history), shown, gold, no_answer))
+            if gold and chance.random() < mix.without_gold:
+                others = [p for p in ranked if p.document_id != gold.document_id][: mix.passages]
+                rows.append(
+                    row(example, render(prompt, example.question, others, history), others, None, no_answer)
+                )
+            if chance.random() < mix.without_retrieval:
+                rows.append(row(example, render(prompt, example.question, None, history), (), None, no_answer))
     return rows
 
 
+def variants(
+    ranked: list[Passage], gold: Passage | None, mix: Mix, chance: random.Random
+) -> Iterator[list[Passage]]:
+    """The ranking as it is, then again with some of the near passages left out, so that others are seen."""
+    yield ranked
+    for _ in range(mix.variants - 1):
+        yield [passage for passage in ranked if passage == gold or chance.random() < KEPT]
+
+
 def with_gold(ranked: Sequence[Passage], gold: Passage | None, mix: Mix, chance: random.Random) -> list[Passage]:
-    """The nearest passages, the right one among them; often shuffled, so that its number says nothing."""
+    """The nearest passages in their order, the right one among them: first where the search did not find it.
+
+    So its place says as much in training as in serving, where the first passage is right in three of four cases.
+    """
     shown = list(ranked[: mix.passages])
     if gold and gold not in shown:
-        shown[-1] = gold
+        shown = [gold, *shown[:-1]]
     if chance.random() < mix.shuffled:
         chance.shuffle(shown)
     return shown

@@ -29,10 +29,12 @@ class Data(Part):
 class Mix(Part):
     """How rows are made from examples. Shares are of all examples.
 
-    `without_gold` examples come once more with the right passage taken away, and are then refused.
+    Each example gives `variants` rows, with other distractors and other turns before them. `without_gold` of
+    these come once more with the right passage taken away, and are then refused.
     """
 
     passages: int = Field(gt=0)
+    variants: int = Field(gt=0)
     shuffled: Share
     without_gold: Share
     without_retrieval: Share

@@ -13,7 +13,7 @@ from adapters.card import Base, Card, TrainingData, write_card
 from adapters.examples import ExampleError, Pool, Row, make_rows, read_examples, split_examples
 from adapters.pool import read_pool
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import Data, Recipe, read_recipe
+from adapters.recipe import Data, Mix, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, as_dicts, train
 from adapters.verify import WEIGHTS
@@ -57,13 +57,18 @@ def rows_of(recipe: Recipe, settings: Settings, template: PromptTemplate) -> tup
             embedder.embed_queries([example.question for example in examples]),
             pool,
             template,
-            recipe.mix,
+            mix,
             recipe.no_answer,
             recipe.training.seed + number,
         )
-        for number, examples in enumerate(splits)
+        for number, (examples, mix) in enumerate(zip(splits, (recipe.mix, once(recipe.mix)), strict=True))
     )
     return training, validation
+
+
+def once(mix: Mix) -> Mix:
+    """Validation needs no variants."""
+    return mix.model_copy(update={"variants": 1})
 
 
 def seen_of(data: Data, pool: Pool) -> Pool:

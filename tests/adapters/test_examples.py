@@ -1,4 +1,5 @@
 import json
+import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,8 @@ from adapters.examples import (
     make_rows,
     read_examples,
     split_examples,
+    variants,
+    with_gold,
 )
 from adapters.prompt import load_prompt
 from adapters.recipe import Mix
@@ -26,7 +29,9 @@ from ingest.documents import Passage
 
 HOUSE = load_prompt(HOSPITAL.parent / "prompts", "house@1")
 NO_ANSWER = "I can't find this in our documents."
-PLAIN = Mix(passages=3, shuffled=0, without_gold=0, without_retrieval=0, without_prompt=0, with_history=0)
+PLAIN = Mix(
+    passages=3, variants=1, shuffled=0, without_gold=0, without_retrieval=0, without_prompt=0, with_history=0
+)
 DOCUMENTS = ("visiting.md", "parking.md", "billing.md", "records.md")
 SECTIONS = ("Hours", "Costs")
 
@@ -34,6 +39,7 @@ shares = st.floats(0, 1)
 mixes = st.builds(
     Mix,
     passages=st.integers(1, 5),
+    variants=st.integers(1, 3),
     shuffled=shares,
     without_gold=shares,
     without_retrieval=shares,
@@ -90,13 +96,13 @@ def test_an_answer_cites_the_number_under_which_its_passage_is_shown(
 
 @given(st.lists(examples, max_size=8), mixes, st.integers(0, 1000))
 @settings(max_examples=60)
-def test_every_example_comes_once_with_its_passage_shown_or_is_refused(
+def test_every_example_comes_so_many_times_with_its_passage_shown_or_is_refused(
     chosen: list[StyleExample], mix: Mix, seed: int
 ) -> None:
     unique = [replace(one, id=str(number)) for number, one in enumerate(chosen)]
     rows = make_rows(unique, vectors(len(unique), seed), pool(seed), HOUSE, mix, NO_ANSWER, seed)
     answered = [row.example for row in rows if row.completion != NO_ANSWER]
-    assert answered == [one.id for one in unique if one.document]
+    assert answered == [one.id for one in unique if one.document for _ in range(mix.variants)]
     assert {row.example for row in rows} == {one.id for one in unique}
 
 
@@ -114,7 +120,13 @@ def test_rows_without_the_right_passage_are_refused(chosen: list[StyleExample], 
 def test_the_same_seed_makes_the_same_rows() -> None:
     chosen = [example(str(number), DOCUMENTS[number % 4]) for number in range(12)]
     mix = Mix(
-        passages=3, shuffled=0.5, without_gold=0.5, without_retrieval=0.5, without_prompt=0.5, with_history=0.5
+        passages=3,
+        variants=2,
+        shuffled=0.5,
+        without_gold=0.5,
+        without_retrieval=0.5,
+        without_prompt=0.5,
+        with_history=0.5,
     )
 
     def rows(seed: int) -> object:
@@ -132,6 +144,23 @@ def test_a_share_of_one_means_every_example(share: str, rows: int) -> None:
     made = make_rows([example()], vectors(1), pool(), HOUSE, PLAIN.model_copy(update={share: 1}), NO_ANSWER, 0)
     assert len(made) == rows
     assert [row.completion for row in made[1:]] == [NO_ANSWER] * (rows - 1)
+
+
+def test_a_passage_that_the_search_did_not_find_comes_first_and_one_that_it_found_stays() -> None:
+    chance = random.Random(0)
+    found, *others = passages()
+    assert with_gold([*others, found], found, PLAIN, chance) == [found, *others[:2]]
+    assert with_gold([others[0], found, *others[1:]], found, PLAIN, chance) == [others[0], found, others[1]]
+
+
+def test_a_variant_leaves_out_near_passages_but_never_the_right_one() -> None:
+    mix = PLAIN.model_copy(update={"variants": 20})
+    gold = passages()[6]
+    first, *others = variants(list(passages()), gold, mix, random.Random(0))
+    assert first == list(passages())
+    assert all(gold in one for one in others)
+    assert all(one == sorted(one, key=passages().index) for one in others)
+    assert len({tuple(one) for one in others}) > 10
 
 
 def test_an_earlier_turn_is_about_the_same_document() -> None:

@@ -44,7 +44,15 @@ def recipe(**training: Any) -> Recipe:
         prompt="house@1",
         no_answer="I can't find this.",
         data=Data(examples=(Path("a"),), documents=Path("d"), validation=("v",), held_back=()),
-        mix=Mix(passages=1, shuffled=0, without_gold=0, without_retrieval=0, without_prompt=0, with_history=0),
+        mix=Mix(
+            passages=1,
+            variants=1,
+            shuffled=0,
+            without_gold=0,
+            without_retrieval=0,
+            without_prompt=0,
+            with_history=0,
+        ),
         lora=Lora(rank=2, alpha=4, dropout=0),
         training=Training(**values | training),
     )
