@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
-import httpx
 from langchain_core.messages import BaseMessage
 from running_service import environment, resident_mib, service
 
@@ -28,6 +28,7 @@ from service.evaluation.questions import read_questions
 from service.switches import Overrides
 
 BLOCK = 8
+LONGEST_LINE = 2**20
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,19 @@ async def main(arguments: argparse.Namespace) -> None:
         with service(service_folder) as (url, seconds, process):
             print_row("warm start, s", f"{seconds:.1f}")
             print_row("memory after load, MiB", f"{resident_mib(process):.0f}")
-            async with opened(bare_folder) as chatbot, httpx.AsyncClient(base_url=url, timeout=600) as http:
-                await compare(chatbot, http, arguments.prompts, arguments.streams)
+            async with opened(bare_folder) as chatbot:
+                await compare(chatbot, address_of(url), arguments.prompts, arguments.streams)
             print_row("memory at the end, MiB", f"{resident_mib(process):.0f}")
 
 
-async def compare(chatbot: Chatbot, http: httpx.AsyncClient, count: int, numbers: list[int]) -> None:
+async def compare(chatbot: Chatbot, address: tuple[str, int], count: int, numbers: list[int]) -> None:
     """Both sides answer a block of questions in turn, first one, then the other; no cache has seen any before."""
     plan = chatbot.plan(Overrides(), None)
     generation = Generation(adapter=plan.layers.adapter, max_tokens=plan.max_tokens, seed=plan.seed)
     prompts = await prepared(chatbot)
     sides: dict[str, Ask] = {
         "engine": lambda prompt: from_engine(chatbot, generation, prompt),
-        "service": lambda prompt: from_service(http, prompt),
+        "service": lambda prompt: from_service(address, prompt),
     }
     print_row(f"\n{plan.layers.adapter or 'base'}", "tokens/s", "first, ms", "not prompt, ms", "answers")
     for streams in numbers:
@@ -127,16 +128,27 @@ async def from_engine(chatbot: Chatbot, generation: Generation, prompt: Prompt) 
     return Answer(tokens, first, first - timings["prompt"] / 1000)
 
 
-async def from_service(http: httpx.AsyncClient, prompt: Prompt) -> Answer:
-    started, first, name = time.perf_counter(), 0.0, ""
-    async with http.stream("POST", "/chat", json={"question": prompt.question, "stream": True}) as response:
-        async for line in response.aiter_lines():
-            name = line.removeprefix("event: ") if line.startswith("event: ") else name
-            if line == "event: delta" and not first:
-                first = time.perf_counter() - started
-            if line.startswith("data: ") and name == "done":
-                manifest = json.loads(line.removeprefix("data: "))["manifest"]
+async def from_service(address: tuple[str, int], prompt: Prompt) -> Answer:
+    """Over a bare socket: an HTTP library in Python would take the processor from the service."""
+    body = json.dumps({"question": prompt.question, "stream": True}).encode()
+    head = f"POST /chat HTTP/1.1\r\nHost: {address[0]}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    reader, writer = await asyncio.open_connection(*address, limit=LONGEST_LINE)
+    started, first, name, done = time.perf_counter(), 0.0, b"", b""
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    async for line in reader:
+        if line.startswith(b"event: "):
+            name = line.strip()
+            first = first or (time.perf_counter() - started if name == b"event: delta" else 0.0)
+        elif name == b"event: done" and line.startswith(b"data: "):
+            done = line
+    writer.close()
+    manifest = json.loads(done.removeprefix(b"data: "))["manifest"]
     return Answer(manifest["tokens"]["completion"], first, first - manifest["timings"]["prompt"] / 1000)
+
+
+def address_of(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return str(parts.hostname), int(parts.port or 80)
 
 
 @asynccontextmanager

@@ -84,7 +84,7 @@ class Chatbot:
                 async for event in events:
                     yield event
         manifest = draft.manifest()
-        await asyncio.to_thread(self.record, draft, question.text, manifest)
+        await asyncio.to_thread(self.record, draft, question, manifest)
         yield Done(draft.text, manifest)
 
     async def composed(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:
@@ -200,14 +200,15 @@ class Chatbot:
     def conversation(self, question: Question) -> tuple[str, tuple[Turn, ...]]:
         turns = self.defaults.history_turns
         if question.conversation_id is None:
-            return self.records.start_conversation(question.user), last(question.history, turns)
+            return uuid4().hex, last(question.history, turns)
         kept = self.records.history(question.conversation_id, question.user, turns)
         return question.conversation_id, last(question.history, turns) or kept
 
-    def record(self, draft: Draft, question: str, manifest: Manifest) -> None:
-        turn = Turn(question, draft.text)
+    def record(self, draft: Draft, question: Question, manifest: Manifest) -> None:
+        turn = Turn(question.text, draft.text)
+        place = (draft.message_id, draft.conversation_id, question.user)
         try:
-            self.records.store_answer(draft.message_id, draft.conversation_id, turn, manifest, draft.exposures)
+            self.records.store_answer(*place, turn, manifest, draft.exposures)
         except SQLAlchemyError:
             if draft.path != "emergency":
                 raise

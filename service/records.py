@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import uuid4
 
 from sqlalchemy import Connection, Row, Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -74,13 +73,6 @@ class Records:
     def close(self) -> None:
         self._database.close()
 
-    def start_conversation(self, user: str | None) -> str:
-        """The id of a new, empty conversation."""
-        identity = uuid4().hex
-        with self._database.write() as connection:
-            connection.execute(insert(conversations), {"id": identity, "user": user, "started": now()})
-        return identity
-
     def history(self, conversation_id: str, user: str | None, limit: int) -> tuple[Turn, ...]:
         """The last `limit` turns, oldest first. Raises UnknownConversation."""
         latest = select(messages.c.question, messages.c.answer).where(messages.c.conversation_id == conversation_id)
@@ -93,11 +85,15 @@ class Records:
         self,
         message_id: str,
         conversation_id: str,
+        user: str | None,
         turn: Turn,
         manifest: Manifest,
         exposed: Sequence[Exposure] = (),
     ) -> None:
-        """The answer with all that belongs to it; an exposure that is known already stays as it was first."""
+        """The answer with all that belongs to it: a new conversation starts with its first answer.
+
+        An exposure that is known already stays as it was first.
+        """
         message = {
             "id": message_id,
             "conversation_id": conversation_id,
@@ -106,7 +102,9 @@ class Records:
             "manifest": manifest.as_dict(),
             "created": now(),
         }
+        conversation = {"id": conversation_id, "user": user, "started": message["created"]}
         with self._database.write() as connection:
+            connection.execute(self._insert_new(conversations), conversation)
             connection.execute(insert(messages), message)
             for exposure in exposed:
                 values = {**_exposure_values(exposure), "message_id": message_id, "created": now()}

@@ -31,9 +31,8 @@ def client(records: Records) -> Iterator[httpx.Client]:
 @pytest.fixture
 def conversation(records: Records) -> str:
     """A conversation of ann's with one answer, m1."""
-    conversation = records.start_conversation("ann")
-    records.store_answer("m1", conversation, Turn("When?", "From 2 to 8 pm [1]."), MANIFEST)
-    return conversation
+    records.store_answer("m1", "talk", "ann", Turn("When?", "From 2 to 8 pm [1]."), MANIFEST)
+    return "talk"
 
 
 def test_a_conversation_has_its_answers_manifests_and_feedback(client: httpx.Client, conversation: str) -> None:
