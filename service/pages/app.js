@@ -48,18 +48,23 @@ async function send(question) {
 async function receive(turn, question, started) {
   const request = { question, layers };
   if (conversation) request.conversation_id = conversation;
+  let begun = null;
   for await (const [name, data] of ask(request, running.signal)) {
-    if (name === "meta") begin(turn, data);
+    if (name === "meta") begun = begin(turn, data);
     if (name === "sources") found(turn, data.sources);
     if (name === "delta") turn.write(data.text);
     if (name === "citation") turn.cite(data.number);
-    if (name === "done") finish(turn, data, (performance.now() - started) / 1000);
+    if (name === "done") {
+      // A conversation is kept from its first whole answer on.
+      conversation = begun;
+      finish(turn, data, (performance.now() - started) / 1000);
+    }
   }
 }
 
 function begin(turn, meta) {
-  conversation = meta.conversation_id;
   turn.wait(meta.asked.retrieval ? "Looking in the documents" : "Writing");
+  return meta.conversation_id;
 }
 
 function found(turn, sources) {
