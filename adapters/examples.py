@@ -32,7 +32,7 @@ class ExampleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StyleExample:
-    """A question and its answer in the house style; `[cite]` marks where the passage's number goes.
+    """A question and its answer in the house style; `[cite]` marks what a passage says.
 
     `document` and `section` name the text that holds the answer; None where no document does.
     """
@@ -184,7 +184,12 @@ def completed(answer: str, passage: str, most_words: int) -> str:
 
 
 def cited(answer: str, number: int) -> str:
-    return CITE.sub(f" [{number}]", answer)
+    """The answer with the passage's number in front, where the model chooses among few tokens: a passage or none.
+
+    After a sentence, its first word would share the chance of an answer with every other first word, and the
+    refusal, which always begins alike, would win by being alone.
+    """
+    return f"[{number}] {CITE.sub('', answer)}"
 
 
 def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage | None:
