@@ -16,7 +16,8 @@ from ingest.sources import discover
 from ingest.sync import sync
 from service.answer import Chatbot, Question
 from service.build import build
-from service.evaluation.metrics import answer_recall, facts_found, k_precision, refused, right_citation
+from service.evaluation.metrics.citations import right_citation
+from service.evaluation.metrics.text import answer_recall, facts_found, k_precision, refused
 from service.evaluation.questions import PackQuestion, read_questions
 from service.switches import Overrides
 from service.transcript import Transcript, gathered
