@@ -25,11 +25,11 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def curve(losses: Sequence[Mapping[str, float]]) -> Facts:
     """The steps, the last training loss, the best evaluation loss; what was not measured is not there."""
-    series = {key: [entry[key] for entry in losses if key in entry] for key in ("step", "loss", "eval_loss")}
-    summary = {"steps": max, "last": lambda values: values[-1], "best_evaluation": min}
-    return {
-        name: reduce(found) for (name, reduce), found in zip(summary.items(), series.values(), strict=True) if found
-    }
+    steps, last, evaluated = (
+        [entry[key] for entry in losses if key in entry] for key in ("step", "loss", "eval_loss")
+    )
+    summary = {"steps": steps[-1:], "last": last[-1:], "best_evaluation": sorted(evaluated)[:1]}
+    return {name: found[0] for name, found in summary.items() if found}
 
 
 def differences(one: Card, other: Card) -> list[Facts]:

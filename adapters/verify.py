@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from adapters.card import CARD, CONFIG, Card, CardError, read_card, seal_of
 from adapters.engines.protocol import AdapterRefused
@@ -124,7 +124,7 @@ def number_problems(config: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -215,7 +215,7 @@ WEIGHT: dict[str, tuple[Spoil, str]] = {
     "bytes for another shape": (header_says(A.encode(), b"[9,9]", 16), "cannot be read"),
     "a shape below zero": (header_says(A.encode(), b"[-2,-2]", 16), "cannot be read"),
     "a shape beyond all numbers": (header_says(A.encode(), b"[4294967296,4294967296]", 16), "cannot be read"),
-    "no weights": (weighing(packed({})), f"{4 * 7} of {4 * 7} weights are missing"),
+    "no matrices": (weighing(packed({})), f"{4 * 7} of {4 * 7} weights are missing"),
     "half a pair": (changed(**{B: None}), re.escape(f"1 of 28 weights are missing, such as {B}")),
     "no last layer": (without(f"layers.{LAYERS - 1}."), r"14 of 28 weights are missing, such as \S+layers\.1"),
     "no first layer": (without("layers.0."), r"14 of 28 weights are missing, such as \S+layers\.0"),
