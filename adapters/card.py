@@ -1,11 +1,12 @@
 """What an adapter says of itself, so that it can be refused where it does not fit."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-CARD = "card.json"
+CARD, CONFIG = "card.json", "adapter_config.json"
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -37,7 +38,11 @@ class TrainingData(Part):
 
 
 class Card(Part):
-    """`minutes` of training on `machine`; `losses` by step; `scores` as the evaluation printed them."""
+    """`minutes` of training on `machine`; `losses` by step; `scores` as the evaluation printed them.
+
+    `seal` is a hash over the card itself and PEFT's configuration, so that a changed byte in either is seen, as
+    `weights_sha256` shows it for the weights. It is no signature: whoever writes all three can seal them.
+    """
 
     schema_version: Literal[1] = 1
     name: str
@@ -53,6 +58,7 @@ class Card(Part):
     minutes: float
     losses: tuple[dict[str, float], ...]
     scores: dict[str, Any] = {}
+    seal: str = ""
 
 
 def read_card(folder: Path) -> Card:
@@ -63,4 +69,11 @@ def read_card(folder: Path) -> Card:
 
 
 def write_card(card: Card, folder: Path) -> None:
-    (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    """Beside the weights and PEFT's configuration, which has to be there: the card seals it."""
+    sealed = card.model_copy(update={"seal": seal_of(card, folder)})
+    (folder / CARD).write_text(sealed.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def seal_of(card: Card, folder: Path) -> str:
+    rest = card.model_dump_json(exclude={"seal"})
+    return hashlib.sha256(rest.encode() + (folder / CONFIG).read_bytes()).hexdigest()

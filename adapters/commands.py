@@ -1,6 +1,8 @@
-"""The commands `triptych adapters train | list | show | verify | promote | rollback`."""
+"""The commands `triptych adapters train | list | show | diff | lineage | verify | promote | rollback`."""
 
 import json
+import os
+import pwd
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.card import CardError
+from adapters.compare import differences, lineage
 from adapters.engines.protocol import AdapterRefused
 from adapters.examples import ExampleError
-from adapters.prompt import PromptError
+from adapters.prompt import PromptError, PromptTemplate, load_prompt
 from adapters.recipe import RecipeError
 from adapters.registry import AdapterVersion, Registry, UnknownAdapter
+from adapters.verify import prompt_warning
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
 from ingest.models import ModelError, locate
@@ -31,6 +35,7 @@ console = Console()
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 Label = Annotated[str, typer.Argument(help="NAME for the promoted version, or NAME@VERSION.")]
+ByOption = Annotated[str | None, typer.Option(help="Who does it, for the log; without it, your login name.")]
 
 
 @app.command("list")
@@ -65,31 +70,68 @@ def show_command(label: Label, as_json: JsonOption = False, config: ConfigOption
         values = {"adapter": version.label} | version.card.model_dump(mode="json")
     table = Table("Card", "Value")
     for key, value in values.items():
-        table.add_row(key, value if isinstance(value, str) else json.dumps(value))
+        table.add_row(key, cell(value))
     show(values, table, as_json)
+
+
+@app.command("diff")
+def diff_command(one: Label, other: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show what differs between two versions: recipe, data, libraries, losses, scores."""
+    with _registry(config) as (registry, _):
+        before, after = registry.resolve(one), registry.resolve(other)
+        rows = differences(before.card, after.card)
+    table = Table("What", before.label, after.label)
+    for row in rows:
+        table.add_row(row["fact"], cell(row["before"]), cell(row["after"]))
+    show(rows, table if rows else f"The cards of {before.label} and {after.label} say the same.", as_json)
+
+
+@app.command("lineage")
+def lineage_command(name: str, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show how each version of a name came about, and who promoted it when."""
+    with _registry(config) as (registry, _):
+        versions = lineage(registry, name)
+    table = Table("Adapter", "Created", "Rows", "Evaluation loss", "Changed since the one before", "Promotions")
+    for one in versions:
+        loss = one["facts"].get("losses.best_evaluation")
+        acts = [f"{entry['act']} {entry['at']} {entry.get('by', '')}" for entry in one["promotions"]]
+        label = f"{one['adapter']} (promoted)" if one["promoted"] else one["adapter"]
+        made = (one["created"], str(one["facts"]["data.rows"]), "" if loss is None else f"{loss:.3f}")
+        table.add_row(label, *made, "\n".join(one["changed"]), "\n".join(acts))
+    show(versions, table, as_json)
 
 
 @app.command("verify")
 def verify_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Pass an adapter through the gate that stands in front of every load."""
+    template = serving_prompt(config)
     with _registry(config) as (registry, base):
         weights = registry.verified(label, base)
-    show({"adapter": weights.name, "sha256": weights.sha256, "fits": base}, f"{weights.name} fits.", as_json)
+        warning = warned(registry.resolve(weights.name), template)
+    facts = {"adapter": weights.name, "sha256": weights.sha256, "fits": base, "warning": warning}
+    show(facts, f"{weights.name} fits.", as_json)
 
 
 @app.command("promote")
-def promote_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def promote_command(
+    label: Label, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """Let an adapter's bare name mean this version (of a stopped service; a running one has its admin API)."""
+    template = serving_prompt(config)
     with _registry(config, owned=True) as (registry, base):
-        version = registry.promote(label, base)
-    show({"promoted": version.label}, f"{version.name} now means {version.label}.", as_json)
+        version = registry.promote(label, base, by or login())
+        warning = warned(version, template)
+    facts = {"promoted": version.label, "warning": warning}
+    show(facts, f"{version.name} now means {version.label}.", as_json)
 
 
 @app.command("rollback")
-def rollback_command(name: str, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def rollback_command(
+    name: str, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """Go back to the version that was promoted before."""
-    with _registry(config, owned=True) as (registry, _):
-        version = registry.rollback(name)
+    with _registry(config, owned=True) as (registry, base):
+        version = registry.rollback(name, base, by or login())
     show({"promoted": version.label}, f"{version.name} now means {version.label} again.", as_json)
 
 
@@ -133,14 +175,17 @@ def _settings(config: Path | None) -> Iterator[Settings]:
         yield load_settings(config, current_environment()).settings
     except AdapterRefused as error:
         raise stop(str(error), REFUSED) from None
-    except (ConfigurationError, ModelError, UnknownAdapter, CardError) as error:
+    except (ConfigurationError, ModelError, UnknownAdapter, CardError, PromptError) as error:
         raise stop(str(error), WRONG_USE) from None
     except FolderInUse as error:
         raise stop(f"{error} Promote there: POST /admin/adapters/NAME/promote.", IN_USE) from None
 
 
 def registry_of(settings: Settings) -> Registry:
-    return Registry(settings.layers.adapter.folder, settings.data.folder / "adapters")
+    """Ours, with the base to check against where the engine runs it in this process."""
+    engine = settings.engine
+    gguf = locate(engine.base.model, None) if engine.kind in ("llamacpp", "peft") else None
+    return Registry(settings.layers.adapter.folder, settings.data.folder / "adapters", gguf)
 
 
 def base_of(settings: Settings) -> str:
@@ -149,6 +194,33 @@ def base_of(settings: Settings) -> str:
         raise ModelError("engine.base.sha256 is not set: an adapter can only be checked against a known base.")
     locate(base.model, base.sha256)
     return base.sha256
+
+
+def serving_prompt(config: Path | None) -> PromptTemplate | None:
+    """None where the prompt layer is switched off."""
+    with _settings(config) as settings:
+        layer = settings.layers.prompt
+        return None if layer.switch == "off" else load_prompt(layer.folder, layer.name)
+
+
+def warned(version: AdapterVersion, template: PromptTemplate | None) -> str | None:
+    """Tell where the prompt that serves is not the one that the adapter was trained with."""
+    warning = prompt_warning(version.card, template) if template else None
+    if warning:
+        Console(stderr=True).print(Text(warning, style="yellow"), soft_wrap=True)
+    return warning
+
+
+def login() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # Containers run under numbers that have no name.
+        return f"uid {os.getuid()}"
+
+
+def cell(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def show(values: object, text: Table | str, as_json: bool) -> None:

@@ -7,14 +7,18 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from adapters.card import Card, read_card
-from adapters.engines.protocol import AdapterWeights
+from adapters.durable import append_entry, read_entries, replace_text
+from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from adapters.shapes import Shapes, linear_shapes
 from adapters.verify import verify
 
 LABEL = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")
-PROMOTED = "promoted.json"
+PROMOTED, LOG = "promoted.json", "promotions.jsonl"
 
 
 class UnknownAdapter(LookupError):
@@ -41,29 +45,44 @@ class AdapterVersion:
 class Registry:
     """Adapters as ROOT/NAME/VERSION/: those that the pack ships, and our own, which can be added to.
 
-    The promoted version is the one in our promoted.json; without an entry there, the newest.
+    The promoted version is the one in our promoted.json; without an entry there, the newest. `gguf` is the base
+    that serves: what an adapter has to fit. It is None where the base is on another machine.
     """
 
-    def __init__(self, shipped: Path, own: Path) -> None:
+    def __init__(self, shipped: Path, own: Path, gguf: Path | None = None) -> None:
         self._shipped = shipped
         self._own = own
+        self._gguf = gguf
+
+    @cached_property
+    def _shapes(self) -> Shapes | None:
+        return linear_shapes(self._gguf) if self._gguf else None
 
     def all(self) -> list[AdapterVersion]:
-        found = {}
-        for root in (self._own, self._shipped):
-            for folder in sorted(root.glob("*/*/")):
-                if LABEL.fullmatch(f"{folder.parent.name}@{folder.name}"):
-                    version = AdapterVersion(folder.parent.name, int(folder.name), folder)
-                    found[version.label] = version
-        return sorted(found.values(), key=lambda one: (one.name, one.version))
+        """Every folder, the shipped before our own; a number that both have is there twice, and never resolved."""
+        found = [
+            AdapterVersion(folder.parent.name, int(folder.name), folder)
+            for root in (self._shipped, self._own)
+            for folder in root.glob("*/*/")
+            if LABEL.fullmatch(f"{folder.parent.name}@{folder.name}")
+        ]
+        return sorted(found, key=lambda one: (one.name, one.version))
 
     def resolve(self, label: str) -> AdapterVersion:
-        """NAME@VERSION, or the promoted version of NAME. Raises UnknownAdapter."""
-        known = {one.label: one for one in self.all()}
+        """NAME@VERSION, or the promoted version of NAME. Raises UnknownAdapter, AdapterRefused."""
+        known = self.all()
         full = self.promoted().get(label, label)
-        if full not in known:
-            raise UnknownAdapter(f"There is no adapter {label!r}; there are: {', '.join(known) or 'none'}.")
-        return known[full]
+        found = [one for one in known if one.label == full]
+        if not found:
+            there = ", ".join(dict.fromkeys(one.label for one in known)) or "none"
+            raise UnknownAdapter(f"There is no adapter {label!r}; there are: {there}.")
+        if len(found) > 1:
+            shipped, own = (one.folder for one in found)
+            raise AdapterRefused(
+                f"{full} is there twice, shipped in {shipped} and our own in {own}: a version has to be one thing. "
+                f"Rename {own} to {self._next(found[0].name)}, the next free number."
+            )
+        return found[0]
 
     def labels(self) -> frozenset[str]:
         return frozenset(one.label for one in self.all())
@@ -76,39 +95,50 @@ class Registry:
     def verified(self, label: str, base: str) -> AdapterWeights:
         """The version, through the gate. Raises UnknownAdapter, AdapterRefused."""
         version = self.resolve(label)
-        card = verify(version.folder, base)
+        card = verify(version.folder, base, self._shapes)
         return AdapterWeights(version.label, str(version.folder), card.weights_sha256)
 
-    def promote(self, label: str, base: str) -> AdapterVersion:
-        """From now on the bare name means this version; it has to pass the gate first."""
+    def promote(self, label: str, base: str, by: str) -> AdapterVersion:
+        """From now on the bare name means this version; it has to pass the gate first. `by` is for the log."""
         version = self.resolve(label)
-        verify(version.folder, base)
+        verify(version.folder, base, self._shapes)
         history = self._history()
         before = history.get(version.name) or [self.promoted()[version.name]]
         # Promoted twice is promoted once: otherwise a rollback would stay where it is.
         after = before if before[-1] == version.label else [*before, version.label]
-        self._remember("promote", history | {version.name: after}, version.label)
+        self._remember("promote", version, before[-1], history | {version.name: after}, by)
         return version
 
-    def rollback(self, name: str) -> AdapterVersion:
-        """Back to the version that was promoted before. Raises UnknownAdapter where there is none."""
+    def rollback(self, name: str, base: str, by: str) -> AdapterVersion:
+        """Back to the version that was promoted before, through the gate. Raises UnknownAdapter, AdapterRefused."""
         history = self._history()
         if len(history.get(name, [])) < 2:
             raise UnknownAdapter(f"{name!r} has no earlier promoted version to go back to.")
-        kept = history[name][:-1]
-        self._remember("rollback", history | {name: kept}, kept[-1])
-        return self.resolve(kept[-1])
+        *kept, before = history[name]
+        version = self.resolve(kept[-1])
+        verify(version.folder, base, self._shapes)
+        self._remember("rollback", version, before, history | {name: kept}, by)
+        return version
+
+    def promotions(self) -> list[dict[str, Any]]:
+        """The log, the oldest first: at, by, act, adapter, before."""
+        return read_entries(self._own / LOG)
 
     def add(self, name: str, folder: Path) -> AdapterVersion:
-        """Copy a trained adapter in as the next version of the name."""
+        """Copy a trained adapter in as the next version of the name, after the shipped ones."""
         if not LABEL.fullmatch(name) or "@" in name:
             raise UnknownAdapter(f"{name!r} is no adapter name: use small letters, digits, '.', '_' and '-'.")
-        number = max((one.version for one in self.all() if one.name == name), default=0) + 1
+        if (named := read_card(folder).name) != name:
+            raise AdapterRefused(f"The adapter in {folder} is {named!r} by its card, not {name!r}.")
+        number = self._next(name)
         target = self._own / name / str(number)
         unfinished = target.with_name(f".{number}.{os.getpid()}")
         shutil.copytree(folder, unfinished)
         unfinished.rename(target)
         return AdapterVersion(name, number, target)
+
+    def _next(self, name: str) -> int:
+        return max((one.version for one in self.all() if one.name == name), default=0) + 1
 
     def _history(self) -> dict[str, list[str]]:
         """The promoted labels of each name, the newest last."""
@@ -116,19 +146,12 @@ class Registry:
         history: dict[str, list[str]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
         return history
 
-    def _remember(self, act: str, history: Mapping[str, list[str]], label: str) -> None:
+    def _remember(
+        self, act: str, version: AdapterVersion, before: str, history: Mapping[str, list[str]], by: str
+    ) -> None:
+        """The log first: a crash can leave an entry without its act, never an act without its entry."""
         self._own.mkdir(parents=True, exist_ok=True)
-        entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "act": act, "adapter": label}
-        with (self._own / "promotions.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(entry) + "\n")
-        write_durably(self._own / PROMOTED, json.dumps(history, indent=1) + "\n")
-
-
-def write_durably(path: Path, text: str) -> None:
-    """Replace a file as a whole: after a crash the old or the new text is there."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = {"at": at, "by": by, "act": act, "adapter": version.label, "before": before}
+        append_entry(self._own / LOG, entry)
+        replace_text(self._own / PROMOTED, json.dumps(history, indent=1) + "\n")

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
+from adapters.card import CONFIG
 from adapters.examples import Row
 from adapters.recipe import Lora, Recipe, Training
-from adapters.verify import CONFIG, MEANT, MODULES, WEIGHTS
+from adapters.verify import MEANT, MODULES, WEIGHTS
 
 logger = logging.getLogger(__name__)
 

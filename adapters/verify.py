@@ -2,23 +2,22 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-
-from adapters.card import CARD, Card, CardError, read_card
+from adapters.card import CARD, CONFIG, Card, CardError, read_card, seal_of
 from adapters.engines.protocol import AdapterRefused
+from adapters.prompt import PromptTemplate
+from adapters.shapes import LINEAR, Shapes
+from adapters.weights import WeightsError, check_weights
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+WEIGHTS = "adapter_model.safetensors"
 FILES = {CARD, CONFIG, WEIGHTS}
-MODULES = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
-KEY = re.compile(r"base_model\.model\.model\.layers\.\d+\.\w+\.(\w+)\.lora_([AB])\.weight")
+MODULES = {name.rpartition(".")[2] for name in LINEAR}
 MAX_RANK = 64
 MAX_BYTES = {CARD: 2**20, CONFIG: 2**20, WEIGHTS: 512 * 2**20}
+MAX_TEXT = 500
 
 # What PEFT writes beside these must be absent, empty or switched off: anything else changes how weights act.
 MEANT = {
@@ -44,23 +43,28 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "bias": ("none", None),
     "init_lora_weights": (True, False, None, "gaussian"),
     "use_rslora": (True, False, None),
+    "inference_mode": (True, False, None),
 }
+TEXTS = ("base_model_name_or_path", "peft_version", "revision")
 
 
-def verify(folder: Path, base: str) -> Card:
-    """The adapter's card, once everything fits: files, configuration, hashes, shapes, finite values, base.
+def verify(folder: Path, base: str, shapes: Shapes | None = None) -> Card:
+    """The card of the adapter in NAME/VERSION, once everything fits: files, configuration, base, hashes, weights.
 
-    `base` is the SHA-256 of the base that serves. Raises AdapterRefused with the reason.
+    `base` is the SHA-256 of the base that serves, `shapes` its linear layers; None where the base is on another
+    machine. Raises AdapterRefused with the reason.
     """
     check_files(folder)
     try:
         card = read_card(folder)
-    except CardError as error:
+        config = check_config(folder)
+        check_card(folder, card, base)
+        content = checked_content(folder, card)
+        check_weights(content, int(config["r"]), frozenset(config["target_modules"]), shapes)
+    except (CardError, WeightsError) as error:
         raise refused(folder, str(error)) from error
-    config = check_config(folder)
-    check_base(folder, card, base)
-    check_hash(folder, card)
-    check_weights(folder, int(config["r"]), frozenset(config["target_modules"]))
+    except OSError as error:
+        raise refused(folder, f"it cannot be read: {error}") from error
     return card
 
 
@@ -70,14 +74,14 @@ def refused(folder: Path, reason: str) -> AdapterRefused:
 
 def check_files(folder: Path) -> None:
     """Exactly the three files, none of them a link: nothing else could be loaded by accident."""
-    if folder.is_symlink() or not folder.is_dir():
+    if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
         raise refused(folder, "it is not a plain folder.")
     found = {path.name for path in folder.iterdir()}
     if found != FILES:
         raise refused(folder, f"expected the files {', '.join(sorted(FILES))}, got {', '.join(sorted(found))}.")
     odd = [path.name for path in folder.iterdir() if path.is_symlink() or not path.is_file()]
     if odd:
-        raise refused(folder, f"{', '.join(odd)} is a link or a folder, expected plain files.")
+        raise refused(folder, f"{', '.join(odd)} is not a plain file, but a link, a folder or a device.")
     for name, most in MAX_BYTES.items():
         if (folder / name).stat().st_size > most:
             raise refused(folder, f"{name} is larger than {most // 2**20} MiB.")
@@ -86,7 +90,7 @@ def check_files(folder: Path) -> None:
 def check_config(folder: Path) -> Mapping[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refused(folder, f"{CONFIG} is not JSON: {error}") from error
     problems = config_problems(config) if isinstance(config, dict) else ["it is not an object"]
     if problems:
@@ -102,14 +106,35 @@ def config_problems(config: Mapping[str, Any]) -> list[str]:
         # Not `value in allowed`: 1 would pass for True.
         if (type(value), value) not in [(type(one), one) for one in allowed]:
             problems.append(f"{key} is {value!r}, expected {' or '.join(map(repr, allowed))}")
-    rank, alpha, modules = config.get("r"), config.get("lora_alpha"), config.get("target_modules")
-    if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= MAX_RANK:
-        problems.append(f"r is {rank!r}, expected 1 to {MAX_RANK}")
-    if not isinstance(alpha, int | float) or isinstance(alpha, bool) or not 0 < alpha <= 16 * MAX_RANK:
-        problems.append(f"lora_alpha is {alpha!r}, expected a number over 0, at most {16 * MAX_RANK}")
+    modules = config.get("target_modules")
     if not isinstance(modules, list) or not modules or not set(map(str, modules)) <= MODULES:
         problems.append(f"target_modules is {modules!r}, expected some of {', '.join(sorted(MODULES))}")
+    return problems + number_problems(config) + text_problems(config)
+
+
+def number_problems(config: Mapping[str, Any]) -> list[str]:
+    problems = []
+    rank, alpha, dropout = config.get("r"), config.get("lora_alpha"), config.get("lora_dropout", 0.0)
+    if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= MAX_RANK:
+        problems.append(f"r is {rank!r}, expected 1 to {MAX_RANK}")
+    if not is_number(alpha) or not 0 < alpha <= 16 * MAX_RANK:
+        problems.append(f"lora_alpha is {alpha!r}, expected a number over 0, at most {16 * MAX_RANK}")
+    if not is_number(dropout) or not 0 <= dropout < 1:
+        problems.append(f"lora_dropout is {dropout!r}, expected a number from 0 to below 1")
     return problems
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def text_problems(config: Mapping[str, Any]) -> list[str]:
+    """Nothing here reads these texts, but libraries might."""
+    return [
+        f"{key} is not a short text"
+        for key in TEXTS
+        if (value := config.get(key)) is not None and not (isinstance(value, str) and len(value) <= MAX_TEXT)
+    ]
 
 
 def is_set(value: Any) -> bool:
@@ -117,39 +142,30 @@ def is_set(value: Any) -> bool:
     return not (value is None or value is False or value in ("", [], {}))
 
 
-def check_base(folder: Path, card: Card, base: str) -> None:
+def check_card(folder: Path, card: Card, base: str) -> None:
+    if card.name != folder.parent.name:
+        raise refused(folder, f"its card is that of {card.name[:64]!r}, the folder is of {folder.parent.name!r}.")
     if card.base.sha256 != base:
         raise refused(folder, f"it was trained for the base {card.base.sha256[:12]}, serving is {base[:12]}.")
+    if card.seal != seal_of(card, folder):
+        raise refused(folder, f"{CARD} or {CONFIG} was changed after the card was sealed.")
 
 
-def check_hash(folder: Path, card: Card) -> None:
-    actual = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+def checked_content(folder: Path, card: Card) -> bytes:
+    """The weights file, read once: what is hashed is what is checked."""
+    content = (folder / WEIGHTS).read_bytes()
+    actual = hashlib.sha256(content).hexdigest()
     if actual != card.weights_sha256:
         raise refused(folder, f"its weights have the hash {actual[:12]}, the card says {card.weights_sha256[:12]}.")
+    return content
 
 
-def check_weights(folder: Path, rank: int, modules: frozenset[str]) -> None:
-    """Pairs of A (rank, in) and B (out, rank) for the modules that the configuration names, every value finite."""
-    sides: dict[str, set[str]] = {}
-    try:
-        with safe_open(folder / WEIGHTS, framework="pt") as weights:
-            for key in weights.keys():
-                match = KEY.fullmatch(key)
-                if not match or match[1] not in modules:
-                    raise refused(folder, f"{key} is not a LoRA weight of {', '.join(sorted(modules))}.")
-                check_matrix(folder, key, weights.get_tensor(key).float().numpy(), rank, match[2])
-                sides.setdefault(key.replace(f"lora_{match[2]}", "lora"), set()).add(match[2])
-    except SafetensorError as error:
-        raise refused(folder, f"{WEIGHTS} cannot be read: {error}") from error
-    if alone := [key for key, found in sides.items() if found != {"A", "B"}]:
-        raise refused(folder, f"{len(alone)} of {len(sides)} weights lack their other half, such as {alone[0]}.")
-    if missing := modules - {key.split(".")[-3] for key in sides}:
-        raise refused(folder, f"it has no weights for {', '.join(sorted(missing))}.")
-
-
-def check_matrix(folder: Path, key: str, matrix: np.ndarray, rank: int, side: str) -> None:
-    got = matrix.shape[0 if side == "A" else -1] if matrix.ndim == 2 else None
-    if got != rank:
-        raise refused(folder, f"{key} has the shape {matrix.shape}, which does not fit rank {rank}.")
-    if not np.isfinite(matrix).all():
-        raise refused(folder, f"{key} has values that are not finite.")
+def prompt_warning(card: Card, template: PromptTemplate) -> str | None:
+    """An adapter acts under another prompt, too, and experiments may ask for that: it is told, not refused."""
+    if card.prompt_sha256 == template.hash:
+        return None
+    return (
+        f"{card.name} was trained with the prompt {card.prompt} ({card.prompt_sha256[:12]}); "
+        f"{template.label} ({template.hash[:12]}) serves, so its answers may not be what was measured. "
+        "Train it again with that prompt, or serve the one of its card."
+    )

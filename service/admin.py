@@ -21,6 +21,9 @@ from service.loading import AdapterLoader
 
 logger = logging.getLogger(__name__)
 
+# For the adapters' log; the admin key does not say who holds it.
+BY = "admin API"
+
 
 class Stopping(RuntimeError):
     """The service stops; what a job has committed stays, the rest is done by the next one."""
@@ -133,11 +136,11 @@ class Admin:
         """The bare name means this version, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
         version = await asyncio.to_thread(self._registry.resolve, label)
         await self._loader.ready(version.label)
-        await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base)
+        await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base, BY)
 
     async def rollback(self, name: str) -> None:
-        """Back to the version that was promoted before. Raises UnknownAdapter."""
-        version = await asyncio.to_thread(self._registry.rollback, name)
+        """Back to the version that was promoted before. Raises UnknownAdapter, AdapterRefused."""
+        version = await asyncio.to_thread(self._registry.rollback, name, self._loader.engine.base, BY)
         await self._loader.ready(version.label)
 
     def _named(self, collection: str | None) -> Corpus:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from adapters.commands import registry_of
 from adapters.engines.protocol import Engine
 from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
-from adapters.registry import Registry
 from configs.settings import Settings
 from ingest.corpus import Corpus, open_corpus
 from ingest.database import Database, library_url
@@ -40,7 +40,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         owner = stack.enter_context(OwnerLock(settings.data.folder))
         rules = load_rules(settings.guard.emergencies)
         prompts = load_prompts(settings.layers.prompt.folder, settings.layers.prompt.name)
-        registry = Registry(settings.layers.adapter.folder, settings.data.folder / "adapters")
+        registry = registry_of(settings)
         needed = [registry.resolve(name).label for name in needed_adapters(settings)]
         corpus = stack.enter_context(opened_corpus(settings))
         records = Records(Database(library_url(settings.library.url, settings.data.folder)))

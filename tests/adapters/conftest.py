@@ -13,30 +13,20 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from adapters.card import Base, Card, TrainingData, write_card
+from adapters.card import CONFIG, write_card
 from adapters.engines.protocol import AdapterWeights
-from adapters.verify import CONFIG, WEIGHTS
+from adapters.verify import WEIGHTS
+from tests.adapters.small_adapter import LAYERS, RANK, WIDTH, WIDTHS, card, lora_config
 
 # No test asserts a time: a busy machine is no error.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-BASE_SHA256 = "b" * 64
-LAYERS, WIDTH, RANK = 2, 32, 4
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-WIDTHS = {
-    "self_attn.q_proj": (WIDTH, WIDTH),
-    "self_attn.k_proj": (WIDTH // 2, WIDTH),
-    "self_attn.v_proj": (WIDTH // 2, WIDTH),
-    "self_attn.o_proj": (WIDTH, WIDTH),
-    "mlp.gate_proj": (2 * WIDTH, WIDTH),
-    "mlp.up_proj": (2 * WIDTH, WIDTH),
-    "mlp.down_proj": (WIDTH, 2 * WIDTH),
-}
 
 MakeAdapter = Callable[..., Path]
 Weights = dict[str, torch.Tensor]
@@ -91,48 +81,13 @@ def lora_weights(seed: int, rank: int = RANK, layers: int = LAYERS) -> Weights:
     return weights
 
 
-def lora_config(**changes: Any) -> dict[str, Any]:
-    return {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "r": RANK,
-        "lora_alpha": 2 * RANK,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "target_modules": sorted(module.rpartition(".")[2] for module in WIDTHS),
-        "base_model_name_or_path": None,
-        "inference_mode": True,
-    } | changes
-
-
-def card(weights_sha256: str, **changes: Any) -> Card:
-    return Card(
-        name="style",
-        created="2026-11-22T12:00:00+00:00",
-        weights_sha256=weights_sha256,
-        base=Base(
-            uri="file:base.gguf",
-            sha256=BASE_SHA256,
-            tokenizer_sha256="1" * 64,
-            chat_template_sha256="2" * 64,
-        ),
-        prompt="house@1",
-        prompt_sha256="3" * 64,
-        data=TrainingData(sha256="4" * 64, examples=3, rows=4, validation_rows=1, held_back=("parking.md",)),
-        recipe={},
-        libraries={"peft": "0.0"},
-        machine="a test",
-        minutes=0.1,
-        losses=({"step": 1, "loss": 2.0},),
-    ).model_copy(update=changes)
-
-
 def write_adapter(folder: Path, weights: Weights, config: Any = None) -> Path:
     """The three files of an adapter whose card fits its weights."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / WEIGHTS)
     (folder / CONFIG).write_text(json.dumps(lora_config() if config is None else config))
-    write_card(card(hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()), folder)
+    sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    write_card(card(sha256, name=folder.parent.name), folder)
     return folder
 
 

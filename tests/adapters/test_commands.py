@@ -6,19 +6,21 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from adapters.commands import app
-from adapters.verify import CONFIG
+from adapters.card import CONFIG, read_card, write_card
+from adapters.commands import app, login
+from adapters.prompt import load_prompt
 from configs.load import HOSPITAL
 from ingest.models import file_sha256
 from ingest.owner import OwnerLock
-from tests.adapters.conftest import BASE_SHA256, MakeAdapter, lora_weights, write_adapter
+from tests.adapters.conftest import MakeAdapter, lora_weights, write_adapter
+from tests.adapters.small_adapter import SHAPES, write_base
 
 
 @pytest.fixture
 def config(tmp_path: Path, make_adapter: MakeAdapter, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings with their data in the test's folder, a small base, and two versions of `style` that fit it."""
     base = tmp_path / "base.gguf"
-    base.write_bytes(b"the base")
+    write_base(base, SHAPES)
     for version in (1, 2):
         fit(make_adapter(f"style/{version}"), file_sha256(base))
     monkeypatch.setenv("COLUMNS", "200")
@@ -33,8 +35,8 @@ def config(tmp_path: Path, make_adapter: MakeAdapter, monkeypatch: pytest.Monkey
 
 
 def fit(folder: Path, base: str) -> None:
-    card = folder / "card.json"
-    card.write_text(card.read_text().replace(BASE_SHA256, base))
+    card = read_card(folder)
+    write_card(card.model_copy(update={"base": card.base.model_copy(update={"sha256": base})}), folder)
 
 
 def call(config: Path, *arguments: str | Path) -> Result:
@@ -53,7 +55,7 @@ def promoted(config: Path) -> list[str]:
 
 def test_versions_are_listed_shown_promoted_and_rolled_back(config: Path) -> None:
     assert promoted(config) == ["style@2"]
-    assert answer(config, "promote", "style@1") == {"promoted": "style@1"}
+    assert answer(config, "promote", "style@1")["promoted"] == "style@1"
     assert promoted(config) == ["style@1"]
     assert answer(config, "show", "style")["adapter"] == "style@1"
     assert answer(config, "rollback", "style") == {"promoted": "style@2"}
@@ -79,6 +81,47 @@ def test_people_get_sentences_and_tables(config: Path) -> None:
     assert "style now means style@2 again." in call(config, "rollback", "style").stdout
 
 
+def test_the_log_names_who_did_it(config: Path) -> None:
+    answer(config, "promote", "style@1", "--by", "Ada")
+    answer(config, "rollback", "style")
+    (first,) = answer(config, "lineage", "style")[0]["promotions"]
+    assert (first["act"], first["by"], first["before"]) == ("promote", "Ada", "style@2")
+    (second,) = answer(config, "lineage", "style")[1]["promotions"]
+    assert (second["act"], second["by"]) == ("rollback", login())
+
+
+def test_two_versions_are_compared_and_a_name_is_traced(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shipped" / "style" / "2"
+    write_card(read_card(folder).model_copy(update={"recipe": {"lora": {"rank": 16}}}), folder)
+    rows = answer(config, "diff", "style@1", "style@2")
+    assert {"fact": "recipe.lora.rank", "before": None, "after": 16} in rows
+    assert "recipe.lora.rank" in call(config, "diff", "style@1", "style@2").stdout
+    assert "say the same" in call(config, "diff", "style@1", "style@1").stdout
+    assert [one["adapter"] for one in answer(config, "lineage", "style")] == ["style@1", "style@2"]
+    assert "style@2 (promoted)" in call(config, "lineage", "style").stdout
+
+
+@pytest.mark.parametrize("command", ["verify", "promote"])
+def test_a_prompt_that_the_adapter_was_not_trained_with_is_told(config: Path, tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "shipped" / "style" / "1"
+    assert "trained with the prompt house@1 (333333333333)" in call(config, command, "style@1").stderr
+    assert "house@1" in answer(config, command, "style@1")["warning"]
+    template = load_prompt(HOSPITAL.parent / "prompts", "house@1")
+    write_card(read_card(folder).model_copy(update={"prompt_sha256": template.hash}), folder)
+    assert answer(config, command, "style@1")["warning"] is None
+
+
+def test_an_adapter_for_a_larger_base_is_refused(config: Path, tmp_path: Path) -> None:
+    write_base(tmp_path / "base.gguf", {**SHAPES, "model.layers.2.self_attn.q_proj": (32, 32)})
+    settings = yaml.safe_load(config.read_text())
+    settings["engine"]["base"]["sha256"] = sha256 = file_sha256(tmp_path / "base.gguf")
+    config.write_text(yaml.safe_dump(settings))
+    fit(tmp_path / "shipped" / "style" / "1", sha256)
+    result = call(config, "verify", "style@1")
+    assert result.exit_code == 1
+    assert "2 of 30 weights are missing, such as base_model.model.model.layers.2" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["verify", "promote"])
 def test_an_adapter_that_does_not_fit_is_refused(config: Path, tmp_path: Path, command: str) -> None:
     (tmp_path / "shipped" / "style" / "1" / CONFIG).write_text("[1]")
@@ -91,6 +134,8 @@ def test_an_adapter_that_does_not_fit_is_refused(config: Path, tmp_path: Path, c
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["diff", "style", "style@3"], "no adapter 'style@3'"),
+        (["lineage", "style@1"], "no adapter of the name 'style@1'; there are: style."),
         (["show", "other"], "There is no adapter 'other'; there are: style@1, style@2."),
         (["verify", "style@3"], "no adapter 'style@3'"),
         (["promote", "style@3"], "no adapter 'style@3'"),

@@ -1,14 +1,16 @@
-import json
+import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from adapters.card import CONFIG
 from adapters.engines.protocol import AdapterRefused
 from adapters.registry import Registry, UnknownAdapter
-from adapters.verify import CONFIG
 from ingest.models import file_sha256
-from tests.adapters.conftest import BASE_SHA256, MakeAdapter
+from tests.adapters.conftest import MakeAdapter
+from tests.adapters.small_adapter import BASE_SHA256, SHAPES, write_base
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_an_empty_registry_says_so(tmp_path: Path) -> None:
 
 def test_a_bare_name_means_the_newest_until_one_is_promoted(registry: Registry) -> None:
     assert registry.resolve("style").label == "style@10"
-    registry.promote("style@2", BASE_SHA256)
+    registry.promote("style@2", BASE_SHA256, "Ada")
     assert registry.resolve("style").label == "style@2"
     assert registry.resolve("style@10").label == "style@10"
     assert registry.promoted() == {"brief": "brief@1", "style": "style@2"}
@@ -54,52 +56,100 @@ def test_an_unknown_label_names_the_known_ones(registry: Registry, label: str) -
 
 
 def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:
-    registry.promote("style@1", BASE_SHA256)
-    registry.promote("style@2", BASE_SHA256)
-    assert registry.rollback("style").label == "style@1"
-    assert registry.rollback("style").label == "style@10", "what it meant before the first promotion"
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    assert registry.rollback("style", BASE_SHA256, "Bob").label == "style@1"
+    assert registry.rollback("style", BASE_SHA256, "Bob").label == "style@10", (
+        "what it meant before the first promotion"
+    )
     with pytest.raises(UnknownAdapter, match="no earlier"):
-        registry.rollback("style")
+        registry.rollback("style", BASE_SHA256, "Bob")
     assert registry.resolve("style").label == "style@10"
 
 
 def test_promoting_twice_is_rolled_back_once(registry: Registry) -> None:
-    registry.promote("style@1", BASE_SHA256)
-    registry.promote("style@2", BASE_SHA256)
-    registry.promote("style@2", BASE_SHA256)
-    assert registry.rollback("style").label == "style@1"
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    assert registry.rollback("style", BASE_SHA256, "Bob").label == "style@1"
 
 
 def test_what_was_never_promoted_cannot_be_rolled_back(registry: Registry) -> None:
     for name in ("brief", "other"):
         with pytest.raises(UnknownAdapter, match="no earlier"):
-            registry.rollback(name)
+            registry.rollback(name, BASE_SHA256, "Bob")
 
 
 def test_only_what_passes_the_gate_is_promoted(registry: Registry) -> None:
     (registry.resolve("style@1").folder / CONFIG).write_text("{}")
     with pytest.raises(AdapterRefused, match="style/1"):
-        registry.promote("style@1", BASE_SHA256)
+        registry.promote("style@1", BASE_SHA256, "Ada")
     with pytest.raises(AdapterRefused, match="trained for the base"):
-        registry.promote("style@2", "f" * 64)
+        registry.promote("style@2", "f" * 64, "Ada")
     assert registry.resolve("style").label == "style@10"
 
 
 def test_promotions_outlive_the_process_and_are_logged(registry: Registry, tmp_path: Path) -> None:
-    registry.promote("style@1", BASE_SHA256)
-    registry.promote("style@2", BASE_SHA256)
-    registry.rollback("style")
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    registry.rollback("style", BASE_SHA256, "Bob")
     assert Registry(tmp_path / "shipped", tmp_path / "own").resolve("style").label == "style@1"
-    log = [json.loads(line) for line in (tmp_path / "own" / "promotions.jsonl").read_text().splitlines()]
-    assert [(entry["act"], entry["adapter"]) for entry in log] == [
-        ("promote", "style@1"),
-        ("promote", "style@2"),
-        ("rollback", "style@1"),
+    log = [(entry["by"], entry["act"], entry["before"], entry["adapter"]) for entry in registry.promotions()]
+    assert log == [
+        ("Ada", "promote", "style@10", "style@1"),
+        ("Ada", "promote", "style@1", "style@2"),
+        ("Bob", "rollback", "style@2", "style@1"),
     ]
+    assert all(datetime.fromisoformat(entry["at"]).tzinfo for entry in registry.promotions())
+
+
+def test_a_failure_between_log_and_promotion_leaves_the_old_one(registry: Registry, tmp_path: Path) -> None:
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    before = (tmp_path / "own" / "promoted.json").read_bytes()
+    in_the_way = tmp_path / "own" / f".promoted.json.{os.getpid()}"
+    in_the_way.mkdir()
+    with pytest.raises(IsADirectoryError):
+        registry.promote("style@2", BASE_SHA256, "Ada")
+    assert (tmp_path / "own" / "promoted.json").read_bytes() == before
+    assert Registry(tmp_path / "shipped", tmp_path / "own").resolve("style").label == "style@1"
+    in_the_way.rmdir()
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    assert registry.resolve("style").label == "style@2"
+
+
+def test_only_what_passes_the_gate_is_rolled_back_to(registry: Registry) -> None:
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    (registry.resolve("style@1").folder / CONFIG).write_text("{}")
+    with pytest.raises(AdapterRefused, match="style/1"):
+        registry.rollback("style", BASE_SHA256, "Bob")
+    assert registry.resolve("style").label == "style@2"
+
+
+def test_a_number_that_the_pack_and_we_have_serves_neither(
+    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    make_adapter("style/2", seed=9, root="own")
+    for use in (registry.resolve, lambda label: registry.promote(label, BASE_SHA256, "Ada")):
+        with pytest.raises(AdapterRefused, match=r"style@2 is there twice, .*shipped.* and our own .*own.* to 11"):
+            use("style@2")
+    assert registry.resolve("style@1").label == "style@1", "the others still serve"
+    assert [one.label for one in registry.all()].count("style@2") == 2, "both are listed"
+    (tmp_path / "own" / "style" / "2").rename(tmp_path / "own" / "style" / "11")
+    assert registry.verified("style@2", BASE_SHA256).folder == str(tmp_path / "shipped" / "style" / "2")
+
+
+def test_the_base_that_serves_is_looked_into(registry: Registry, tmp_path: Path) -> None:
+    fitting = write_base(tmp_path / "fitting.gguf", SHAPES)
+    assert Registry(tmp_path / "shipped", tmp_path / "own", fitting).verified("style", BASE_SHA256)
+    wider = {name: (outputs, 2 * inputs) for name, (outputs, inputs) in SHAPES.items()}
+    other = write_base(tmp_path / "other.gguf", wider)
+    with pytest.raises(AdapterRefused, match=r"has the shape 4 x 32, expected 4 x 64"):
+        Registry(tmp_path / "shipped", tmp_path / "own", other).verified("style", BASE_SHA256)
 
 
 def test_a_promoted_version_that_is_gone_is_not_replaced_in_silence(registry: Registry) -> None:
-    folder = registry.promote("style@2", BASE_SHA256).folder
+    folder = registry.promote("style@2", BASE_SHA256, "Ada").folder
     shutil.rmtree(folder)
     with pytest.raises(UnknownAdapter, match="style"):
         registry.resolve("style")
@@ -114,14 +164,20 @@ def test_a_verified_adapter_can_be_loaded(registry: Registry) -> None:
 def test_a_trained_adapter_becomes_the_next_version_and_is_not_promoted(
     registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
 ) -> None:
-    registry.promote("style@1", BASE_SHA256)
-    trained = make_adapter("trained", seed=5, root="work")
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    trained = make_adapter("style/trained", seed=5, root="work")
     added = registry.add("style", trained)
     assert added.label == "style@11"
     assert added.folder == tmp_path / "own" / "style" / "11"
     assert registry.resolve("style").label == "style@1"
     assert registry.verified("style@11", BASE_SHA256).name == "style@11"
-    assert registry.add("fresh", trained).label == "fresh@1"
+    assert registry.add("fresh", make_adapter("fresh/trained", root="work")).label == "fresh@1"
+
+
+def test_another_names_adapter_is_not_added(registry: Registry, make_adapter: MakeAdapter) -> None:
+    with pytest.raises(AdapterRefused, match="is 'brief' by its card, not 'style'"):
+        registry.add("style", make_adapter("brief/trained", root="work"))
+    assert len(registry.all()) == 4
 
 
 @pytest.mark.parametrize("name", ["", "Style", "style@2", "../style", "a/b", ".hidden", "x" * 65])

@@ -8,8 +8,10 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase
 
+from adapters.card import CONFIG, write_card
 from adapters.examples import Row
 from adapters.recipe import Data, Lora, Mix, Recipe, Training
+from adapters.registry import Registry
 from adapters.train import (
     AnswerTrainer,
     TrainingError,
@@ -22,9 +24,9 @@ from adapters.train import (
     save,
     train,
 )
-from adapters.verify import CONFIG, WEIGHTS, verify
+from adapters.verify import WEIGHTS, verify
 from ingest.models import file_sha256
-from tests.adapters.conftest import BASE_SHA256, LAYERS, WIDTHS, card
+from tests.adapters.small_adapter import BASE_SHA256, LAYERS, SHAPES, WIDTHS, card
 
 
 def recipe(**training: Any) -> Recipe:
@@ -82,8 +84,9 @@ def test_a_run_learns_and_what_it_saves_passes_the_gate(
     assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
     assert all(tensor.isfinite().all() for tensor in weights.values())
     assert any(tensor.any() for name, tensor in weights.items() if "lora_B" in name)
-    (trained.folder / "card.json").write_text(card(file_sha256(trained.folder / WEIGHTS)).model_dump_json())
-    assert verify(trained.folder, BASE_SHA256).weights_sha256 == file_sha256(trained.folder / WEIGHTS)
+    write_card(card(file_sha256(trained.folder / WEIGHTS)), trained.folder)
+    added = Registry(tmp_path / "none", tmp_path / "own").add("style", trained.folder)
+    assert verify(added.folder, BASE_SHA256, SHAPES).weights_sha256 == file_sha256(trained.folder / WEIGHTS)
     assert str(tmp_path) not in (trained.folder / CONFIG).read_text(), "no path of this machine"
 
 

@@ -26,13 +26,13 @@ def adapter(folder: Path, base: str, seed: int, scale: float = 0.05) -> Path:
     save_file(tensors, folder / "adapter_model.safetensors")
     config = {"peft_type": "LORA", "r": RANK, "lora_alpha": 2 * RANK, "target_modules": ["q_proj"], "bias": "none"}
     (folder / "adapter_config.json").write_text(json.dumps(config))
-    write_card(card(base, (folder / "adapter_model.safetensors").read_bytes()), folder)
+    write_card(card(folder.parent.name, base, (folder / "adapter_model.safetensors").read_bytes()), folder)
     return folder
 
 
-def card(base: str, weights: bytes) -> Card:
+def card(name: str, base: str, weights: bytes) -> Card:
     return Card(
-        name="style",
+        name=name,
         created="2026-11-22",
         weights_sha256=content_hash(weights),
         base=Base(uri="file:base", sha256=base, tokenizer_sha256="0" * 64, chat_template_sha256="0" * 64),

@@ -18,8 +18,9 @@ from adapters.engines.handoff import Handoff
 from adapters.engines.llamacpp import Lane, LlamaCpp, server
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError, Generation, PromptTooLong
 from adapters.verify import WEIGHTS
-from tests.adapters.conftest import lora_config, lora_weights
+from tests.adapters.conftest import lora_weights
 from tests.adapters.engines.conftest import BASE_SHA256
+from tests.adapters.small_adapter import lora_config
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

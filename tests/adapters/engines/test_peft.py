@@ -12,13 +12,8 @@ from langchain_core.messages import HumanMessage
 
 from adapters.engines.peft import Peft, module_name
 from adapters.engines.protocol import AdapterRefused, EngineError, Generation, PromptTooLong
-from tests.adapters.conftest import (
-    BASE_SHA256,
-    LAYERS,
-    loadable,
-    lora_weights,
-    write_adapter,
-)
+from tests.adapters.conftest import loadable, lora_weights, write_adapter
+from tests.adapters.small_adapter import BASE_SHA256, LAYERS
 
 NAMES = (None, "house.style@1", "house_style@1")
 PROMPTS = ("When?", "Where do I park?", "What does it cost, and whom do I call?")

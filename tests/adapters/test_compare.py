@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from adapters.card import read_card, write_card
+from adapters.compare import differences, facts, lineage
+from adapters.registry import Registry, UnknownAdapter
+from tests.adapters.conftest import MakeAdapter
+from tests.adapters.small_adapter import BASE_SHA256, card
+
+ONE = card(
+    "a" * 64,
+    recipe={"lora": {"rank": 8}, "training": {"seed": 1}},
+    losses=({"step": 5, "loss": 2.0}, {"step": 10, "loss": 0.5}, {"step": 10, "eval_loss": 0.7}),
+)
+
+
+def test_a_card_becomes_dotted_facts_and_its_curve_what_it_came_to() -> None:
+    told = facts(ONE)
+    assert told["recipe.lora.rank"] == 8
+    assert told["libraries.peft"] == "0.0"
+    assert {key: value for key, value in told.items() if key.startswith("losses")} == {
+        "losses.steps": 10,
+        "losses.last": 0.5,
+        "losses.best_evaluation": 0.7,
+    }
+
+
+def test_a_run_that_was_not_evaluated_has_no_such_loss() -> None:
+    assert "losses.best_evaluation" not in facts(card("a" * 64))
+    assert not any(key.startswith("losses") for key in facts(card("a" * 64, losses=())))
+
+
+def test_only_what_differs_is_told_and_what_one_lacks_is_none() -> None:
+    other = ONE.model_copy(update={"recipe": {"lora": {"rank": 16}}, "scores": {"recall": 0.9}})
+    assert differences(ONE, ONE) == []
+    assert sorted(differences(ONE, other), key=str) == [
+        {"fact": "recipe.lora.rank", "before": 8, "after": 16},
+        {"fact": "recipe.training.seed", "before": 1, "after": None},
+        {"fact": "scores.recall", "before": None, "after": 0.9},
+    ]
+
+
+def test_a_name_is_traced_from_its_first_version(make_adapter: MakeAdapter, tmp_path: Path) -> None:
+    for number in (1, 2, 10):
+        folder = make_adapter(f"style/{number}", seed=number)
+        write_card(read_card(folder).model_copy(update={"recipe": {"seed": number // 10}}), folder)
+    make_adapter("brief/1")
+    registry = Registry(tmp_path / "shipped", tmp_path / "own")
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    first, second, tenth = lineage(registry, "style")
+    assert [one["adapter"] for one in (first, second, tenth)] == ["style@1", "style@2", "style@10"]
+    assert [one["promoted"] for one in (first, second, tenth)] == [False, True, False]
+    assert (first["changed"], second["changed"], tenth["changed"]) == ([], [], ["recipe.seed"])
+    assert [entry["by"] for entry in second["promotions"]] == ["Ada"]
+    assert tenth["facts"]["data.rows"] == 4
+
+
+def test_a_name_that_is_not_there_is_answered_with_those_that_are(
+    make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    make_adapter("style/1")
+    for name in ("other", "style@1"):
+        with pytest.raises(UnknownAdapter, match="there are: style"):
+            lineage(Registry(tmp_path / "shipped", tmp_path / "own"), name)
