@@ -96,6 +96,9 @@ def test_an_adapter_that_does_not_fit_is_refused(config: Path, tmp_path: Path, c
         (["promote", "style@3"], "no adapter 'style@3'"),
         (["rollback", "style"], "no earlier promoted version"),
         (["train", "/no/recipe.yaml"], "/no/recipe.yaml cannot be used"),
+        (["check", "/no/recipe.yaml"], "/no/recipe.yaml cannot be used"),
+        (["check", "/no/examples.csv"], "/no/examples.csv cannot be read"),
+        (["check", "/no/examples.txt"], "a .csv or a .jsonl file was expected"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -165,3 +168,27 @@ def test_a_recipe_that_cannot_be_followed_is_told_before_the_work_begins(
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert not (tmp_path / "data" / "cache").exists()
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """Two questions, one of which the documents beside them answer."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "visiting.md").write_text("# Visiting\n\nYou can visit from ten to eight every day.\n")
+    file = tmp_path / "asked.csv"
+    file.write_text("question,answer\nWhen?,You can visit from ten [1].\nWhere?,Upon helicopters.\n")
+    return file
+
+
+def test_a_file_that_fails_the_check_is_exit_code_1_and_what_is_good_of_it_is_written(
+    config: Path, asked: Path, tmp_path: Path
+) -> None:
+    result = call(config, "check", asked, "--documents", tmp_path / "docs", "--write", tmp_path / "style.jsonl")
+    assert result.exit_code == 1, result.output
+    assert "no-document" in result.stdout
+    assert "The check fails." in result.stdout
+    (line,) = (tmp_path / "style.jsonl").read_text().splitlines()
+    assert json.loads(line)["document"] == "visiting.md"
+    again = call(config, "check", tmp_path / "style.jsonl", "--documents", tmp_path / "docs", "--json")
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["good"] == 1

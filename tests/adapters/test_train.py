@@ -8,13 +8,12 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase
 
-from adapters.examples import Row
+from adapters.examples import Row, as_dicts
 from adapters.recipe import Data, Lora, Mix, Recipe, Training
 from adapters.train import (
     AnswerTrainer,
     TrainingError,
     arguments,
-    as_dicts,
     dataset,
     fitting,
     last_checkpoint,
