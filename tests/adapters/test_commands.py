@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,29 @@ def test_a_file_that_fails_the_check_is_exit_code_1_and_what_is_good_of_it_is_wr
     again = call(config, "check", tmp_path / "style.jsonl", "--documents", tmp_path / "docs", "--json")
     assert again.exit_code == 0, again.output
     assert json.loads(again.stdout)["good"] == 1
+
+
+def test_nothing_is_trained_on_examples_that_fail_the_check(
+    config: Path, asked: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    pytest.importorskip("trl")
+    sha256 = file_sha256(tmp_path / "base.gguf")
+    shutil.copytree(tiny_model, tmp_path / "data" / "cache" / "base" / sha256)
+    (tmp_path / "docs" / "parking.md").write_text("# Parking\n\nParking is free.\n")
+    leaked = {
+        "id": "e1",
+        "document": "parking.md",
+        "section": None,
+        "question": "?",
+        "answer": "You pay $3 [cite].",
+    }
+    (tmp_path / "style.jsonl").write_text(json.dumps(leaked) + "\n{}\n")
+    content = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
+    documents = {"documents": "docs", "validation": ["visiting.md"], "held_back": ["parking.md"]}
+    content["data"] = {"examples": ["style.jsonl"]} | documents
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content))
+    result = call(config, "train", tmp_path / "recipe.yaml")
+    assert result.exit_code == 1, result.output
+    for told in ("1 shape, first", "style.jsonl:2", "1 leak, first", "1 facts, first", "adapters check"):
+        assert told in result.stderr
+    assert not (tmp_path / "data" / "training").exists()
