@@ -48,6 +48,13 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
 
 
+def gguf_tokenizer(gguf: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer alone, without the minute and the disk that the dequantised weights take."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name, local_files_only=True)
+
+
 def load_model(folder: Path, dtype: "torch.dtype") -> "PreTrainedModel":
     from transformers import AutoModelForCausalLM
 

@@ -1,4 +1,4 @@
-"""The commands `triptych adapters train | list | show | diff | lineage | verify | promote | rollback`."""
+"""The commands `triptych adapters check | train | list | show | diff | lineage | verify | promote | rollback`."""
 
 import json
 import os
@@ -10,20 +10,26 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from adapters.base import gguf_tokenizer
 from adapters.card import CardError
 from adapters.compare import differences, lineage
+from adapters.dataset.check import check_file, check_recipe
+from adapters.dataset.read import read_style, write_style
+from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
 from adapters.engines.protocol import AdapterRefused
-from adapters.examples import ExampleError
+from adapters.examples import ExampleError, Pool
+from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptError, PromptTemplate, load_prompt
-from adapters.recipe import RecipeError
+from adapters.recipe import RecipeError, read_recipe
 from adapters.registry import AdapterVersion, Registry, UnknownAdapter
 from adapters.verify import prompt_warning
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
+from ingest.embed import Embedder
 from ingest.models import ModelError, locate
 from ingest.owner import FolderInUse, OwnerLock
 
@@ -152,10 +158,62 @@ def train_command(
     try:
         with _settings(config) as settings:
             version = follow(recipe, settings, work)
+    except DatasetRefused as error:
+        raise stop(str(error), REFUSED) from None
     except (RecipeError, ExampleError, PromptError, TrainingError) as error:
         raise stop(str(error), WRONG_USE) from None
     text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
     show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
+
+
+@app.command("check")
+def check_command(
+    examples: Annotated[Path, typer.Argument(help="A recipe (.yaml), or a file of examples (.jsonl, .csv).")],
+    documents: Annotated[Path | None, typer.Option(help="For a file: the documents that hold the answers.")] = None,
+    write: Annotated[Path | None, typer.Option(help="For a file: where to write style examples.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Check the examples of a recipe, or of a file; exit code 1 where nothing should be trained on them."""
+    try:
+        with _settings(config) as settings:
+            if examples.suffix in (".yaml", ".yml"):
+                report = _recipe_report(examples, settings)
+            else:
+                report = _file_report(examples, documents, write, settings)
+    except (RecipeError, ExampleError, PromptError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    show(as_values(report), as_page(report), as_json)
+    if not report.passed:
+        raise typer.Exit(REFUSED)
+
+
+def _recipe_report(path: Path, settings: Settings) -> Report:
+    recipe = read_recipe(path)
+    template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
+    read = read_style(recipe.data.examples)
+    base = locate(settings.engine.base.model, settings.engine.base.sha256)
+    embedder, pool = _documents(recipe.data.documents, settings)
+    seen_of(recipe.data, pool)
+    return check_recipe(recipe, read, pool, embedder, template, gguf_tokenizer(base))
+
+
+def _file_report(path: Path, documents: Path | None, write: Path | None, settings: Settings) -> Report:
+    embedder, pool = _documents(documents, settings) if documents else (embedder_of(settings), None)
+    report, entries = check_file(path, pool, embedder, settings.guard.no_answer)
+    if write:
+        write_style(entries, write)
+    return report
+
+
+def _documents(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
+    embedder, splitter = embedder_of(settings), settings.splitter
+    return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)
+
+
+def embedder_of(settings: Settings) -> Embedder:
+    values = settings.embedder
+    return Embedder(locate(values.model, values.sha256), values.batch_size)
 
 
 @contextmanager
@@ -223,7 +281,7 @@ def cell(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def show(values: object, text: Table | str, as_json: bool) -> None:
+def show(values: object, text: RenderableType, as_json: bool) -> None:
     if as_json:
         json.dump(values, sys.stdout, indent=2)
         sys.stdout.write("\n")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from langchain_core.messages import BaseMessage
@@ -15,6 +16,9 @@ from adapters.prompt import PromptTemplate, Turn, render
 from adapters.recipe import Mix
 from ingest.documents import Passage
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 CITE = re.compile(r"\s*\[cite\]")
 WORD = re.compile(r"[a-z0-9]+")
 # A sentence ends before a capital letter: not within "8 a.m. to 9 a.m.".
@@ -22,6 +26,7 @@ SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 ANSWER_WORDS = 85
 TOLD = 0.25
 KEPT = 0.6
+ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 Vectors = NDArray[np.float32]
 
@@ -223,3 +228,14 @@ def earlier(example: StyleExample, examples: Sequence[StyleExample], chance: ran
 
 def words(text: str) -> set[str]:
     return set(WORD.findall(text.lower()))
+
+
+def as_dicts(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
+    """LangChain's messages as the dictionaries that chat templates take."""
+    return [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
+
+
+def tokens(row: Row, tokenizer: "PreTrainedTokenizerBase") -> int:
+    """How long the whole row is in the base's tokens, its chat template included."""
+    messages = [*as_dicts(row.messages), {"role": "assistant", "content": row.completion}]
+    return len(tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"])

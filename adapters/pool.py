@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adapters.examples import ExampleError, Pool
+from adapters.recipe import Data
 from ingest.documents import Chunk, Passage, document_id
 from ingest.embed import Embedder
 from ingest.parse import SUFFIXES, ParseError, Parser
@@ -17,6 +18,21 @@ def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedd
     found = [pair for path in files for pair in chunks(path, folder, parser, splitter)]
     passages = tuple(as_passage(source, chunk) for source, chunk in found)
     return Pool(passages, embedder.embed([chunk.embedded_text for _, chunk in found]))
+
+
+def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens: int) -> Pool:
+    """The same with a parser and a splitter of its own; no chunk is longer than the embedder reads."""
+    splitter = Splitter(embedder.count_tokens, min(max_tokens, embedder.max_tokens), overlap_tokens)
+    with Parser() as parser:
+        return read_pool(folder, parser, splitter, embedder)
+
+
+def seen_of(data: Data, pool: Pool) -> Pool:
+    """What training may see: held-back documents are not even distractors. A misspelt one would be seen."""
+    documents = frozenset(passage.source for passage in pool.passages)
+    if unknown := sorted({*data.validation, *data.held_back} - documents):
+        raise ExampleError(f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}.")
+    return pool.only(documents - frozenset(data.held_back))
 
 
 def chunks(path: Path, folder: Path, parser: Parser, splitter: Splitter) -> list[tuple[str, Chunk]]:

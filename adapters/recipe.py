@@ -18,12 +18,16 @@ class Part(BaseModel):
 
 
 class Data(Part):
-    """Where the examples and their documents are; splits are by document, so that nothing leaks."""
+    """Where the examples and their documents are; splits are by document, so that nothing leaks.
+
+    `questions` are those of the evaluation: no example may ask one of them.
+    """
 
     examples: tuple[Path, ...] = Field(min_length=1)
     documents: Path
     validation: tuple[str, ...] = Field(min_length=1)
     held_back: tuple[str, ...]
+    questions: Path | None = None
 
 
 class Mix(Part):
@@ -83,6 +87,7 @@ def read_recipe(path: Path) -> Recipe:
         update={
             "examples": tuple(folder / example for example in recipe.data.examples),
             "documents": folder / recipe.data.documents,
+            "questions": folder / recipe.data.questions if recipe.data.questions else None,
         }
     )
     return recipe.model_copy(update={"data": data})

@@ -10,21 +10,19 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from langchain_core.messages import BaseMessage
 from peft import LoraConfig, PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from adapters.card import CONFIG
-from adapters.examples import Row
+from adapters.examples import Row, as_dicts, tokens
 from adapters.recipe import Lora, Recipe, Training
 from adapters.verify import MEANT, MODULES, WEIGHTS
 
 logger = logging.getLogger(__name__)
 
 IGNORED = -100
-ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 class TrainingError(RuntimeError):
@@ -152,11 +150,6 @@ def dataset(rows: Sequence[Row]) -> Dataset:
     )
 
 
-def as_dicts(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
-    """LangChain's messages as the dictionaries that chat templates take."""
-    return [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
-
-
 def last_checkpoint(work: Path) -> str | None:
     """The newest whole one: its state is written last, so a run killed while saving leaves one without."""
     whole = [state.parent for state in work.glob("checkpoint-*/trainer_state.json")]
@@ -177,11 +170,6 @@ def fitting(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, most: int) 
     if long:
         logger.warning("Left out %d of %d rows: they have over %d tokens.", len(long), len(rows), most)
     return fit
-
-
-def tokens(row: Row, tokenizer: PreTrainedTokenizerBase) -> int:
-    messages = [*as_dicts(row.messages), {"role": "assistant", "content": row.completion}]
-    return len(tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"])
 
 
 def check_end_is_learnt(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase) -> None:

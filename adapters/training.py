@@ -10,45 +10,53 @@ from pathlib import Path
 
 from adapters.base import chat_template_sha256, dequantised, load_tokenizer, tokenizer_sha256
 from adapters.card import Base, Card, TrainingData, write_card
-from adapters.examples import ExampleError, Pool, Row, make_rows, read_examples, split_examples
-from adapters.pool import read_pool
+from adapters.dataset.check import check_recipe
+from adapters.dataset.read import read_style
+from adapters.dataset.report import insist
+from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import Data, Mix, Recipe, read_recipe
+from adapters.recipe import Mix, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
-from adapters.train import Trained, as_dicts, train
+from adapters.train import Trained, train
 from adapters.verify import WEIGHTS
 from configs.settings import Settings
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
-from ingest.parse import Parser
-from ingest.split import Splitter
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate")
 
 
 def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
-    """Train what the recipe says on the configured base; the new version is not promoted by itself."""
+    """Train what the recipe says on the configured base; the new version is not promoted by itself.
+
+    Examples that fail the check are refused first (DatasetRefused).
+    """
     recipe = read_recipe(path)
     data = settings.data.folder
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
-    rows, validation = rows_of(recipe, settings, template)
+    embedder = Embedder(locate(settings.embedder.model, settings.embedder.sha256), settings.embedder.batch_size)
+    splitter = settings.splitter
+    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    seen = seen_of(recipe.data, pool)
+    read = read_style(recipe.data.examples)
     base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
+    tokenizer = load_tokenizer(base)
+    insist(check_recipe(recipe, read, pool, embedder, template, tokenizer), str(path))
+    rows, validation = rows_of(recipe, embedder, seen, template)
     made_from = base_of(settings.engine.base.model, gguf, base)
-    seen = data_of(recipe, rows, validation)
+    told = data_of(recipe, rows, validation)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
-    trained = train(recipe, base, load_tokenizer(base), rows, validation, checkpoints)
-    write_card(card_of(recipe, made_from, template, seen, trained), trained.folder)
+    trained = train(recipe, base, tokenizer, rows, validation, checkpoints)
+    write_card(card_of(recipe, made_from, template, told, trained), trained.folder)
     return Registry(settings.layers.adapter.folder, data / "adapters").add(recipe.name, trained.folder)
 
 
-def rows_of(recipe: Recipe, settings: Settings, template: PromptTemplate) -> tuple[list[Row], list[Row]]:
+def rows_of(
+    recipe: Recipe, embedder: Embedder, pool: Pool, template: PromptTemplate
+) -> tuple[list[Row], list[Row]]:
     """Training and validation rows."""
-    embedder = Embedder(locate(settings.embedder.model, settings.embedder.sha256), settings.embedder.batch_size)
-    length = min(settings.splitter.max_tokens, embedder.max_tokens)
-    splitter = Splitter(embedder.count_tokens, length, settings.splitter.overlap_tokens)
-    with Parser() as parser:
-        pool = seen_of(recipe.data, read_pool(recipe.data.documents, parser, splitter, embedder))
     examples = read_examples(recipe.data.examples)
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
     training, validation = (
@@ -69,14 +77,6 @@ def rows_of(recipe: Recipe, settings: Settings, template: PromptTemplate) -> tup
 def once(mix: Mix) -> Mix:
     """Validation needs no variants."""
     return mix.model_copy(update={"variants": 1})
-
-
-def seen_of(data: Data, pool: Pool) -> Pool:
-    """What training may see: held-back documents are not even distractors. A misspelt one would be seen."""
-    documents = frozenset(passage.source for passage in pool.passages)
-    if unknown := sorted({*data.validation, *data.held_back} - documents):
-        raise ExampleError(f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}.")
-    return pool.only(documents - frozenset(data.held_back))
 
 
 def base_of(uri: str, gguf: Path, folder: Path) -> Base:

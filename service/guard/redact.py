@@ -2,27 +2,8 @@
 
 import copy
 import logging
-import re
 
-MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-PATTERNS = (
-    ("email", r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"),
-    ("ssn", r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
-    ("mrn", r"\b(?:mrn|medical record(?: number| no\.?)?|patient id)\b[\s:#=]*[\w-]*\d[\w-]*"),
-    ("date", r"(?<!\d)\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?!\d)"),
-    ("date", r"(?<!\d)\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d|\.\d)"),
-    ("date", rf"\b{MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b|\b\d{{1,2}}\.? {MONTH}\.?,? \d{{4}}\b"),
-    ("phone", r"(?<![\w.])(?:\+?\d{1,3}[ .-]?)?(?:\(\d{3}\)|\d{3})[ .-]?\d{3}[ .-]?\d{4}(?!\d)"),
-    ("phone", r"(?<![\w.-])\d{3}-\d{4}(?![\w-])"),
-    ("phone", r"\+\d[\d ().-]{6,}\d"),
-    ("number", r"(?<![0-9A-Za-z])[A-Za-z]{0,3}\d{6,}(?![0-9A-Za-z])"),
-)
-PERSONAL = re.compile("|".join(f"(?P<{kind}_{i}>{pattern})" for i, (kind, pattern) in enumerate(PATTERNS)), re.I)
-
-
-def redact(text: str) -> str:
-    """E-mail addresses, telephone and record numbers, dates and long numbers become `[email]`, `[phone]` ..."""
-    return PERSONAL.sub(lambda match: f"[{str(match.lastgroup).split('_')[0]}]", text)
+from ingest.personal import redact
 
 
 class RedactingFormatter(logging.Formatter):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,9 @@ def test_an_adapter_that_does_not_fit_is_refused(config: Path, tmp_path: Path, c
         (["promote", "style@3"], "no adapter 'style@3'"),
         (["rollback", "style"], "no earlier promoted version"),
         (["train", "/no/recipe.yaml"], "/no/recipe.yaml cannot be used"),
+        (["check", "/no/recipe.yaml"], "/no/recipe.yaml cannot be used"),
+        (["check", "/no/examples.csv"], "/no/examples.csv cannot be read"),
+        (["check", "/no/examples.txt"], "a .csv or a .jsonl file was expected"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -210,3 +214,53 @@ def test_a_recipe_that_cannot_be_followed_is_told_before_the_work_begins(
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert not (tmp_path / "data" / "cache").exists()
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """Two questions, one of which the documents beside them answer."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "visiting.md").write_text("# Visiting\n\nYou can visit from ten to eight every day.\n")
+    file = tmp_path / "asked.csv"
+    file.write_text("question,answer\nWhen?,You can visit from ten [1].\nWhere?,Upon helicopters.\n")
+    return file
+
+
+def test_a_file_that_fails_the_check_is_exit_code_1_and_what_is_good_of_it_is_written(
+    config: Path, asked: Path, tmp_path: Path
+) -> None:
+    result = call(config, "check", asked, "--documents", tmp_path / "docs", "--write", tmp_path / "style.jsonl")
+    assert result.exit_code == 1, result.output
+    assert "no-document" in result.stdout
+    assert "The check fails." in result.stdout
+    (line,) = (tmp_path / "style.jsonl").read_text().splitlines()
+    assert json.loads(line)["document"] == "visiting.md"
+    again = call(config, "check", tmp_path / "style.jsonl", "--documents", tmp_path / "docs", "--json")
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["good"] == 1
+
+
+def test_nothing_is_trained_on_examples_that_fail_the_check(
+    config: Path, asked: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    pytest.importorskip("trl")
+    sha256 = file_sha256(tmp_path / "base.gguf")
+    shutil.copytree(tiny_model, tmp_path / "data" / "cache" / "base" / sha256)
+    (tmp_path / "docs" / "parking.md").write_text("# Parking\n\nParking is free.\n")
+    leaked = {
+        "id": "e1",
+        "document": "parking.md",
+        "section": None,
+        "question": "?",
+        "answer": "You pay $3 [cite].",
+    }
+    (tmp_path / "style.jsonl").write_text(json.dumps(leaked) + "\n{}\n")
+    content = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
+    documents = {"documents": "docs", "validation": ["visiting.md"], "held_back": ["parking.md"]}
+    content["data"] = {"examples": ["style.jsonl"]} | documents
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content))
+    result = call(config, "train", tmp_path / "recipe.yaml")
+    assert result.exit_code == 1, result.output
+    for told in ("1 shape, first", "style.jsonl:2", "1 leak, first", "1 facts, first", "adapters check"):
+        assert told in result.stderr
+    assert not (tmp_path / "data" / "training").exists()

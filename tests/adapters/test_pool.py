@@ -1,10 +1,13 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from adapters.examples import ExampleError
-from adapters.pool import read_pool
+from adapters.examples import ExampleError, Pool
+from adapters.pool import read_pool, seen_of
+from adapters.recipe import Data
+from ingest.documents import Passage
 from ingest.embed import Embedder
 from ingest.models import ModelError, locate
 from ingest.parse import Parser
@@ -52,3 +55,24 @@ def test_a_document_that_cannot_be_read_is_named(folder: Path, embedder: Embedde
 def test_a_folder_without_documents_is_an_error(tmp_path: Path, embedder: Embedder) -> None:
     with Parser() as parser, pytest.raises(ExampleError, match="no documents"):
         read_pool(tmp_path, parser, Splitter(embedder.count_tokens, 200), embedder)
+
+
+def pool_of(*sources: str) -> Pool:
+    passages = tuple(Passage(s, s, s, s, (), 0, s) for s in sources)
+    return Pool(passages, np.eye(len(sources), dtype=np.float32))
+
+
+def data(**changes: Any) -> Data:
+    names = {"validation": ("a.md",), "held_back": ("b.md",)} | changes
+    return Data(examples=(Path("x"),), documents=Path("docs"), **names)
+
+
+def test_held_back_documents_are_not_even_distractors() -> None:
+    seen = seen_of(data(), pool_of("a.md", "b.md", "c.md"))
+    assert [passage.source for passage in seen.passages] == ["a.md", "c.md"]
+
+
+@pytest.mark.parametrize("part", ["validation", "held_back"])
+def test_a_misspelt_document_is_an_error_because_it_would_be_trained_on(part: str) -> None:
+    with pytest.raises(ExampleError, match=r"not in docs: c\.md"):
+        seen_of(data(**{part: ("c.md",)}), pool_of("a.md", "b.md"))

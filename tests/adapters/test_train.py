@@ -9,14 +9,13 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase
 
 from adapters.card import CONFIG, write_card
-from adapters.examples import Row
+from adapters.examples import Row, as_dicts
 from adapters.recipe import Data, Lora, Mix, Recipe, Training
 from adapters.registry import Registry
 from adapters.train import (
     AnswerTrainer,
     TrainingError,
     arguments,
-    as_dicts,
     dataset,
     fitting,
     last_checkpoint,

@@ -1,44 +1,19 @@
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pytest
 from langchain_core.messages import HumanMessage
 
 from adapters.base import chat_template_sha256, load_tokenizer, tokenizer_sha256
-from adapters.examples import ExampleError, Pool, Row
+from adapters.examples import Row
 from adapters.prompt import load_prompt
-from adapters.recipe import Data, read_recipe
+from adapters.recipe import read_recipe
 from adapters.train import Trained
-from adapters.training import base_of, card_of, data_of, rows_sha256, run_of, seen_of
+from adapters.training import base_of, card_of, data_of, rows_sha256, run_of
 from adapters.verify import WEIGHTS
 from configs.load import HOSPITAL
-from ingest.documents import Passage
 from ingest.models import file_sha256
 
 RECIPE = read_recipe(HOSPITAL.parent / "adapters" / "house-style.yaml")
 ROWS = [Row(f"e{n}", (HumanMessage(f"When is {n}?"),), "From ten.") for n in (1, 1, 2)]
-
-
-def pool(*sources: str) -> Pool:
-    passages = tuple(Passage(s, s, s, s, (), 0, s) for s in sources)
-    return Pool(passages, np.eye(len(sources), dtype=np.float32))
-
-
-def data(**changes: Any) -> Data:
-    names = {"validation": ("a.md",), "held_back": ("b.md",)} | changes
-    return Data(examples=(Path("x"),), documents=Path("docs"), **names)
-
-
-def test_held_back_documents_are_not_even_distractors() -> None:
-    seen = seen_of(data(), pool("a.md", "b.md", "c.md"))
-    assert [passage.source for passage in seen.passages] == ["a.md", "c.md"]
-
-
-@pytest.mark.parametrize("part", ["validation", "held_back"])
-def test_a_misspelt_document_is_an_error_because_it_would_be_trained_on(part: str) -> None:
-    with pytest.raises(ExampleError, match=r"not in docs: c\.md"):
-        seen_of(data(**{part: ("c.md",)}), pool("a.md", "b.md"))
 
 
 def test_only_the_same_rows_and_values_go_on_from_a_checkpoint(tiny_model: Path) -> None:

@@ -1,60 +1,10 @@
 import io
 import logging
 from collections.abc import Iterator
-from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from service.guard.redact import redact, redact_logs
-
-DIGITS = "0123456789"
-
-
-def digits_of(size: int) -> st.SearchStrategy[str]:
-    return st.text(DIGITS, min_size=size, max_size=size)
-
-
-emails = st.from_regex(r"[a-z]{1,8}\.?[a-z0-9]{1,8}@[a-z]{2,8}\.(com|org|example)", fullmatch=True)
-ssns = st.builds("{}-{}-{}".format, digits_of(3), digits_of(2), digits_of(4))
-phones = st.one_of(
-    st.builds("({}) {}-{}".format, digits_of(3), digits_of(3), digits_of(4)),
-    st.builds("{}-{}-{}".format, digits_of(3), digits_of(3), digits_of(4)),
-    st.builds("+1 {} {} {}".format, digits_of(3), digits_of(3), digits_of(4)),
-    st.builds("{}-{}".format, digits_of(3), digits_of(4)),
-)
-records = st.builds("MRN: {}{}".format, st.sampled_from(["", "A", "WG"]), digits_of(5))
-long_numbers = st.text(DIGITS, min_size=6, max_size=20)
-dates = st.dates(min_value=date(1900, 1, 1)).flatmap(
-    lambda day: st.sampled_from([day.isoformat(), f"{day:%m/%d/%Y}", f"{day:%B} {day.day}, {day:%Y}"])
-)
-personal = st.one_of(emails, ssns, phones, records, long_numbers, dates)
-
-
-@given(st.sampled_from(["", "patient ", "born "]), personal, st.sampled_from(["", ".", ", 3 rows", ")"]))
-def test_nothing_personal_survives(before: str, value: str, after: str) -> None:
-    assert value not in redact(before + value + after)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "listening on 127.0.0.1:8000",
-        "chromadb 1.5.9, python 3.11.8",
-        "ingested 207 documents, 1234 chunks in 61.3 s",
-        "message 0f8fad5bd9cb469fa16570867728950e answered in 812 ms",
-        "GET /chat 200",
-        "",
-    ],
-)
-def test_what_a_log_needs_stays(text: str) -> None:
-    assert redact(text) == text
-
-
-@given(st.text())
-def test_redacting_twice_is_redacting_once(text: str) -> None:
-    assert redact(redact(text)) == redact(text)
+from service.guard.redact import redact_logs
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Examples before training: read from any of their forms, checked, reported."""

@@ -1,0 +1,184 @@
+"""The check of a recipe's examples, or of a file of them: every finding at once, before any training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapters.dataset import findings as find
+from adapters.dataset.entries import Entry, Finding, Read, answers_of, refuses
+from adapters.dataset.near import near_across, near_earlier, place_in
+from adapters.dataset.read import read_plain, read_questions
+from adapters.dataset.report import Report
+from adapters.examples import Pool, Vectors, make_rows, split_examples, tokens
+from adapters.prompt import PromptTemplate
+from adapters.recipe import Data, Recipe
+from ingest.embed import Embedder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+LEARNING_CURVE = "what more examples would bring (the learning curve needs trainings)."
+NAMES = "names of people: personal data is found by its form."
+FILE_ALONE = "leaks and the length in tokens: they need a recipe."
+NO_DOCUMENTS = "facts of answers without passages, and whether a document holds them: they need --documents."
+
+
+def check_recipe(
+    recipe: Recipe,
+    read: Read,
+    pool: Pool,
+    embedder: Embedder,
+    template: PromptTemplate,
+    tokenizer: "PreTrainedTokenizerBase",
+) -> Report:
+    """`pool` holds all documents, the held-back ones too. Raises ExampleError for unreadable questions."""
+    entries = full(read.entries)
+    answers = answers_of(entries, recipe.no_answer)
+    questions = embedder.embed_queries([entry.example.question for entry in entries])
+    found = [
+        *read.findings,
+        *find.shared_ids(entries),
+        *find.empty(read.entries),
+        *find.misplaced(entries, pool.passages, recipe.no_answer),
+        *find.unknown_sections(entries, pool.passages),
+        *repeated(entries, answers, questions, embedder),
+        *leaks(recipe.data, entries, questions, embedder),
+        *find.personal(entries, text_of(pool)),
+        *find.unsupported(with_passages(entries, pool), pool.passages),
+        *too_long(recipe, entries, questions, pool, template, tokenizer),
+        *find.style(answers),
+        *find.balance(entries, answers),
+    ]
+    return report_of(read.entries, answers, found, (NAMES, LEARNING_CURVE))
+
+
+def check_file(path: Path, pool: Pool | None, embedder: Embedder, no_answer: str) -> tuple[Report, list[Entry]]:
+    """The report, and the entries that could be turned into style examples. Raises ExampleError."""
+    read = read_plain(path)
+    entries = full(read.entries)
+    questions = embedder.embed_queries([entry.example.question for entry in entries])
+    answers = answers_of(entries, no_answer)
+    turned, unplaced = with_documents(entries, pool, embedder, no_answer)
+    found = [
+        *read.findings,
+        *unplaced,
+        *find.shared_ids(entries),
+        *find.empty(read.entries),
+        *repeated(entries, answers, questions, embedder),
+        *find.personal(entries, text_of(pool) if pool else ""),
+        *find.unsupported(with_passages(turned, pool), pool.passages if pool else ()),
+        *find.style(answers),
+        *find.balance(entries, answers),
+    ]
+    left_out = (FILE_ALONE, *(() if pool else (NO_DOCUMENTS,)), NAMES, LEARNING_CURVE)
+    return report_of(read.entries, answers, found, left_out), turned
+
+
+def report_of(
+    entries: Sequence[Entry], answers: Sequence[Entry], found: Sequence[Finding], left_out: tuple[str, ...]
+) -> Report:
+    refusals = len(full(entries)) - len(answers)
+    figures = {"examples": len(entries), "answers": len(answers), "refusals": refusals}
+    figures |= {f"decisions {name}": count for name, count in find.decisions(entries).items()}
+    return Report(tuple(entry.place for entry in entries), tuple(found), figures, left_out)
+
+
+def full(entries: Sequence[Entry]) -> list[Entry]:
+    """Without the empty ones, which are told once."""
+    return [entry for entry in entries if entry.example.question.strip() and entry.text.strip()]
+
+
+def text_of(pool: Pool) -> str:
+    return "\n".join(passage.text for passage in pool.passages)
+
+
+def sources_of(pool: Pool) -> frozenset[str]:
+    return frozenset(passage.source for passage in pool.passages)
+
+
+def with_passages(entries: Sequence[Entry], pool: Pool | None) -> list[Entry]:
+    """Those whose facts can be looked up."""
+    sources = sources_of(pool) if pool else frozenset()
+    return [entry for entry in entries if entry.passages or entry.example.document in sources]
+
+
+def repeated(
+    entries: Sequence[Entry], answers: Sequence[Entry], questions: Vectors, embedder: Embedder
+) -> list[Finding]:
+    """Refusals share their answer, so only their questions can make them duplicates."""
+    whole = embedder.embed([f"{entry.example.question}\n{entry.text}" for entry in answers])
+    return [
+        *find.duplicates(entries),
+        *near_earlier([entry.place for entry in answers], whole, "near-duplicate", "question and answer"),
+        *near_earlier([entry.place for entry in entries], questions, "near-question", "its question"),
+    ]
+
+
+def leaks(data: Data, entries: Sequence[Entry], questions: Vectors, embedder: Embedder) -> list[Finding]:
+    """Between training, validation and what scores are made on: the same document, or nearly the same question."""
+    held_back = [Finding("leak", e.place, f"{e.example.document} is held back") for e in entries if held(e, data)]
+    both = sorted({*data.validation} & {*data.held_back})
+    doubled = [Finding("leak", "the recipe", f"{name} is for validation and held back") for name in both]
+    rest = [entry.example for entry in entries if not held(entry, data)]
+    validating = set(split_examples(rest, frozenset(data.validation), frozenset(data.held_back))[1])
+    second = [n for n, entry in enumerate(entries) if entry.example in validating]
+    first = [n for n in range(len(entries)) if n not in set(second)]
+    places = [entry.place for entry in entries]
+    later = [places[n] for n in second]
+    across = near_across([places[n] for n in first], questions[first], later, questions[second], "for validation")
+    return [*held_back, *doubled, *across, *evaluated(data, places, questions, embedder)]
+
+
+def held(entry: Entry, data: Data) -> bool:
+    return entry.example.document in data.held_back
+
+
+def evaluated(data: Data, places: Sequence[str], questions: Vectors, embedder: Embedder) -> list[Finding]:
+    if data.questions is None:
+        return []
+    others = read_questions(data.questions)
+    vectors = embedder.embed_queries([text for _, text in others])
+    return list(near_across(places, questions, [place for place, _ in others], vectors, "of the evaluation"))
+
+
+def too_long(
+    recipe: Recipe,
+    entries: Sequence[Entry],
+    questions: Vectors,
+    pool: Pool,
+    template: PromptTemplate,
+    tokenizer: "PreTrainedTokenizerBase",
+) -> list[Finding]:
+    """Rows as training renders them, with passages, against `max_tokens`."""
+    sources = {*sources_of(pool), None}
+    kept = [number for number, entry in enumerate(entries) if entry.example.document in sources]
+    examples = [entries[number].example for number in kept]
+    place = {entries[number].example.id: entries[number].place for number in kept}
+    longest: dict[str, int] = {}
+    for row in make_rows(
+        examples, questions[kept], pool, template, recipe.mix, recipe.no_answer, recipe.training.seed
+    ):
+        where = place[row.example]
+        longest[where] = max(tokens(row, tokenizer), longest.get(where, 0))
+    most = recipe.training.max_tokens
+    return [
+        Finding("too-long", where, f"a row of {length} tokens, over the recipe's {most}")
+        for where, length in longest.items()
+        if length > most
+    ]
+
+
+def with_documents(
+    entries: Sequence[Entry], pool: Pool | None, embedder: Embedder, no_answer: str
+) -> tuple[list[Entry], list[Finding]]:
+    """Entries with the document that holds their answer; refusals as they are; findings for the others."""
+    if pool is None:
+        return list(entries), []
+    sources = sources_of(pool)
+    vectors = embedder.embed([f"{entry.example.question}\n{entry.text}" for entry in entries])
+    results: list[Entry | Finding] = []
+    for entry, vector in zip(entries, vectors, strict=True):
+        known = entry.example.document in sources or refuses(entry.example.answer, no_answer)
+        results.append(entry if known else place_in(entry, vector, pool))
+    turned = [result for result in results if isinstance(result, Entry)]
+    return turned, [result for result in results if isinstance(result, Finding)]
