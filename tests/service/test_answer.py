@@ -128,7 +128,7 @@ async def test_an_emergency_is_handed_off_in_every_combination(
 async def test_an_emergency_that_no_rule_knows_is_handed_off_in_every_combination(
     bot: Chatbot, engine: ScriptedEngine, overrides: Overrides
 ) -> None:
-    question = Question("my dad is gray and sweaty and keeps rubbing his chest")
+    question = Question("it feels like a belt is pulled tight around my ribs and I sweat")
     assert detect(question.text, bot.emergencies.rules) is None
     assert await bot.urgent(question)
     events = await answered(bot, question, overrides)
