@@ -27,6 +27,7 @@ PACK_PATHS = (
     ("layers", "prompt", "folder"),
     ("layers", "adapter", "folder"),
     ("guard", "emergencies"),
+    ("guard", "examples"),
 )
 
 Key = tuple[str, ...]

@@ -146,9 +146,10 @@ class Conversation(Section):
 
 
 class Guard(Section):
-    """`no_answer` is said when retrieval finds nothing."""
+    """`emergencies` has the rules, `examples` sentences; `no_answer` is said when retrieval finds nothing."""
 
     emergencies: Path
+    examples: Path
     no_answer: str
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
+RECENT_QUESTIONS = 64
 _NEEDED = (WEIGHTS, "tokenizer.json", "modules.json", "sentence_bert_config.json")
 
 
@@ -45,6 +46,7 @@ class Embedder:
         self._device = device
         self._dtype = dtype
         self._lock = threading.Lock()
+        self._recent: dict[str, Vectors] = {}
         self._counter = Tokenizer.from_file(str(path / "tokenizer.json"))
         self._counter.no_truncation()
         self._counter.no_padding()
@@ -76,8 +78,20 @@ class Embedder:
         return self._encode(texts, self.load().encode_document)
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Questions to vectors of length 1: some models mark questions and passages differently."""
-        return self._encode(texts, self.load().encode_query)
+        """Questions to vectors of length 1: some models mark questions and passages differently.
+
+        The last ones are remembered, since the emergency check and the search ask for the same question.
+        """
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        recent = self._recent
+        known = {text: recent[text] for text in texts if text in recent}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known |= zip(new, self._encode(new, self.load().encode_query), strict=True)
+            # A new dictionary in the old one's place: threads that read the old one are not disturbed.
+            self._recent = dict([*self._recent.items(), *known.items()][-RECENT_QUESTIONS:])
+        return np.stack([known[text] for text in texts])
 
     def load(self) -> "SentenceTransformer":
         with self._lock:

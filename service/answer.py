@@ -21,8 +21,8 @@ from service.admin import Admin
 from service.defaults import Defaults
 from service.draft import Draft
 from service.events import Done, Event, Meta, Sources
+from service.guard.check import EmergencyCheck
 from service.guard.citations import CitationFilter, Verbatim
-from service.guard.emergencies import EmergencyRules, detect
 from service.loading import AdapterLoader
 from service.plan import Manifest, Plan
 from service.records import Records, UnknownConversation
@@ -49,7 +49,7 @@ class Chatbot:
     """The open parts of the product, and how they work together."""
 
     defaults: Defaults
-    rules: EmergencyRules
+    emergencies: EmergencyCheck
     prompts: Mapping[str, PromptTemplate]
     retriever: BaseRetriever
     engine: Engine
@@ -63,21 +63,22 @@ class Chatbot:
         """The configuration, then the experiments, then the request. Raises SwitchRefused."""
         return self.defaults.plan(overrides, user, self.known())
 
-    def urgent(self, question: Question) -> bool:
+    async def urgent(self, question: Question) -> bool:
         """Whether the answer will be an emergency hand-off, which no layer and no limit stands before."""
-        return detect(question.text, self.rules) is not None
+        return await self.emergencies.handoff(question.text) is not None
 
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         """Closing it stops the generation; only an answer that ends with Done is recorded.
 
         Raises RetrievalError, AdapterRefused, PromptTooLong, EngineBusy, EngineError, UnknownConversation.
         """
-        handoff = detect(question.text, self.rules)
+        handoff = await self.emergencies.handoff(question.text)
         urgent = handoff is not None
         conversation, history = await asyncio.to_thread(self.opened, question, urgent)
         draft = Draft(conversation, plan)
         yield Meta(draft.message_id, conversation, plan.layers)
         if handoff is not None:
+            draft.rule = handoff.rule
             yield draft.fixed(handoff.text, "emergency")
         else:
             async with aclosing(self.composed(draft, question, history)) as events:

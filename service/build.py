@@ -21,7 +21,9 @@ from service.admin import Admin
 from service.answer import Chatbot
 from service.defaults import Defaults
 from service.experiments.assign import Arm, Experiment
+from service.guard.check import EmergencyCheck
 from service.guard.emergencies import load_rules
+from service.guard.likeness import likeness, load_examples
 from service.loading import AdapterLoader
 from service.plan import Layers
 from service.records import Records
@@ -39,10 +41,13 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
     async with AsyncExitStack() as stack:
         owner = stack.enter_context(OwnerLock(settings.data.folder))
         rules = load_rules(settings.guard.emergencies)
+        examples = load_examples(settings.guard.examples, rules)
         prompts = load_prompts(settings.layers.prompt.folder, settings.layers.prompt.name)
         registry = registry_of(settings)
         needed = [registry.resolve(name).label for name in needed_adapters(settings)]
         corpus = stack.enter_context(opened_corpus(settings))
+        cache = settings.data.folder / "cache"
+        alike = await asyncio.to_thread(likeness, examples, corpus.embedder, cache)
         records = Records(Database(library_url(settings.library.url, settings.data.folder)))
         stack.callback(records.close)
         engine = await opened_engine(settings)
@@ -52,7 +57,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         stack.callback(admin.close)
         chatbot = Chatbot(
             defaults=defaults_of(settings),
-            rules=rules,
+            emergencies=EmergencyCheck(rules, alike),
             prompts=prompts,
             retriever=retriever_of(settings, corpus),
             engine=engine,
@@ -68,14 +73,14 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
 
 async def prepare(chatbot: Chatbot, adapters: Iterable[str]) -> None:
     """Fail now rather than at the first question, and let the first question not wait for models."""
-    plan = chatbot.plan(Overrides(), None)
+    chatbot.plan(Overrides(), None)
     known = chatbot.known()
     for experiment in chatbot.defaults.experiments:
         for arm in experiment.arms:
             if arm.value not in ("on", "off"):
                 known.value(experiment.factor, arm.value)
-    if plan.layers.retrieval is not None:
-        await asyncio.to_thread(chatbot.corpus.embedder.load)
+    # Also where retrieval is off: the emergency check needs it.
+    await asyncio.to_thread(chatbot.corpus.embedder.load)
     for label in adapters:
         await chatbot.adapters.ready(label)
 

@@ -28,6 +28,7 @@ class Draft:
     plan: Plan
     message_id: str = field(default_factory=lambda: uuid4().hex)
     path: Literal["model", "emergency", "no_sources"] = "model"
+    rule: str | None = None
     template: PromptTemplate | None = None
     found: Found | None = None
     weights: AdapterWeights | None = None
@@ -105,6 +106,7 @@ class Draft:
             acted=self.acted,
             origins=plan.origins,
             path=self.path,
+            rule=self.rule,
             engine=self.engine.get("engine", "none"),
             base=self.engine.get("base", ""),
             prompt_sha256=self.template.hash if self.template else None,

@@ -68,7 +68,8 @@ class Manifest:
     """What really made an answer; a layer that did not act is None, whatever was asked for.
 
     `path` tells how the answer came about: `model`, `emergency` (fixed hand-off, no layer ran) or
-    `no_sources` (retrieval found nothing; the fixed text, no model ran).
+    `no_sources` (retrieval found nothing; the fixed text, no model ran). `rule` names the emergency rule
+    whose hand-off was given.
     `timings` are milliseconds a stage; `tokens` counts prompt and completion.
     """
 
@@ -78,6 +79,7 @@ class Manifest:
     path: Literal["model", "emergency", "no_sources"]
     engine: str
     base: str
+    rule: str | None = None
     prompt_sha256: str | None = None
     adapter_sha256: str | None = None
     collection_fingerprint: str | None = None

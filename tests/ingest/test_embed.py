@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.embed import Embedder
+from ingest.embed import RECENT_QUESTIONS, Embedder
 from ingest.models import ModelError
 
 TEXTS = ["Dental care for veterans", "How to see a dentist", "Pay a parking fine"]
@@ -34,7 +34,24 @@ def test_questions_are_embedded_like_passages_by_this_model(embedder: Embedder) 
 
 
 def test_no_texts_are_no_rows(embedder: Embedder) -> None:
-    assert embedder.embed([]).shape == (0, 384)
+    assert embedder.embed([]).shape == embedder.embed_queries([]).shape == (0, 384)
+
+
+def test_a_question_is_computed_once(model_folder: Path) -> None:
+    embedder = Embedder(model_folder)
+    first, second = embedder.embed_queries(TEXTS[:2])
+    with embedder._lock:  # whoever computes now waits for ever
+        again = embedder.embed_queries([TEXTS[1], TEXTS[0], TEXTS[1]])
+    np.testing.assert_array_equal(again, [second, first, second])
+    again[:] = 0
+    np.testing.assert_array_equal(embedder.embed_queries(TEXTS[:1])[0], first)
+
+
+def test_only_the_last_questions_are_remembered(embedder: Embedder) -> None:
+    many = [f"question {number}" for number in range(RECENT_QUESTIONS + 5)]
+    vectors = embedder.embed_queries(many)
+    assert list(embedder._recent) == many[5:]
+    np.testing.assert_allclose(embedder.embed_queries(many[:5]), vectors[:5], atol=1e-5)
 
 
 def test_tokens_are_counted_without_the_models_own_marks(embedder: Embedder) -> None:

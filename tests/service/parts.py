@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -17,12 +19,15 @@ from adapters.registry import Registry
 from configs.load import HOSPITAL
 from ingest.corpus import Corpus
 from ingest.database import Database, library_url
+from ingest.embed import Embedder
 from ingest.owner import OwnerLock
 from service.admin import Admin
 from service.answer import Chatbot, Question
 from service.defaults import Defaults
 from service.events import Event
+from service.guard.check import EmergencyCheck
 from service.guard.emergencies import load_rules
+from service.guard.likeness import likeness, load_examples
 from service.loading import AdapterLoader
 from service.plan import Layers
 from service.records import Records
@@ -31,6 +36,7 @@ from service.switches import Overrides
 
 PROMPTS = HOSPITAL.parent / "prompts"
 RULES = load_rules(HOSPITAL.parent / "emergencies.yaml")
+EXAMPLES = load_examples(HOSPITAL.parent / "emergency_examples.yaml", RULES)
 DEFAULTS = Defaults(
     name="Test Hospital",
     layers=Layers("house@1", "hospital", "style"),
@@ -140,12 +146,19 @@ class Shelf:
         return AdapterWeights(label, "/nowhere", f"hash of {label}")
 
 
+@cache
+def emergencies(embedder: Embedder) -> EmergencyCheck:
+    """The hospital's, embedded once for all tests."""
+    with TemporaryDirectory() as folder:
+        return EmergencyCheck(RULES, likeness(EXAMPLES, embedder, Path(folder)))
+
+
 def chatbot(corpus: Corpus, folder: Path, engine: Engine | None = None, **defaults: Any) -> Chatbot:
     engine = engine or ScriptedEngine()
     loader = AdapterLoader(Shelf(), engine)
     return Chatbot(
         defaults=replace(DEFAULTS, **defaults),
-        rules=RULES,
+        emergencies=emergencies(corpus.embedder),
         prompts={label: load_prompt(PROMPTS, label) for label in prompt_labels(PROMPTS)},
         retriever=HybridRetriever(corpus=corpus, passages=3, candidates=50, dense_weight=0.7, min_score=0.28),
         engine=engine,

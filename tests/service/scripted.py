@@ -80,7 +80,7 @@ class ScriptedChatbot:
         )
         return Plan(layers, {}, overrides.max_tokens or 200, overrides.temperature or 0, 1, overrides.seed or 0)
 
-    def urgent(self, question: Question) -> bool:
+    async def urgent(self, question: Question) -> bool:
         return question.text == "help"
 
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:

@@ -12,6 +12,7 @@ from ingest.corpus import Corpus
 from service.answer import Chatbot, Question
 from service.events import Citation, Delta, Done, Event, Meta, Sources, Usage
 from service.experiments.assign import Arm, Experiment
+from service.guard.emergencies import detect
 from service.plan import FACTORS, Layers
 from service.records import UnknownConversation
 from service.retrieve import RetrievalError
@@ -119,6 +120,21 @@ async def test_an_emergency_is_handed_off_in_every_combination(
     assert "911" in shown(events)
     manifest = done(events).manifest
     assert (manifest.path, manifest.acted) == ("emergency", Layers(None, None, None))
+    assert manifest.rule == "heart"
+    assert engine.seen == []
+
+
+@pytest.mark.parametrize("overrides", ALL_SWITCHES, ids=str)
+async def test_an_emergency_that_no_rule_knows_is_handed_off_in_every_combination(
+    bot: Chatbot, engine: ScriptedEngine, overrides: Overrides
+) -> None:
+    question = Question("it feels like a belt is pulled tight around my ribs and I sweat")
+    assert detect(question.text, bot.emergencies.rules) is None
+    assert await bot.urgent(question)
+    events = await answered(bot, question, overrides)
+    assert [type(event) for event in events] == [Meta, Delta, Done]
+    manifest = done(events).manifest
+    assert (manifest.path, manifest.rule, manifest.acted) == ("emergency", "heart", Layers(None, None, None))
     assert engine.seen == []
 
 

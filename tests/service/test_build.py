@@ -157,6 +157,14 @@ async def test_missing_emergency_rules_are_told_at_the_start(tmp_path: Path) -> 
             pass
 
 
+async def test_missing_emergency_examples_are_told_at_the_start(tmp_path: Path) -> None:
+    rules = str(HOSPITAL.parent / "emergencies.yaml")
+    guard = {"emergencies": rules, "examples": str(tmp_path / "none.yaml")}
+    with pytest.raises(EmergencyRulesError, match=r"none\.yaml"):
+        async with failing(settings_in(tmp_path, **ADAPTER_OFF, guard=guard)):
+            pass
+
+
 async def test_a_missing_adapter_is_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(UnknownAdapter, match="nobody"):
         async with failing(settings_in(tmp_path, layers={"adapter": {"name": "nobody"}})):

@@ -1,0 +1,57 @@
+"""Both steps together, measured on sentences that were never used to write either (docs/log.md has the figures)."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from configs.load import HOSPITAL
+from ingest.embed import Embedder
+from service.guard.check import EmergencyCheck
+from service.guard.emergencies import detect
+from tests.service.parts import EXAMPLES, emergencies
+
+MEASURED = yaml.safe_load(Path(__file__).with_name("measured_sentences.yaml").read_text(encoding="utf-8"))
+OWN_QUESTIONS = [HOSPITAL.parent / "questions.jsonl", *sorted((HOSPITAL.parent / "style").glob("*.jsonl"))]
+
+
+@pytest.fixture(scope="module")
+def check(embedder: Embedder) -> EmergencyCheck:
+    return emergencies(embedder)
+
+
+async def rules_of(check: EmergencyCheck, sentences: list[str]) -> list[str | None]:
+    handoffs = [await check.handoff(sentence) for sentence in sentences]
+    return [handoff.rule if handoff else None for handoff in handoffs]
+
+
+async def test_emergencies_in_words_that_it_was_not_written_on_are_found(check: EmergencyCheck) -> None:
+    expected = [rules.split("|") for rules in MEASURED["emergencies"].values()]
+    found = await rules_of(check, list(MEASURED["emergencies"]))
+    fitting = [rule in rules for rule, rules in zip(found, expected, strict=True)]
+    assert len(expected) >= 60
+    assert sum(rule is not None for rule in found) / len(expected) >= 0.55
+    assert sum(fitting) / len(expected) >= 0.42
+
+
+async def test_harmless_questions_that_it_was_not_written_on_are_left_to_the_chatbot(check: EmergencyCheck) -> None:
+    found = await rules_of(check, MEASURED["harmless"])
+    assert len(found) >= 120
+    assert sum(rule is not None for rule in found) / len(found) <= 0.08
+
+
+def test_the_second_step_leaves_the_hospital_s_own_questions_to_the_chatbot(check: EmergencyCheck) -> None:
+    questions = [json.loads(line)["question"] for file in OWN_QUESTIONS for line in file.open(encoding="utf-8")]
+    alarms = [one for one in questions if not detect(one, check.rules) and check.likeness.nearest(one)]
+    assert len(alarms) / len(questions) <= 0.01
+
+
+async def test_the_first_step_comes_first(check: EmergencyCheck) -> None:
+    sentence = "my dad is choking"
+    assert await check.handoff(sentence) == detect(sentence, check.rules)
+
+
+def test_what_measures_was_not_used_to_write_it() -> None:
+    written = {*EXAMPLES.emergencies, *EXAMPLES.harmless}
+    assert not written & {*MEASURED["emergencies"], *MEASURED["harmless"]}

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.load import HOSPITAL
+from ingest.embed import Embedder
+from service.guard.emergencies import EmergencyRulesError, load_rules
+from service.guard.likeness import CACHE, MOST_PARTS, Likeness, likeness, load_examples, parts
+
+RULES = load_rules(HOSPITAL.parent / "emergencies.yaml")
+CONTENT = {
+    "least_cosine": 0.5,
+    "margin": 0.1,
+    "emergencies": {
+        "burn": ["my sleeve caught fire", "hot oil ran over my foot"],
+        "bite": ["a snake got me in the leg"],
+    },
+    "harmless": ["where are the fire exits", "do you treat snake bites"],
+}
+
+
+def written(folder: Path, **changes: object) -> Path:
+    path = folder / "examples.yaml"
+    path.write_text(yaml.safe_dump({**CONTENT, **changes}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def small(tmp_path: Path, embedder: Embedder) -> Likeness:
+    return likeness(load_examples(written(tmp_path), RULES), embedder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("question", "rule"),
+    [
+        ("boiling oil spilled all over my feet", "burn"),
+        ("a snake just bit my leg", "bite"),
+        (
+            "I parked in the garage. Then a snake bit me in the leg! What does the parking cost? I paid by card.",
+            "bite",
+        ),
+        ("where is the nearest fire exit", None),
+        ("do you treat bites of snakes", None),
+        ("what does the cafeteria serve for lunch", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_example_decides(small: Likeness, question: str, rule: str | None) -> None:
+    handoff = small.nearest(question)
+    assert (handoff.rule if handoff else None) == rule
+
+
+def test_the_hand_off_is_the_rule_s_own(small: Likeness) -> None:
+    texts = {rule.handoff.rule: rule.handoff for rule in RULES.rules}
+    assert small.nearest("my sleeve caught fire") == texts["burn"]
+
+
+def test_a_question_is_its_own_first_part() -> None:
+    assert parts("Where do I park?") == ["Where do I park?"]
+    assert parts("Hi. Where do I park?") == ["Hi. Where do I park?"]
+    long = "Where do I park? My dad is very pale!"
+    assert parts(long) == [long, "Where do I park", "My dad is very pale"]
+
+
+@given(st.text(max_size=300) | st.lists(st.sampled_from(["he is ill", "."]), max_size=60).map(" ".join))
+def test_a_question_has_few_parts_however_long_it_is(text: str) -> None:
+    found = parts(text)
+    assert found[0] == text
+    assert len(found) <= 1 + MOST_PARTS
+
+
+def test_vectors_are_kept_for_the_next_start(tmp_path: Path, embedder: Embedder) -> None:
+    examples = load_examples(written(tmp_path), RULES)
+    first = likeness(examples, embedder, tmp_path / "cache")
+    file = tmp_path / "cache" / CACHE
+    with np.load(file) as kept:
+        np.savez(file, key=kept["key"], vectors=-kept["vectors"])
+    again = likeness(examples, embedder, tmp_path / "cache")
+    np.testing.assert_array_equal(again.emergencies, -first.emergencies)
+    np.testing.assert_array_equal(again.harmless, -first.harmless)
+
+
+def test_kept_vectors_of_other_sentences_do_not_count(tmp_path: Path, embedder: Embedder) -> None:
+    likeness(load_examples(written(tmp_path), RULES), embedder, tmp_path)
+    changed = load_examples(written(tmp_path, harmless=["where are the vending machines"]), RULES)
+    vectors = likeness(changed, embedder, tmp_path).harmless
+    np.testing.assert_allclose(vectors, embedder.embed(["where are the vending machines"]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"emergencies": {"fire": ["it burns"]}}, "no rule is named fire"),
+        ({"emergencies": {}}, "emergencies"),
+        ({"harmless": []}, "harmless"),
+        ({"harmless": [" "]}, "harmless"),
+        ({"harmless": [True]}, "harmless"),
+        ({"least_cosine": 1}, "least_cosine"),
+        ({"margin": 0.9}, "margin"),
+        ({"switch": False}, "switch"),
+    ],
+)
+def test_a_faulty_file_is_refused_by_name(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    path = written(tmp_path, **changes)
+    with pytest.raises(EmergencyRulesError, match=told) as error:
+        load_examples(path, RULES)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EmergencyRulesError, match="cannot be used"):
+        load_examples(tmp_path / "none.yaml", RULES)
