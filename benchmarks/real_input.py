@@ -14,7 +14,7 @@ import httpx
 from running_service import ROOT, environment, service
 from shared_data import SHARED, medquad, skip_without_data, va, va_pages
 
-from service.evaluation.metrics import k_precision
+from service.evaluation.metrics.text import k_precision
 
 TRIPTYCH = [sys.executable, "-c", "from service.commands import main; main()"]
 FOLDERS = {"va": va_pages("2019-02"), "medquad": SHARED / "medquad" / "docs"}
