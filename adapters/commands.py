@@ -1,45 +1,31 @@
 """The commands `triptych adapters check | train | list | show | diff | lineage | verify | promote | rollback`."""
 
-import json
 import os
 import pwd
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapters.base import gguf_tokenizer
-from adapters.card import CardError
 from adapters.compare import differences, lineage
-from adapters.dataset.check import check_file, check_recipe
-from adapters.dataset.read import read_style, write_style
-from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
-from adapters.engines.protocol import AdapterRefused
-from adapters.examples import ExampleError, Pool
-from adapters.pool import seen_of, split_pool
-from adapters.prompt import PromptError, PromptTemplate, load_prompt
-from adapters.recipe import RecipeError, read_recipe
-from adapters.registry import AdapterVersion, Registry, UnknownAdapter
+from adapters.prompt import PromptTemplate, load_prompt
+from adapters.registry import AdapterVersion, Registry
+from adapters.terminal import ConfigOption, JsonOption, cell, settings_of, show
+from adapters.training_commands import check_command, train_command
 from adapters.verify import prompt_warning
-from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
-from ingest.embed import Embedder
 from ingest.models import ModelError, locate
-from ingest.owner import FolderInUse, OwnerLock
-
-REFUSED, WRONG_USE, IN_USE = 1, 2, 3
+from ingest.owner import OwnerLock
 
 app = typer.Typer(help="Train adapters, look at them, and choose the version that serves.", no_args_is_help=True)
-console = Console()
+app.command("check")(check_command)
+app.command("train")(train_command)
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 Label = Annotated[str, typer.Argument(help="NAME for the promoted version, or NAME@VERSION.")]
 ByOption = Annotated[str | None, typer.Option(help="Who does it, for the log; without it, your login name.")]
 
@@ -141,102 +127,15 @@ def rollback_command(
     show({"promoted": version.label}, f"{version.name} now means {version.label} again.", as_json)
 
 
-@app.command("train")
-def train_command(
-    recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
-    work: Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")] = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-) -> None:
-    """Train an adapter on the packaged base and add it as the next version."""
-    try:
-        # Imports half of the machine-learning world: only this command pays for that.
-        from adapters.train import TrainingError
-        from adapters.training import follow
-    except ModuleNotFoundError as error:
-        raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
-    try:
-        with _settings(config) as settings:
-            version = follow(recipe, settings, work)
-    except DatasetRefused as error:
-        raise stop(str(error), REFUSED) from None
-    except (RecipeError, ExampleError, PromptError, TrainingError) as error:
-        raise stop(str(error), WRONG_USE) from None
-    text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
-    show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
-
-
-@app.command("check")
-def check_command(
-    examples: Annotated[Path, typer.Argument(help="A recipe (.yaml), or a file of examples (.jsonl, .csv).")],
-    documents: Annotated[Path | None, typer.Option(help="For a file: the documents that hold the answers.")] = None,
-    write: Annotated[Path | None, typer.Option(help="For a file: where to write style examples.")] = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-) -> None:
-    """Check the examples of a recipe, or of a file; exit code 1 where nothing should be trained on them."""
-    try:
-        with _settings(config) as settings:
-            if examples.suffix in (".yaml", ".yml"):
-                report = _recipe_report(examples, settings)
-            else:
-                report = _file_report(examples, documents, write, settings)
-    except (RecipeError, ExampleError, PromptError) as error:
-        raise stop(str(error), WRONG_USE) from None
-    show(as_values(report), as_page(report), as_json)
-    if not report.passed:
-        raise typer.Exit(REFUSED)
-
-
-def _recipe_report(path: Path, settings: Settings) -> Report:
-    recipe = read_recipe(path)
-    template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
-    read = read_style(recipe.data.examples)
-    base = locate(settings.engine.base.model, settings.engine.base.sha256)
-    embedder, pool = _documents(recipe.data.documents, settings)
-    seen_of(recipe.data, pool)
-    return check_recipe(recipe, read, pool, embedder, template, gguf_tokenizer(base))
-
-
-def _file_report(path: Path, documents: Path | None, write: Path | None, settings: Settings) -> Report:
-    embedder, pool = _documents(documents, settings) if documents else (embedder_of(settings), None)
-    report, entries = check_file(path, pool, embedder, settings.guard.no_answer)
-    if write:
-        write_style(entries, write)
-    return report
-
-
-def _documents(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
-    embedder, splitter = embedder_of(settings), settings.splitter
-    return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)
-
-
-def embedder_of(settings: Settings) -> Embedder:
-    values = settings.embedder
-    return Embedder(locate(values.model, values.sha256), values.batch_size)
-
-
 @contextmanager
 def _registry(config: Path | None, owned: bool = False) -> Iterator[tuple[Registry, str]]:
     """The registry and the base's hash; errors become a sentence and an exit code."""
-    with _settings(config) as settings:
+    with settings_of(config) as settings:
         if owned:
             with OwnerLock(settings.data.folder):
                 yield registry_of(settings), base_of(settings)
         else:
             yield registry_of(settings), base_of(settings)
-
-
-@contextmanager
-def _settings(config: Path | None) -> Iterator[Settings]:
-    try:
-        yield load_settings(config, current_environment()).settings
-    except AdapterRefused as error:
-        raise stop(str(error), REFUSED) from None
-    except (ConfigurationError, ModelError, UnknownAdapter, CardError, PromptError) as error:
-        raise stop(str(error), WRONG_USE) from None
-    except FolderInUse as error:
-        raise stop(f"{error} Promote there: POST /admin/adapters/NAME/promote.", IN_USE) from None
 
 
 def registry_of(settings: Settings) -> Registry:
@@ -256,7 +155,7 @@ def base_of(settings: Settings) -> str:
 
 def serving_prompt(config: Path | None) -> PromptTemplate | None:
     """None where the prompt layer is switched off."""
-    with _settings(config) as settings:
+    with settings_of(config) as settings:
         layer = settings.layers.prompt
         return None if layer.switch == "off" else load_prompt(layer.folder, layer.name)
 
@@ -275,21 +174,3 @@ def login() -> str:
     except KeyError:
         # Containers run under numbers that have no name.
         return f"uid {os.getuid()}"
-
-
-def cell(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def show(values: object, text: RenderableType, as_json: bool) -> None:
-    if as_json:
-        json.dump(values, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        console.print(text)
-
-
-def stop(message: str, code: int) -> typer.Exit:
-    # soft_wrap: a path broken over two lines cannot be copied.
-    Console(stderr=True).print(Text(message, style="red"), soft_wrap=True)
-    return typer.Exit(code)

@@ -53,10 +53,14 @@ class Lora(Part):
 
 
 class Training(Part):
-    """`max_tokens` bounds a whole row; over 1 % longer rows is an error. `patience` counts evaluations."""
+    """The learning rate falls as a cosine in each of `cycles` equal parts; `patience` counts evaluations.
+
+    `max_tokens` bounds a whole row; over 1 % longer rows is an error.
+    """
 
     learning_rate: float = Field(gt=0)
     epochs: float = Field(gt=0)
+    cycles: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     warmup_share: Share
     weight_decay: float = Field(ge=0)

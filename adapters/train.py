@@ -110,7 +110,8 @@ def arguments(values: Training, work: Path) -> SFTConfig:
     return SFTConfig(
         output_dir=str(work),
         learning_rate=values.learning_rate,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type="cosine_with_restarts",
+        lr_scheduler_kwargs={"num_cycles": values.cycles},
         warmup_steps=values.warmup_share,
         weight_decay=values.weight_decay,
         num_train_epochs=values.epochs,

@@ -45,6 +45,7 @@ async function send(question) {
   show(false);
 }
 
+// A conversation is kept from its first whole answer on: one that was stopped before has no id to go on with.
 async function receive(turn, question, started) {
   const request = { question, layers };
   if (conversation) request.conversation_id = conversation;
@@ -55,7 +56,6 @@ async function receive(turn, question, started) {
     if (name === "delta") turn.write(data.text);
     if (name === "citation") turn.cite(data.number);
     if (name === "done") {
-      // A conversation is kept from its first whole answer on.
       conversation = begun;
       finish(turn, data, (performance.now() - started) / 1000);
     }

@@ -31,6 +31,7 @@ from tests.adapters.small_adapter import BASE_SHA256, LAYERS, SHAPES, WIDTHS, ca
 def recipe(**training: Any) -> Recipe:
     values = {
         "learning_rate": 0.01,
+        "cycles": 1,
         "epochs": 2,
         "batch_size": 2,
         "warmup_share": 0.1,

@@ -42,7 +42,8 @@ async def test_harmless_questions_that_it_was_not_written_on_are_left_to_the_cha
 
 
 def test_the_second_step_leaves_the_hospital_s_own_questions_to_the_chatbot(check: EmergencyCheck) -> None:
-    questions = [json.loads(line)["question"] for file in OWN_QUESTIONS for line in file.open(encoding="utf-8")]
+    lines = [line for file in OWN_QUESTIONS for line in file.read_text(encoding="utf-8").splitlines()]
+    questions = [json.loads(line)["question"] for line in lines]
     alarms = [one for one in questions if not detect(one, check.rules) and check.likeness.nearest(one)]
     assert len(alarms) / len(questions) <= 0.01
 

@@ -1,0 +1,92 @@
+"""The commands `triptych adapters check | train`: from examples to a new version."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.base import gguf_tokenizer
+from adapters.dataset.check import check_file, check_recipe
+from adapters.dataset.read import read_style, write_style
+from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
+from adapters.examples import ExampleError, Pool
+from adapters.pool import seen_of, split_pool
+from adapters.prompt import PromptError, load_prompt
+from adapters.recipe import RecipeError, read_recipe
+from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from configs.settings import Settings
+from ingest.embed import Embedder
+from ingest.models import locate
+
+
+def check_command(
+    examples: Annotated[Path, typer.Argument(help="A recipe (.yaml), or a file of examples (.jsonl, .csv).")],
+    documents: Annotated[Path | None, typer.Option(help="For a file: the documents that hold the answers.")] = None,
+    write: Annotated[Path | None, typer.Option(help="For a file: where to write style examples.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Check the examples of a recipe, or of a file; exit code 1 where nothing should be trained on them."""
+    try:
+        with settings_of(config) as settings:
+            if examples.suffix in (".yaml", ".yml"):
+                report = _recipe_report(examples, settings)
+            else:
+                report = _file_report(examples, documents, write, settings)
+    except (RecipeError, ExampleError, PromptError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    show(as_values(report), as_page(report), as_json)
+    if not report.passed:
+        raise typer.Exit(REFUSED)
+
+
+def train_command(
+    recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
+    work: Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train an adapter on the packaged base and add it as the next version."""
+    try:
+        # Imports half of the machine-learning world: only this command pays for that.
+        from adapters.train import TrainingError
+        from adapters.training import follow
+    except ModuleNotFoundError as error:
+        raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
+    try:
+        with settings_of(config) as settings:
+            version = follow(recipe, settings, work)
+    except DatasetRefused as error:
+        raise stop(str(error), REFUSED) from None
+    except (RecipeError, ExampleError, PromptError, TrainingError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
+    show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
+
+
+def _recipe_report(path: Path, settings: Settings) -> Report:
+    recipe = read_recipe(path)
+    template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
+    read = read_style(recipe.data.examples)
+    base = locate(settings.engine.base.model, settings.engine.base.sha256)
+    embedder, pool = _documents(recipe.data.documents, settings)
+    seen_of(recipe.data, pool)
+    return check_recipe(recipe, read, pool, embedder, template, gguf_tokenizer(base))
+
+
+def _file_report(path: Path, documents: Path | None, write: Path | None, settings: Settings) -> Report:
+    embedder, pool = _documents(documents, settings) if documents else (embedder_of(settings), None)
+    report, entries = check_file(path, pool, embedder, settings.guard.no_answer)
+    if write:
+        write_style(entries, write)
+    return report
+
+
+def _documents(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
+    embedder, splitter = embedder_of(settings), settings.splitter
+    return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)
+
+
+def embedder_of(settings: Settings) -> Embedder:
+    values = settings.embedder
+    return Embedder(locate(values.model, values.sha256), values.batch_size)
