@@ -107,7 +107,7 @@ def table(arms: dict[str, list[Scored]]) -> str:
         "refused right",
         "found",
     )
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for name, scores in arms.items():
         known = [s for s in scores if s.question.answerable]
         unknown = [s for s in scores if not s.question.answerable]

@@ -71,3 +71,12 @@ def test_the_tests_mirror_the_tree() -> None:
 def mirrored(path: Path) -> bool:
     relative = path.relative_to(ROOT)
     return (ROOT / "tests" / relative.parent / f"test_{relative.stem}.py").is_file()
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_the_structure_page_has_a_line_for_every_file(path: Path) -> None:
+    line = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+    folder, name = place(path).split("/", 1)
+    page = (ROOT / "docs" / "structure.md").read_text(encoding="utf-8")
+    section = page.split(f"## {folder}/\n")[1].split("\n## ")[0]
+    assert f"| `{name}` | {line} |" in section
