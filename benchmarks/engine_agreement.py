@@ -18,14 +18,12 @@ from adapters.base import dequantised, load_model, load_tokenizer
 from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.peft import Owned
 from adapters.engines.protocol import Generation
-from adapters.pool import read_pool
+from adapters.pool import split_pool
 from adapters.prompt import load_prompt, render
 from adapters.registry import Registry
 from configs.load import HOSPITAL, load_settings
 from ingest.embed import Embedder
 from ingest.models import locate
-from ingest.parse import Parser
-from ingest.split import Splitter
 from service.evaluation.questions import read_questions
 
 ADAPTER = "house-style@1"
@@ -61,9 +59,8 @@ def held_back_prompts(count: int) -> list[Prompt]:
     asked = [one for one in read_questions(HOSPITAL.parent / "questions.jsonl") if held_back & set(one.documents)]
     questions = [one.question for one in asked[:: max(1, len(asked) // count)][:count]]
     embedder = Embedder(locate(settings.embedder.model, settings.embedder.sha256))
-    splitter = Splitter(embedder.count_tokens, settings.splitter.max_tokens, settings.splitter.overlap_tokens)
-    with Parser() as parser:
-        pool = read_pool(HOSPITAL.parent / "documents", parser, splitter, embedder)
+    values = settings.splitter
+    pool = split_pool(HOSPITAL.parent / "documents", embedder, values.max_tokens, values.overlap_tokens)
     template = load_prompt(HOSPITAL.parent / "prompts", "house@1")
     pairs = zip(questions, embedder.embed_queries(questions), strict=True)
     return [render(template, question, pool.ranked(vector)[:PASSAGES]) for question, vector in pairs]
