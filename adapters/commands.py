@@ -15,6 +15,7 @@ from rich.text import Text
 from adapters.compare import differences, lineage
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
+from adapters.shapes import BaseFile
 from adapters.terminal import ConfigOption, JsonOption, cell, settings_of, show
 from adapters.training_commands import check_command, train_command
 from adapters.verify import prompt_warning
@@ -140,9 +141,10 @@ def _registry(config: Path | None, owned: bool = False) -> Iterator[tuple[Regist
 
 def registry_of(settings: Settings) -> Registry:
     """Ours, with the base to check against where the engine runs it in this process."""
-    engine = settings.engine
-    gguf = locate(engine.base.model, None) if engine.kind in ("llamacpp", "peft") else None
-    return Registry(settings.layers.adapter.folder, settings.data.folder / "adapters", gguf)
+    engine, data = settings.engine, settings.data.folder
+    here = engine.kind in ("llamacpp", "peft")
+    base = BaseFile(locate(engine.base.model, None), data / "cache") if here else None
+    return Registry(settings.layers.adapter.folder, data / "adapters", base)
 
 
 def base_of(settings: Settings) -> str:

@@ -7,14 +7,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from adapters.card import Card, read_card
 from adapters.durable import append_entry, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
-from adapters.shapes import Shapes, linear_shapes
+from adapters.shapes import BaseFile, Shapes
 from adapters.verify import verify
 
 LABEL = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")
@@ -45,18 +44,18 @@ class AdapterVersion:
 class Registry:
     """Adapters as ROOT/NAME/VERSION/: those that the pack ships, and our own, which can be added to.
 
-    The promoted version is the one in our promoted.json; without an entry there, the newest. `gguf` is the base
+    The promoted version is the one in our promoted.json; without an entry there, the newest. `base` is the one
     that serves: what an adapter has to fit. It is None where the base is on another machine.
     """
 
-    def __init__(self, shipped: Path, own: Path, gguf: Path | None = None) -> None:
+    def __init__(self, shipped: Path, own: Path, base: BaseFile | None = None) -> None:
         self._shipped = shipped
         self._own = own
-        self._gguf = gguf
+        self._base = base
 
-    @cached_property
+    @property
     def _shapes(self) -> Shapes | None:
-        return linear_shapes(self._gguf) if self._gguf else None
+        return self._base.shapes if self._base else None
 
     def all(self) -> list[AdapterVersion]:
         """Every folder, the shipped before our own; a number that both have is there twice, and never resolved."""

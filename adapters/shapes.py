@@ -1,10 +1,14 @@
 """The linear layers of a base model and their sizes, from its GGUF file's list of tensors."""
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from ingest.models import ModelError
+from adapters.durable import replace_text
+from ingest.models import ModelError, file_sha256
 
 # What an adapter can act on: PEFT's name in a layer, and the GGUF's.
 LINEAR = {
@@ -21,10 +25,27 @@ TENSOR = re.compile(r"blk\.(\d+)\.(\w+)\.weight")
 Shapes = Mapping[str, tuple[int, int]]
 
 
+@dataclass(frozen=True)
+class BaseFile:
+    """The GGUF file that serves; what was read of it stays in the folder `cache`, by the file's hash."""
+
+    gguf: Path
+    cache: Path
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """As `linear_shapes`, which takes over a second; from the cache at every later start."""
+        kept = self.cache / f"shapes-{file_sha256(self.gguf)}.json"
+        if not kept.is_file():
+            self.cache.mkdir(parents=True, exist_ok=True)
+            replace_text(kept, json.dumps(linear_shapes(self.gguf)))
+        return {name: (outputs, inputs) for name, (outputs, inputs) in json.loads(kept.read_text()).items()}
+
+
 def linear_shapes(gguf: Path) -> Shapes:
     """(outputs, inputs) of every linear layer, by names such as model.layers.0.self_attn.q_proj.
 
-    Takes a second: the file's header holds the vocabulary. Raises ModelError.
+    Slow, since the file's header holds the vocabulary. Raises ModelError.
     """
     # Slow to import, and only a gate needs it.
     from gguf import GGUFReader

@@ -21,6 +21,7 @@ from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
 from adapters.verify import WEIGHTS
 from configs.settings import Settings
+from ingest.build import embedder_of
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
 
@@ -36,7 +37,7 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     data = settings.data.folder
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
-    embedder = Embedder(locate(settings.embedder.model, settings.embedder.sha256), settings.embedder.batch_size)
+    embedder = embedder_of(settings)
     splitter = settings.splitter
     pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
     seen = seen_of(recipe.data, pool)

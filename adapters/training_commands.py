@@ -15,6 +15,7 @@ from adapters.prompt import PromptError, load_prompt
 from adapters.recipe import RecipeError, read_recipe
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
+from ingest.build import embedder_of
 from ingest.embed import Embedder
 from ingest.models import locate
 
@@ -85,8 +86,3 @@ def _file_report(path: Path, documents: Path | None, write: Path | None, setting
 def _documents(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
     embedder, splitter = embedder_of(settings), settings.splitter
     return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)
-
-
-def embedder_of(settings: Settings) -> Embedder:
-    values = settings.embedder
-    return Embedder(locate(values.model, values.sha256), values.batch_size)

@@ -33,8 +33,9 @@ def check_weights(content: bytes, rank: int, modules: Collection[str], shapes: S
     except SafetensorError as error:
         raise WeightsError(f"its weights cannot be read: {error}") from error
     check_names(tensors.keys(), modules, shapes)
-    for name, tensor in tensors.items():
-        check_matrix(name, tensor, rank, shapes)
+    # Sorted, so that the same folder is always refused for the same weight.
+    for name in sorted(tensors):
+        check_matrix(name, tensors[name], rank, shapes)
 
 
 def check_names(found: Collection[str], modules: Collection[str], shapes: Shapes | None) -> None:

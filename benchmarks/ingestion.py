@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from shared_data import skip_without_data, va_pages
 
 from configs.load import load_settings
+from ingest.build import embedder_of, opened_corpus
 from ingest.corpus import Corpus
 from ingest.owner import OwnerLock
 from ingest.report import SyncReport
 from ingest.sources import Discovery, discover
 from ingest.sync import sync
-from service.build import opened_corpus
 
 OLD, NEW = "2018-11", "2019-02"
 
@@ -67,7 +67,7 @@ def empty_corpus() -> Iterator[Corpus]:
     """With the embedder loaded: its seconds belong to the start of the service, not to the documents."""
     with TemporaryDirectory() as folder:
         settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": folder}).settings
-        with OwnerLock(settings.data.folder), opened_corpus(settings) as corpus:
+        with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
             corpus.embedder.embed(["A first text warms the network up."])
             yield corpus
 

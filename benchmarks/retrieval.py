@@ -16,6 +16,7 @@ from shared_data import Task, medquad, scifact, skip_without_data, va
 from adapters.prompt import Turn
 from configs.load import HOSPITAL, load_settings
 from configs.settings import Settings
+from ingest.build import embedder_of, opened_corpus
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC, Passage
 from ingest.owner import OwnerLock
@@ -23,7 +24,7 @@ from ingest.report import Progress
 from ingest.sources import SourceFile, discover
 from ingest.split import Splitter
 from ingest.sync import sync
-from service.build import opened_corpus, retriever_of
+from service.build import retriever_of
 from service.evaluation.questions import read_questions
 from service.retrieve import HybridRetriever, Search, searchable
 
@@ -113,7 +114,7 @@ async def hospital(folder: Path) -> None:
 
 @contextmanager
 def ingested(settings: Settings, files: Sequence[SourceFile], whole: bool = False) -> Iterator[Corpus]:
-    with OwnerLock(settings.data.folder), opened_corpus(settings) as corpus:
+    with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
         if whole:
             corpus = replace(corpus, splitter=Splitter(corpus.embedder.count_tokens, WITHOUT_LIMIT))
         for step in sync(corpus, files):

@@ -17,16 +17,14 @@ from rich.text import Text
 
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
-from ingest.corpus import open_corpus
+from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
-from ingest.embed import Embedder
 from ingest.local import LocalIngest
-from ingest.models import ModelError, locate
+from ingest.models import ModelError
 from ingest.owner import FolderInUse, OwnerLock
 from ingest.remote import RemoteIngest, ServiceError
 from ingest.report import Progress, SyncReport
 from ingest.sources import SourceError, discover
-from ingest.split import Splitter
 
 SOME_FAILED, WRONG_USE, NOT_REACHABLE = 1, 2, 3
 
@@ -133,17 +131,7 @@ def _enter(stack: ExitStack, settings: Settings, name: str) -> Ingest:
         headers = {"Authorization": f"Bearer {_admin_key(settings)}"}
         client = httpx.Client(base_url=owner.url, headers=headers, timeout=60, trust_env=False)
         return RemoteIngest(stack.enter_context(client), name)
-    embedder = Embedder(locate(settings.embedder.model, settings.embedder.sha256), settings.embedder.batch_size)
-    length = min(settings.splitter.max_tokens, embedder.max_tokens)
-    opened = open_corpus(
-        name=name,
-        folder=settings.data.folder,
-        library_url=settings.library.url,
-        chroma_server=(settings.index.host, settings.index.port) if settings.index.kind == "server" else None,
-        embedder=embedder,
-        splitter=Splitter(embedder.count_tokens, length, settings.splitter.overlap_tokens),
-        prepare_index=False,
-    )
+    opened = opened_corpus(settings, embedder_of(settings), name, prepare_index=False)
     return LocalIngest(stack.enter_context(opened))
 
 

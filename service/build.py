@@ -4,19 +4,18 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from adapters.commands import registry_of
 from adapters.engines.protocol import Engine
 from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
 from configs.settings import Settings
-from ingest.corpus import Corpus, open_corpus
+from ingest.build import embedder_of, opened_corpus
+from ingest.corpus import Corpus
 from ingest.database import Database, library_url
-from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
 from ingest.owner import OwnerLock
-from ingest.split import Splitter
 from service.admin import Admin
 from service.answer import Chatbot
 from service.defaults import Defaults
@@ -45,9 +44,13 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         prompts = load_prompts(settings.layers.prompt.folder, settings.layers.prompt.name)
         registry = registry_of(settings)
         needed = [registry.resolve(name).label for name in needed_adapters(settings)]
-        corpus = stack.enter_context(opened_corpus(settings))
+        embedder = embedder_of(settings)
+        # Importing its library takes seconds in which index and engine read their files. It is needed where
+        # retrieval is off, too: the emergency check embeds.
+        loading = asyncio.get_running_loop().run_in_executor(None, embedder.load)
+        corpus = stack.enter_context(opened_corpus(settings, embedder))
         cache = settings.data.folder / "cache"
-        alike = await asyncio.to_thread(likeness, examples, corpus.embedder, cache)
+        alike = await asyncio.to_thread(likeness, examples, embedder, cache)
         records = Records(Database(library_url(settings.library.url, settings.data.folder)))
         stack.callback(records.close)
         engine = await opened_engine(settings)
@@ -68,6 +71,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
             owner=owner,
         )
         await prepare(chatbot, needed)
+        await loading
         yield chatbot
 
 
@@ -79,8 +83,6 @@ async def prepare(chatbot: Chatbot, adapters: Iterable[str]) -> None:
         for arm in experiment.arms:
             if arm.value not in ("on", "off"):
                 known.value(experiment.factor, arm.value)
-    # Also where retrieval is off: the emergency check needs it.
-    await asyncio.to_thread(chatbot.corpus.embedder.load)
     for label in adapters:
         await chatbot.adapters.ready(label)
 
@@ -101,21 +103,6 @@ def needed_adapters(settings: Settings) -> list[str]:
 def load_prompts(folder: Path, configured: str) -> dict[str, PromptTemplate]:
     """All of the folder. Raises PromptError if the configured one is not among them."""
     return {label: load_prompt(folder, label) for label in (configured, *prompt_labels(folder))}
-
-
-def opened_corpus(settings: Settings) -> AbstractContextManager[Corpus]:
-    place = locate(settings.embedder.model, settings.embedder.sha256)
-    embedder = Embedder(place, settings.embedder.batch_size)
-    length = min(settings.splitter.max_tokens, embedder.max_tokens)
-    server = (settings.index.host, settings.index.port) if settings.index.kind == "server" else None
-    return open_corpus(
-        name=settings.layers.retrieval.collection,
-        folder=settings.data.folder,
-        library_url=settings.library.url,
-        chroma_server=server,
-        embedder=embedder,
-        splitter=Splitter(embedder.count_tokens, length, settings.splitter.overlap_tokens),
-    )
 
 
 async def opened_engine(settings: Settings) -> Engine:

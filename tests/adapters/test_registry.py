@@ -8,6 +8,7 @@ import pytest
 from adapters.card import CONFIG
 from adapters.engines.protocol import AdapterRefused
 from adapters.registry import Registry, UnknownAdapter
+from adapters.shapes import BaseFile
 from ingest.models import file_sha256
 from tests.adapters.conftest import MakeAdapter
 from tests.adapters.small_adapter import BASE_SHA256, SHAPES, write_base
@@ -141,11 +142,13 @@ def test_a_number_that_the_pack_and_we_have_serves_neither(
 
 def test_the_base_that_serves_is_looked_into(registry: Registry, tmp_path: Path) -> None:
     fitting = write_base(tmp_path / "fitting.gguf", SHAPES)
-    assert Registry(tmp_path / "shipped", tmp_path / "own", fitting).verified("style", BASE_SHA256)
+    assert Registry(tmp_path / "shipped", tmp_path / "own", BaseFile(fitting, tmp_path)).verified(
+        "style", BASE_SHA256
+    )
     wider = {name: (outputs, 2 * inputs) for name, (outputs, inputs) in SHAPES.items()}
     other = write_base(tmp_path / "other.gguf", wider)
-    with pytest.raises(AdapterRefused, match=r"has the shape 4 x 32, expected 4 x 64"):
-        Registry(tmp_path / "shipped", tmp_path / "own", other).verified("style", BASE_SHA256)
+    with pytest.raises(AdapterRefused, match=r"has the shape 4 x 64, expected 4 x 128"):
+        Registry(tmp_path / "shipped", tmp_path / "own", BaseFile(other, tmp_path)).verified("style", BASE_SHA256)
 
 
 def test_a_promoted_version_that_is_gone_is_not_replaced_in_silence(registry: Registry) -> None:

@@ -1,0 +1,31 @@
+"""The door of ingest: settings become an embedder and an open collection; nothing behind this knows settings."""
+
+from contextlib import AbstractContextManager
+
+from configs.settings import Settings
+from ingest.corpus import Corpus, open_corpus
+from ingest.embed import Embedder
+from ingest.models import locate
+from ingest.split import Splitter
+
+
+def embedder_of(settings: Settings) -> Embedder:
+    """Not loaded yet. Raises ModelError."""
+    values = settings.embedder
+    return Embedder(locate(values.model, values.sha256), values.batch_size)
+
+
+def opened_corpus(
+    settings: Settings, embedder: Embedder, name: str | None = None, prepare_index: bool = True
+) -> AbstractContextManager[Corpus]:
+    """The collection `name`, or the one that retrieval uses. Raises LibraryError, ServiceError."""
+    length = min(settings.splitter.max_tokens, embedder.max_tokens)
+    return open_corpus(
+        name=name or settings.layers.retrieval.collection,
+        folder=settings.data.folder,
+        library_url=settings.library.url,
+        chroma_server=(settings.index.host, settings.index.port) if settings.index.kind == "server" else None,
+        embedder=embedder,
+        splitter=Splitter(embedder.count_tokens, length, settings.splitter.overlap_tokens),
+        prepare_index=prepare_index,
+    )
