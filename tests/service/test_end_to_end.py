@@ -55,7 +55,7 @@ def test_an_answer_comes_with_its_passages_and_says_what_made_it(client: httpx.C
     assert answer["sources"][0]["source"] == "visiting.md"
     acted = answer["manifest"]["acted"]
     assert (acted["prompt"], acted["retrieval"], acted["adapter"]) == ("house@1", "hospital", None)
-    assert answer["manifest"]["engine"] == "llamacpp"
+    assert answer["manifest"]["engine"] == "openvino"
     assert answer["manifest"]["tokens"]["completion"] > 0
 
 
