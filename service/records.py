@@ -1,6 +1,6 @@
 """What is kept of the answers: conversations, manifests, exposures and feedback."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ingest.database import Database
 from ingest.records import now
 from service.outcomes import ExposedOutcome, Feedback, Outcome, exposed_outcomes, keep, take_over, words_on
 from service.plan import Exposure, Manifest
-from service.records_schema import conversations, exposures, messages, metadata
+from service.records_schema import conversations, exposures, messages, metadata, outcomes
 
 
 class UnknownConversation(LookupError):
@@ -131,6 +131,20 @@ class Records:
         with self._database.read() as connection:
             return exposed_outcomes(connection, experiment)
 
+    def judged(self, reviewed: Collection[str] = ()) -> list[Message]:
+        """Every answer that somebody said a word on, and all of the reviewed conversations, the oldest first.
+
+        Raises UnknownConversation.
+        """
+        said = select(outcomes.c.message_id)
+        wanted = messages.c.id.in_(said) | messages.c.conversation_id.in_(reviewed)
+        with self._database.read() as connection:
+            for conversation_id in reviewed:
+                _check_kept(connection, conversation_id)
+            rows = connection.execute(select(messages).where(wanted).order_by(messages.c.number)).all()
+            words = words_on(connection, said)
+        return [_message(row, words.get(row.id, [])) for row in rows]
+
     def exposures(self, experiment: str) -> list[StoredExposure]:
         """Every unit and arm of the experiment, by time of the first exposure."""
         statement = select(exposures).where(exposures.c.experiment == experiment)
@@ -150,6 +164,12 @@ def _owned(connection: Connection, conversation_id: str, user: str | None) -> Ro
     if found is None or found.user != user:
         raise UnknownConversation(f"No conversation {conversation_id!r} of this user; start one without an id.")
     return found
+
+
+def _check_kept(connection: Connection, conversation_id: str) -> None:
+    statement = select(conversations.c.id).where(conversations.c.id == conversation_id)
+    if connection.execute(statement).one_or_none() is None:
+        raise UnknownConversation(f"No conversation {conversation_id!r}; expected the id of a kept one.")
 
 
 def _check_answered(connection: Connection, message_id: str, user: str | None) -> None:
