@@ -46,13 +46,13 @@ def judged(message: Message, documents: PublicDocuments) -> Judged:
         answer=message.answer,
         corrected=word.corrected_answer if word else None,
         evidence_wrong=bool(word and "evidence_wrong" in word.reasons),
-        follow_up=manifest["search_query"] not in (None, message.question),
+        follow_up=manifest.get("search_query") not in (None, message.question),
         path=manifest["path"],
         passages=tuple(shown(passage, collection, documents) for passage in manifest["passages"]),
         public=public_in(texts),
         answered=message.created,
         judged=word.created if word else None,
-        made_by={**manifest["acted"], **{name: manifest[name] for name in MADE_BY}},
+        made_by={**manifest["acted"], **{name: manifest.get(name) for name in MADE_BY}},
     )
 
 

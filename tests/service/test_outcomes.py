@@ -18,6 +18,7 @@ from service.records import Records
 NOTHING = Layers(None, None, None)
 MANIFEST = Manifest(NOTHING, NOTHING, {}, "model", "scripted", "0" * 64, timings={"retrieve": 9.5, "answer": 90.0})
 WRONG = Outcome("down", ("answer_wrong", "unsafe"), "No.", "From 10 to 8.", escalated=True, follow_up_needed=True)
+SPRING = "Adapter_spring-2026"
 # As SQLAlchemy made it for the first program, on either database.
 FIRST_TABLE = """
 CREATE TABLE feedback (
@@ -70,20 +71,20 @@ def test_the_same_word_again_is_kept_once(records: Records) -> None:
 
 
 def test_outcomes_are_joined_to_every_answer_under_an_arm(records: Records) -> None:
-    ask(records, "m1", spring="treatment", other="control")
-    ask(records, "m2", spring="treatment")
-    ask(records, "m3", user="bob", spring="control")
+    ask(records, "m1", **{SPRING: "treatment", "other": "control"})
+    ask(records, "m2", **{SPRING: "treatment"})
+    ask(records, "m3", user="bob", **{SPRING: "control"})
     ask(records, "m4", user="bob")
     ask(records, "m5", user=None)
     for message, user, outcome in (("m2", "ann", Outcome("up")), ("m2", "ann", WRONG), ("m4", "bob", WRONG)):
         records.give_feedback(message, user, outcome)
-    rows = records.outcomes("spring")
+    rows = records.outcomes(SPRING)
     assert [(row.unit, row.arm, row.message_id, row.rating) for row in rows] == [
         ("ann", "treatment", "m1", None),
         ("ann", "treatment", "m2", "down"),
         ("bob", "control", "m3", None),
     ]
-    assert {row.experiment for row in rows} == {"spring"}
+    assert {row.experiment for row in rows} == {SPRING}
     assert {row.latency_ms for row in rows} == {99.5}
     silent, said, _ = rows
     assert (silent.reasons, silent.corrected, silent.escalated, silent.follow_up_needed) == (
