@@ -15,7 +15,8 @@ from ingest.embed import Embedder
 from ingest.personal import personal_data, redact
 
 Kind = Literal["liked", "corrected", "reviewed", "disliked"]
-TWO_STOPS = re.compile(r"\.((?:\s*\[\d{1,2}\])+)\.")
+# An abbreviation's full stop and, after a citation between them, the sentence's.
+TWO_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)")
 LEFT_OUT: Mapping[str, str] = {
     "emergency": "the answer was an emergency's hand-off",
     "refusal": "the answer was the refusal, which is trained from examples of its own",
@@ -200,8 +201,8 @@ def public_in(texts: Iterable[str]) -> frozenset[str]:
 
 
 def bare(answer: str) -> str:
-    """Without marks; "8 p.m. [1]." has a full stop for the abbreviation and one for the sentence: one is enough."""
-    return CITE.sub("", CITATION.sub("", TWO_STOPS.sub(r"\1.", answer))).strip()
+    """Without marks, and without the second full stop that a mark leaves behind in "8 p.m. [1]."."""
+    return TWO_STOPS.sub(".", CITE.sub("", CITATION.sub("", answer))).strip()
 
 
 def marked(answer: str) -> str:

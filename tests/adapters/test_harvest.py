@@ -139,6 +139,7 @@ def test_another_word_makes_another_proposal() -> None:
     [
         ("[1] No. Bring a snack.", "No [cite]. Bring a snack."),
         ("Yes, at 8 p.m. [1][2] Call us!", "Yes, at 8 p.m [cite]. Call us!"),
+        ("[1] Yes, at 8 p.m.. Well... Call.", "Yes, at 8 p.m [cite]. Well... Call."),
         ("Come in [2]", "Come in [cite]"),
         ("Come in [cite]. Sit down [1].", "Come in [cite]. Sit down."),
     ],
