@@ -89,7 +89,7 @@ def test_a_follow_up_is_searched_with_its_conversation(client: httpx.Client) -> 
     assert second["sources"][0]["place"] == "Visiting hours > Sundays and holidays"
     stored = client.get(f"/conversations/{first['conversation_id']}").json()
     assert [message["question"] for message in stored["messages"]] == [QUESTION, "And on Sundays?"]
-    assert client.post("/feedback", json={"message_id": second["message_id"], "rating": "up"}).is_success
+    assert client.post(f"/messages/{second['message_id']}/feedback", json={"rating": "up"}).is_success
 
 
 @pytest.mark.parametrize("switch", ["on", "off"])
