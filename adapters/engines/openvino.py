@@ -29,7 +29,8 @@ from ingest.models import ModelError
 class OpenVINO(Engine):
     """A GGUF model and LoRA adapters; `cache_folder` is for the files with an adapter merged into the base.
 
-    `slots` answers are generated at the same time, each in `context_tokens` for prompt and answer. Base and
+    `slots` answers are generated at the same time, each in `context_tokens` for prompt and answer. Without
+    `cache_prompt`, a request always reads its whole prompt anew. Base and
     adapters never share a key-value cache: each is a model of its own. (OpenVINO ignores an adapter on a model
     that it read from GGUF, and its prefix cache does not know adapters.)
     """
@@ -42,6 +43,7 @@ class OpenVINO(Engine):
     slots: int
     context_tokens: int
     threads: int
+    cache_prompt: bool = True
 
     _process: Process | None = PrivateAttr(default=None)
     _base_top: probe.Top = PrivateAttr()
@@ -49,7 +51,7 @@ class OpenVINO(Engine):
 
     async def open(self) -> "OpenVINO":
         """Load the base. Raises EngineError."""
-        values = {"slots": self.slots, "context_tokens": self.context_tokens, "threads": self.threads}
+        values = self.model_dump(include={"slots", "context_tokens", "threads", "cache_prompt"})
         self._process = process = await asyncio.to_thread(Process, values)
         try:
             base = await self._merged(None, f"{self.sha256[:16]}-base")

@@ -36,12 +36,14 @@ class Answer:
 class Lane:
     """One model file with its own key-value cache: no request ever sees another model's."""
 
-    def __init__(self, name: str | None, path: str, slots: int, context_tokens: int, threads: int) -> None:
+    def __init__(
+        self, name: str | None, path: str, slots: int, context_tokens: int, threads: int, cache_prompt: bool
+    ) -> None:
         scheduler = genai.SchedulerConfig()
         scheduler.max_num_seqs = slots
         scheduler.num_kv_blocks = -(-slots * context_tokens // BLOCK_TOKENS)
         scheduler.max_num_batched_tokens = BATCH_TOKENS
-        scheduler.enable_prefix_caching = True
+        scheduler.enable_prefix_caching = cache_prompt
         options = {"INFERENCE_NUM_THREADS": threads} if threads else {}
         self.name = name
         self.pipeline = genai.ContinuousBatchingPipeline(path, scheduler, "CPU", options)

@@ -29,7 +29,7 @@ class Waiting:
 class Process:
     """One child process; safe to ask from any event loop."""
 
-    def __init__(self, values: Mapping[str, int]) -> None:
+    def __init__(self, values: Mapping[str, Any]) -> None:
         search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         # Not multiprocessing's spawn: that would import the parent's main module, here the whole service.
         self.child = subprocess.Popen(

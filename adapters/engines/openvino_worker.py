@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import TextIO
+from typing import Any, TextIO
 
 from adapters.engines.openvino_lane import Lane, Message, failed
 
@@ -21,7 +21,7 @@ Requests = SimpleQueue[Message | None]
 class Worker:
     """The lanes, and the one thread that steps them; opening takes seconds, so another thread does it."""
 
-    def __init__(self, requests: Requests, replies: TextIO, values: Mapping[str, int]) -> None:
+    def __init__(self, requests: Requests, replies: TextIO, values: Mapping[str, Any]) -> None:
         self.requests = requests
         self.replies = replies
         self.replying = Lock()
@@ -87,7 +87,7 @@ class Worker:
 
 
 def main() -> None:
-    """`slots`, `context_tokens` and `threads` of every lane come as one JSON object."""
+    """The values that all lanes share come as one JSON object: see Lane."""
     # Ctrl-C reaches the whole group; the service ends this process by closing its input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
