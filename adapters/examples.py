@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CITE = re.compile(r"\s*\[cite\]")
-TWO_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)")
+STOPPED_TWICE = re.compile(r"\.\s*\[cite\]\.")
 WORD = re.compile(r"[a-z0-9]+")
 # A sentence ends before a capital letter: not within "8 a.m. to 9 a.m.".
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -196,7 +196,7 @@ def cited(answer: str, number: int) -> str:
     refusal, which always begins alike, would win by being alone.
     """
     # "7 p.m. [cite]." must not become "7 p.m..".
-    return f"[{number}] {TWO_STOPS.sub('.', CITE.sub('', answer))}"
+    return f"[{number}] {CITE.sub('', STOPPED_TWICE.sub('.', answer))}"
 
 
 def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage | None:

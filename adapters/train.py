@@ -114,7 +114,10 @@ def train(
 
 def adapted(base: Path, adapter: Path) -> PeftModel:
     """The base with an adapter whose weights are trained on, in float32: bfloat16 would lose small steps."""
-    return PeftModel.from_pretrained(load_model(base, torch.float32), str(adapter), is_trainable=True)
+    model = PeftModel.from_pretrained(load_model(base, torch.float32), str(adapter), is_trainable=True)
+    # Saving, PEFT looks for the base by this name, and where it is no folder, on the hub.
+    model.active_peft_config.base_model_name_or_path = str(base)
+    return model
 
 
 def lora(values: Lora) -> LoraConfig:
