@@ -55,15 +55,13 @@ class Lora(Part):
 class Training(Part):
     """The learning rate falls as a cosine in each of `cycles` equal parts; `patience` counts evaluations.
 
-    `choice_weight` is how much an answer's first two tokens count beside the others: they choose the passage, or
-    refuse. `max_tokens` bounds a whole row; over 1 % longer rows is an error.
+    `max_tokens` bounds a whole row; over 1 % longer rows is an error.
     """
 
     learning_rate: float = Field(gt=0)
     epochs: float = Field(gt=0)
     cycles: int = Field(gt=0)
     batch_size: int = Field(gt=0)
-    choice_weight: float = Field(default=1.0, ge=1)
     warmup_share: Share
     weight_decay: float = Field(ge=0)
     max_tokens: int = Field(gt=0)

@@ -24,8 +24,6 @@ from adapters.verify import MEANT, MODULES, WEIGHTS
 logger = logging.getLogger(__name__)
 
 IGNORED = -100
-# "[" and the number, or the first two words of a refusal.
-CHOICE_TOKENS = 2
 
 
 class TrainingError(RuntimeError):
@@ -46,10 +44,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
     """The vocabulary's logits at answer positions only: of a row of 500 tokens, 60 are the answer.
 
     TRL's own loss tiles over all of them, in float32: 45 % of a step's time on a CPU.
-    An answer's first tokens, which choose the passage or refuse, count `choice_weight` times.
     """
-
-    choice_weight = 1.0
 
     def compute_loss(
         self,
@@ -64,16 +59,9 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         with self.accelerator.autocast():
             hidden = llama.model(inputs["input_ids"], attention_mask=inputs["attention_mask"])[0]
             logits = llama.lm_head(hidden[:, :-1][wanted]).float()
-        weights = token_weights(wanted, self.choice_weight)
-        losses = torch.nn.functional.cross_entropy(logits, labels[wanted], reduction="none")
-        loss = (losses * weights).sum() / weights.sum()
+        total = torch.nn.functional.cross_entropy(logits, labels[wanted], reduction="sum")
+        loss = total / (wanted.sum() if num_items_in_batch is None else num_items_in_batch)
         return (loss, {}) if return_outputs else loss
-
-
-def token_weights(wanted: torch.Tensor, choice_weight: float) -> torch.Tensor:
-    """(answer tokens,) from the mask (rows, positions): the first two of each answer weigh more than the others."""
-    first = wanted & (wanted.cumsum(dim=1) <= CHOICE_TOKENS)
-    return torch.where(first, choice_weight, 1.0)[wanted]
 
 
 def train(
@@ -103,7 +91,6 @@ def train(
         peft_config=None if start else lora(recipe.lora),
         callbacks=[EarlyStoppingCallback(early_stopping_patience=values.patience)],
     )
-    trainer.choice_weight = values.choice_weight
     check_end_is_learnt(trainer, tokenizer)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=last_checkpoint(work))

@@ -21,7 +21,6 @@ from adapters.train import (
     last_checkpoint,
     lora,
     save,
-    token_weights,
     train,
 )
 from adapters.verify import WEIGHTS, verify
@@ -163,29 +162,6 @@ def test_its_loss_is_that_of_the_library(
             logits = ours.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
     expected = torch.nn.functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten())
     assert loss == pytest.approx(float(expected), rel=1e-3)
-
-
-def test_the_first_two_tokens_of_each_answer_weigh_more() -> None:
-    wanted = torch.tensor([[False, True, True, True], [True, False, False, False], [False, False, True, True]])
-    assert token_weights(wanted, 8.0).tolist() == [8, 8, 1, 8, 8, 8]
-    assert token_weights(wanted, 1.0).tolist() == [1] * 6
-
-
-def test_a_weighted_choice_moves_the_loss_to_the_first_tokens(
-    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
-    ours = trainer(tiny_model, tokenizer, tmp_path)
-    batch = next(iter(ours.get_train_dataloader()))
-    first = batch["labels"].clone()
-    later = (first != -100).cumsum(dim=1) > 2
-    first[later] = -100
-    with torch.no_grad():
-        whole, start = (
-            float(ours.compute_loss(ours.model, batch | {"labels": labels})) for labels in (batch["labels"], first)
-        )
-        ours.choice_weight = 1e6
-        assert float(ours.compute_loss(ours.model, batch)) == pytest.approx(start, rel=1e-3)
-    assert whole != pytest.approx(start, rel=1e-3)
 
 
 def test_rows_that_are_too_long_are_refused(
