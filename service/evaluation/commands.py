@@ -85,8 +85,8 @@ def report_command(
 
     with _settings(config) as settings:
         report = report_of(find_run(_runs(settings), run))
-    if html:
-        replace_text(html, as_page(report))
+        if html:
+            replace_text(html, as_page(report))
     show(report.as_dict(), as_terminal(report), as_json)
 
 

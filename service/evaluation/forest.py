@@ -39,8 +39,9 @@ def forest(effects: Iterable[tuple[str, Effect]], useful: float | None) -> Fores
     """Effects without an interval are left out: there is nothing to draw."""
     drawn = [(name, effect) for name, effect in effects if effect.interval is not None]
     ends = [end for _, one in drawn if one.interval for end in (one.interval.low, one.interval.high)]
-    step = step_for(max(ends, default=0.0) - min(ends, default=0.0))
-    low, high = bounds([*ends, 0.0, useful or 0.0], step)
+    values = [*ends, 0.0, useful or 0.0]
+    step = step_for(max(values) - min(values))
+    low, high = bounds(values, step)
 
     def place(value: float) -> float:
         return round((value * 100 - low) / (high - low) * WIDTH, 1)

@@ -54,14 +54,24 @@ async def test_a_right_answer_with_its_source(ask: Any) -> None:
     seen = await ask(WARDS, GOOD)
     found = checked(score(seen))
     assert seen.status == "answered"
-    for name in ("right", "answer_recall", "facts_found", "k_coverage", "right_citation", "answered", "recall_at_k"):
+    for name in (
+        "right",
+        "answer_recall",
+        "facts_found",
+        "k_coverage",
+        "right_citation",
+        "answered",
+        "recall_at_k",
+    ):
         assert found[name] == 1, name
     assert found["reciprocal_rank"] == 1
     assert found["words"] == 11
     assert found["you_form"] == 1
     assert found["refused"] is None
     assert (found["prompt_tokens"], found["answer_tokens"]) == (50, 9)
-    assert found["milliseconds"] == pytest.approx(sum(seen.manifest.timings.values()) - seen.manifest.timings["wait"])
+    assert found["milliseconds"] == pytest.approx(
+        sum(seen.manifest.timings.values()) - seen.manifest.timings["wait"]
+    )
 
 
 async def test_a_wrong_answer(ask: Any) -> None:
