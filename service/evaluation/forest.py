@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.evaluation.effects import Effect
 
-WIDTH = 600.0
+WIDTH = 360.0
 
 
 @dataclass(frozen=True, slots=True)

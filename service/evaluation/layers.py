@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from service.evaluation.decision import Decision, decide
+from service.evaluation.decision import Decision, Verdict, decide
 from service.evaluation.design import Design
 from service.evaluation.effects import Effect, Effects, estimate
 from service.evaluation.grid import Change, Grid, Levels, change_of, mean_of_known, pairs_of, switched_on
@@ -17,7 +17,8 @@ class LayerResult:
     """One level of a layer against its reference. `effect` is the main effect on the goal.
 
     `alone` is the effect with the other layers off, `last` with them on; `unmeasured` are guardrails that no
-    question has on both sides, so that they say nothing here.
+    question has on both sides, so that they say nothing here. `caution` says where the average over the other
+    layers misleads, because with them on this layer does the opposite.
     """
 
     factor: Factor
@@ -31,6 +32,7 @@ class LayerResult:
     guardrails: Mapping[str, NonInferiority]
     unmeasured: tuple[str, ...]
     changes: Mapping[str, Change]
+    caution: str | None
 
     @property
     def name(self) -> str:
@@ -58,6 +60,8 @@ def layer_result(design: Design, grid: Grid, factor: Factor, level: str) -> Laye
     measured = {name: one for name, one in guardrails.items() if one.questions}
     useful: float = getattr(design.goal.smallest_useful, factor)
     named = replace(effect, name=layer_name(factor, level, against))
+    decision = decide(named, useful, f"the share of {METRICS[design.goal.metric].label}", measured)
+    last = effects.of("last")[factor]
     return LayerResult(
         factor=factor,
         level=level,
@@ -65,12 +69,26 @@ def layer_result(design: Design, grid: Grid, factor: Factor, level: str) -> Laye
         effect=effect,
         shapley=effects.of("shapley")[factor],
         alone=effects.of("alone")[factor],
-        last=effects.of("last")[factor],
-        decision=decide(named, useful, f"the share of {METRICS[design.goal.metric].label}", measured),
+        last=last,
+        decision=decision,
         guardrails=measured,
         unmeasured=tuple(name for name in guardrails if name not in measured),
         changes={metric: layer_change(grid, metric, factor, levels) for metric in METRICS},
+        caution=caution(named.name, decision.verdict, last),
     )
+
+
+def caution(name: str, verdict: Verdict, last: Effect) -> str | None:
+    """Main effects average over combinations that nobody would serve; where the fullest one disagrees, say so."""
+    if last.interval is None or last.mean is None:
+        return None
+    if verdict == "drop" and last.interval.low > 0:
+        return (
+            f"But with the other layers on, {name} adds {last.mean:+.3f}: drop it together with them, or keep it."
+        )
+    if verdict == "keep" and last.interval.high < 0:
+        return f"But with the other layers on, {name} takes away {-last.mean:.3f}: keep it only without them."
+    return None
 
 
 def goal_effects(design: Design, grid: Grid, levels: Levels) -> Effects:

@@ -9,7 +9,7 @@ from service.evaluation.design import Cell, Design, cells_of
 from service.evaluation.effects import Effect, estimate_by_type
 from service.evaluation.examples import Example, examples
 from service.evaluation.grid import Grid, Levels, grid_of, pairs_of
-from service.evaluation.layers import LayerResult, goal_effects, layer_results
+from service.evaluation.layers import LayerResult, goal_effects, layer_name, layer_results
 from service.evaluation.limits import limits
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.questions import PackQuestion
@@ -123,18 +123,26 @@ def headline(
         if any(layer.decision.verdict == verdict for layer in layers)
     ]
     first = "; ".join(parts)
-    return f"{first[0].upper()}{first[1:]}. {best_and_bare(design, found, questions)}"
+    cautions = [layer.caution for layer in layers if layer.caution]
+    return " ".join((f"{first[0].upper()}{first[1:]}.", *cautions, best_and_bare(design, found, questions)))
 
 
 def best_and_bare(design: Design, found: tuple[Combination, ...], questions: int) -> str:
     goal, label = design.goal.metric, METRICS[design.goal.metric].label
     bare = Cell(**{factor: design.factors.reference(factor) for factor in FACTORS})
-    best = max(found, key=lambda one: one.means[goal].value or 0.0)
     means = {one.cell: one.means[goal].value or 0.0 for one in found}
+    best = max(means, key=lambda cell: means[cell])
     return (
-        f"Over {questions} questions the best combination ({best.cell.label}) reached {means[best.cell]:.0%} "
-        f"{label}, the one with {bare.label} {means[bare]:.0%}."
+        f"Over {questions} questions the best combination ({in_words(best)}) reached {means[best]:.0%} {label}; "
+        f"{in_words(bare)} reached {means[bare]:.0%}."
     )
+
+
+def in_words(cell: Cell) -> str:
+    """The layers that are on."""
+    levels = cell.model_dump()
+    named = [layer_name(factor, levels[factor], "off") for factor in FACTORS if levels[factor] != "off"]
+    return listed(named) if named else "no layer at all"
 
 
 def listed(names: list[str]) -> str:

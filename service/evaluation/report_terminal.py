@@ -18,7 +18,7 @@ SHOWN = ("right", "answer_recall", "k_precision", "right_citation", "answered", 
 def as_terminal(report: Report) -> RenderableType:
     return Group(
         Text(report.sentence, style="bold"),
-        *(Text(layer.decision.sentence) for layer in report.layers),
+        *(Text(" ".join(filter(None, (layer.decision.sentence, layer.caution)))) for layer in report.layers),
         effects_table(report),
         guardrails_table(report),
         combinations_table(report),

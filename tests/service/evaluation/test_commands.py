@@ -12,7 +12,7 @@ from configs.load import HOSPITAL
 from ingest.embed import Embedder
 from ingest.owner import OwnerLock
 from service.commands import app
-from service.evaluation.store import ANSWERS, Run
+from service.evaluation.store import Run
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
 from tests.service.evaluation.small_evaluation import QUESTIONS, planted, written
 from tests.service.small_adapter import adapter
@@ -94,7 +94,13 @@ def test_the_report_in_three_forms(config: Path, run: Run, tmp_path: Path) -> No
     page = tmp_path / "report.html"
     result = call(config, "report", run.folder, "--html", page)
     assert result.exit_code == 0, result.output
-    for words in ("adapter: it raises the share of right answers by", "K-precision", "retrieval x adapter", "Shapley", "visiting"):
+    for words in (
+        "adapter: it raises the share of right answers by",
+        "K-precision",
+        "retrieval x adapter",
+        "Shapley",
+        "visiting",
+    ):
         assert words in result.stdout
     report = values(call(config, "report", run.folder, "--json"))
     assert report["sentence"] in page.read_text(encoding="utf-8")

@@ -79,7 +79,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_the_reference_is_off_wherever_it_stands(tmp_path: Path) -> None:
     factors = {"prompt": ["house@1", "house@2"], "retrieval": ["on", "off"], "adapter": ["off", "a@1", "a@2"]}
     found = read_design(written(tmp_path, factors=factors)).factors
-    assert [found.reference(factor) for factor in ("prompt", "retrieval", "adapter")] == ["house@1", "off", "off"]  # type: ignore[arg-type]
+    assert [found.reference(factor) for factor in ("prompt", "retrieval", "adapter")] == ["house@1", "off", "off"]
     assert found.others("adapter") == ("a@1", "a@2")
     assert len(set(cells_of(found))) == 12
 

@@ -1,6 +1,7 @@
 """Reports of runs in which it is known what a layer does."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ def verdicts(report: Report) -> dict[str, str]:
 
 def test_a_layer_that_helps_is_kept_and_one_that_does_not_is_dropped(helpful: Report) -> None:
     assert verdicts(helpful) == {"prompt": "drop", "retrieval": "keep", "adapter": "keep"}
-    assert helpful.sentence.startswith("Keep retrieval and adapter; drop prompt. Over 300 questions the best")
+    assert helpful.sentence.startswith("Keep retrieval and adapter; drop prompt. Over 300 questions the best ")
+    assert re.search(r"\(.*retrieval and adapter\) reached \d\d% right answers; no layer at all", helpful.sentence)
 
 
 def test_the_effect_that_was_planted_is_found(helpful: Report) -> None:

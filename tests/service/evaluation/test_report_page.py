@@ -87,7 +87,7 @@ def test_the_forest_has_a_mark_for_every_effect(page: str, report: Report) -> No
     assert len(marks) == len(list(svg.iter("circle"))) == len(report.layers) + len(report.interactions)
     for mark, dot in zip(marks, svg.iter("circle"), strict=True):
         left, at, right = (float(str(place)) for place in (mark.get("x1"), dot.get("cx"), mark.get("x2")))
-        assert 230 <= left <= at <= right <= 830
+        assert 20 <= left <= at <= right <= 380
 
 
 def test_a_report_without_intervals_is_a_page_too(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
-from service.answer import Question
+from service.answer import Chatbot, Question
 from service.evaluation.metrics.catalogue import GOALS, METRICS
 from service.evaluation.questions import PackQuestion
 from service.evaluation.score import Scores, Seen, nothing, score, seen_in
@@ -24,7 +24,7 @@ GOOD = "[1] You can visit from 10 a.m. to 8 p.m. every day."
 
 @pytest.fixture
 def ask(corpus: Corpus, tmp_path: Path) -> Iterator[Any]:
-    made = []
+    made: list[Chatbot] = []
 
     async def asked(question: PackQuestion, says: str, layers: Overrides = ON) -> Seen:
         folder = tmp_path / str(len(made))
