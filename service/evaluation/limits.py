@@ -19,6 +19,11 @@ def limits(run: Run, grid: Grid, combinations: int) -> list[str]:
     design = run.design
     times = f"Times are of this machine with up to {design.concurrency} questions at a time: compare, no more."
     found = [*gaps(run, grid, combinations), *ALWAYS, times]
+    if design.concurrency > 1:
+        found.append(
+            "Answers made together share the engine's arithmetic, and rounding can change single ones from "
+            "run to run; with `concurrency: 1` llama.cpp repeats them to the letter."
+        )
     if any(len(design.factors.levels(factor)) > 2 for factor in FACTORS):
         found.append("A layer with more than two levels: each against its reference, the others at two levels.")
     return found
@@ -29,8 +34,8 @@ def gaps(run: Run, grid: Grid, combinations: int) -> Iterator[str]:
     if asked < planned:
         yield f"The run is not complete: {asked} of {planned} questions were asked in all {combinations} cells."
     if failed := sum(answer.status == "failed" for answer in grid.answers.values()):
-        yield f"{failed} answers failed and count as not right; the reasons are in {run.folder}."
+        yield f"Failed answers, which count as not right: {failed}; the reasons are in {run.folder}."
     if degraded := sum(bool((one.manifest or {}).get("retrieval_degraded")) for one in grid.answers.values()):
-        yield f"{degraded} answers were made with a degraded index."
+        yield f"Answers that were made with a degraded index: {degraded}."
     if run.design.questions.held_back_by is None:
         yield "Adapters may have been trained on documents that these questions are about; that flatters them."
