@@ -70,7 +70,7 @@ def cell_at(levels: Levels, index: tuple[int, ...]) -> Cell:
 
 
 def switched_on(scores: FloatArray, factor: Factor) -> FloatArray:
-    """On minus off in one layer, (questions, 4): one column for each combination of the others."""
+    """On minus off in one layer, (questions, 4): a column for each combination of the others, both on last."""
     axis = 1 + FACTORS.index(factor)
     return np.asarray(scores.take(1, axis) - scores.take(0, axis)).reshape(len(scores), 4)
 

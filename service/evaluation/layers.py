@@ -16,9 +16,9 @@ from service.plan import FACTORS, Factor
 class LayerResult:
     """One level of a layer against its reference. `effect` is the main effect on the goal.
 
-    `alone` is the effect with the other layers off, `last` with them on; `unmeasured` are guardrails that no
-    question has on both sides, so that they say nothing here. `caution` says where the average over the other
-    layers misleads, because with them on this layer does the opposite.
+    `alone` is the effect with the other layers off, `last` with them on. Guardrails are measured with them on;
+    those `unmeasured` have no question with a score on both sides, so that they say nothing here. `caution` says
+    where the average over the other layers misleads, because with them on this layer does the opposite.
     """
 
     factor: Factor
@@ -96,9 +96,13 @@ def goal_effects(design: Design, grid: Grid, levels: Levels) -> Effects:
 
 
 def guarded(design: Design, grid: Grid, factor: Factor, levels: Levels) -> Iterator[tuple[str, NonInferiority]]:
+    """With the other layers on, as the layer would serve.
+
+    Averaged over all combinations, an adapter that rightly refuses without sources would count as harm.
+    """
     for one in design.guardrails:
         if factor in one.layers:
-            change = mean_of_known(switched_on(grid.scores(one.metric, levels), factor))
+            change = switched_on(grid.scores(one.metric, levels), factor)[:, -1]
             better = METRICS[one.metric].better
             yield METRICS[one.metric].label, non_inferiority(change, one.margin, better, grid.groups)
 

@@ -52,7 +52,7 @@ def guardrails_table(report: Report) -> Table:
         for layer in report.layers
         for name, one in layer.guardrails.items()
     ]
-    return table("Guardrails", ("Layer", "Metric", "Change", "Margin", ""), rows)
+    return table("Guardrails, with the other layers on", ("Layer", "Metric", "Change", "Margin", ""), rows)
 
 
 def combinations_table(report: Report) -> Table:

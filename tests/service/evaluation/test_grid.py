@@ -6,6 +6,7 @@ import pytest
 
 from service.evaluation.design import cells_of, read_design
 from service.evaluation.grid import change_of, grid_of, groups_of, mean_of_known, pairs_of, switched_on
+from service.plan import FACTORS
 from tests.service.evaluation.small_evaluation import planted, written
 
 
@@ -45,6 +46,13 @@ def test_a_change_is_on_minus_off_wherever_both_are_known() -> None:
     assert changes.shape == (2, 4)
     assert mean_of_known(changes)[0] == 1.0
     assert np.isnan(mean_of_known(changes)[1])
+
+
+def test_the_last_column_has_the_others_on() -> None:
+    scores = np.zeros((1, 2, 2, 2))
+    scores[0, 1, 1, 1] = 1.0
+    for factor in FACTORS:
+        assert switched_on(scores, factor).tolist() == [[0.0, 0.0, 0.0, 1.0]]
 
 
 def test_a_change_needs_two_groups_for_an_interval() -> None:

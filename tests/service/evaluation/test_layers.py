@@ -34,6 +34,21 @@ def test_a_layer_that_only_works_with_the_others_is_not_dropped_in_silence(tmp_p
     assert "with the other layers on, prompt adds +" in prompt.caution
 
 
+def test_a_guardrail_looks_where_the_layer_would_serve(tmp_path: Path) -> None:
+    """An adapter that refuses without sources, and answers with them, harms nobody."""
+    guardrails = [{"metric": "answered", "margin": 0.1}]
+    run = planted(tmp_path, {"adapter": 0.4}, questions=60, guardrails=guardrails)
+    answers = tuple(
+        one.model_copy(update={"scores": {**one.scores, "answered": float(refuses is False)}})
+        for one in run.answers
+        for refuses in [one.cell.adapter == "on" and one.cell.retrieval == "off"]
+    )
+    adapter = report_of(replace(run, answers=answers)).layers[2]
+    assert adapter.changes["answered"].mean == -0.5, "on average over the combinations"
+    assert adapter.guardrails["answered"].holds
+    assert adapter.decision.verdict == "keep"
+
+
 @pytest.mark.parametrize(
     ("verdict", "effect", "words"),
     [
