@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.compare import differences, lineage
+from adapters.engines.protocol import EMBEDDED
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
 from adapters.shapes import BaseFile
@@ -142,8 +143,7 @@ def _registry(config: Path | None, owned: bool = False) -> Iterator[tuple[Regist
 def registry_of(settings: Settings) -> Registry:
     """Ours, with the base to check against where the engine runs it in this process."""
     engine, data = settings.engine, settings.data.folder
-    here = engine.kind in ("llamacpp", "peft")
-    base = BaseFile(locate(engine.base.model, None), data / "cache") if here else None
+    base = BaseFile(locate(engine.base.model, None), data / "cache") if engine.kind in EMBEDDED else None
     return Registry(settings.layers.adapter.folder, data / "adapters", base)
 
 

@@ -4,10 +4,14 @@ import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from adapters.shapes import read_gguf
 
 WEIGHTS = "adapter_model.safetensors"
 KEY = re.compile(r"base_model\.model\.(model\.layers\.\d+\.\w+\.\w+)\.lora_([AB])\.weight")
@@ -49,10 +53,15 @@ def read_matrices(path: Path) -> dict[tuple[str, str], Matrix]:
     return matrices
 
 
-def write(target: Path, base: Path, matrices: dict[tuple[str, str], Matrix], alpha: float) -> None:
+def gguf_matrices(
+    matrices: dict[tuple[str, str], Matrix], fields: Mapping[str, Any]
+) -> dict[tuple[str, str], Matrix]:
+    """The same by GGUF's names, rows in llama.cpp's order; `fields` are those of the base's file.
+
+    Raises ConversionError for a layer that the base has not.
+    """
     import gguf
 
-    fields = gguf.GGUFReader(base).fields
     architecture = fields["general.architecture"].contents()
     if architecture != ARCHITECTURE:
         raise ConversionError(f"The base's architecture is {architecture}, only {ARCHITECTURE} can be converted.")
@@ -61,17 +70,25 @@ def write(target: Path, base: Path, matrices: dict[tuple[str, str], Matrix], alp
         "q_proj": fields["llama.attention.head_count"].contents(),
         "k_proj": fields["llama.attention.head_count_kv"].contents(),
     }
-    writer = gguf.GGUFWriter(target, ARCHITECTURE)
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", alpha)
+    named = {}
     for (module, side), matrix in matrices.items():
         name = names.get_name(f"{module}.weight", try_suffixes=(".weight",))
         if name is None:
             raise ConversionError(f"The base has no layer for the adapter's {module}.")
         kind = module.rpartition(".")[2]
-        if side == "B" and kind in heads:
-            matrix = interleaved(matrix, heads[kind])
+        named[name, side] = interleaved(matrix, heads[kind]) if side == "B" and kind in heads else matrix
+    return named
+
+
+def write(target: Path, base: Path, matrices: dict[tuple[str, str], Matrix], alpha: float) -> None:
+    import gguf
+
+    named = gguf_matrices(matrices, read_gguf(base).fields)
+    writer = gguf.GGUFWriter(target, ARCHITECTURE)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", alpha)
+    for (name, side), matrix in named.items():
         writer.add_tensor(f"{name}.lora_{side.lower()}", matrix)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -82,6 +99,8 @@ def write(target: Path, base: Path, matrices: dict[tuple[str, str], Matrix], alp
 def interleaved(matrix: Matrix, heads: int) -> Matrix:
     """The rows of a query or key matrix in the order of llama.cpp's rotary embedding; without it nothing fails."""
     rows, columns = matrix.shape
+    if rows % (2 * heads):
+        raise ConversionError(f"{rows} rows cannot be those of {heads} heads.")
     return matrix.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CITE = re.compile(r"\s*\[cite\]")
+STOPPED_TWICE = re.compile(r"\.\s*\[cite\]\.")
 WORD = re.compile(r"[a-z0-9]+")
 # A sentence ends before a capital letter: not within "8 a.m. to 9 a.m.".
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -194,7 +195,8 @@ def cited(answer: str, number: int) -> str:
     After a sentence, its first word would share the chance of an answer with every other first word, and the
     refusal, which always begins alike, would win by being alone.
     """
-    return f"[{number}] {CITE.sub('', answer)}"
+    # "7 p.m. [cite]." must not become "7 p.m..".
+    return f"[{number}] {CITE.sub('', STOPPED_TWICE.sub('.', answer))}"
 
 
 def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage | None:

@@ -73,9 +73,12 @@ class Training(Part):
 
 
 class Recipe(Part):
+    """`start` is the version of an adapter (NAME@VERSION) that training goes on from; without it, from nothing."""
+
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     prompt: str
     no_answer: str
+    start: str | None = None
     data: Data
     mix: Mix
     lora: Lora

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from adapters.card import Card, read_card
 from adapters.durable import append_entry, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
@@ -17,6 +19,7 @@ from adapters.shapes import BaseFile, Shapes
 from adapters.verify import verify
 
 LABEL = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")
+HISTORY = TypeAdapter(dict[str, list[str]])
 PROMOTED, LOG = "promoted.json", "promotions.jsonl"
 
 
@@ -142,8 +145,13 @@ class Registry:
     def _history(self) -> dict[str, list[str]]:
         """The promoted labels of each name, the newest last."""
         path = self._own / PROMOTED
-        history: dict[str, list[str]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-        return history
+        try:
+            return HISTORY.validate_json(path.read_bytes() if path.is_file() else b"{}")
+        except ValidationError as error:
+            raise AdapterRefused(
+                f"{path} is damaged, so which versions are promoted is unknown: {error}. Move it away and promote "
+                f"them again; {self._own / LOG} tells which they were."
+            ) from error
 
     def _remember(
         self, act: str, version: AdapterVersion, before: str, history: Mapping[str, list[str]], by: str

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from adapters.durable import replace_text
 from ingest.models import ModelError, file_sha256
@@ -42,18 +43,23 @@ class BaseFile:
         return {name: (outputs, inputs) for name, (outputs, inputs) in json.loads(kept.read_text()).items()}
 
 
+def read_gguf(path: Path) -> Any:
+    """The library's reader of it. Raises ModelError."""
+    # Slow to import, and only few need it.
+    from gguf import GGUFReader
+
+    try:
+        return GGUFReader(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise ModelError(f"The base {path} is no GGUF file: {error}") from error
+
+
 def linear_shapes(gguf: Path) -> Shapes:
     """(outputs, inputs) of every linear layer, by names such as model.layers.0.self_attn.q_proj.
 
     Slow, since the file's header holds the vocabulary. Raises ModelError.
     """
-    # Slow to import, and only a gate needs it.
-    from gguf import GGUFReader
-
-    try:
-        tensors = GGUFReader(gguf).tensors
-    except (ValueError, IndexError) as error:
-        raise ModelError(f"The base {gguf} is no GGUF file: {error}") from error
+    tensors = read_gguf(gguf).tensors
     names = {place: name for name, place in LINEAR.items()}
     shapes = {}
     for tensor in tensors:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
+from adapters.base import load_model
 from adapters.card import CONFIG
 from adapters.examples import Row, as_dicts, tokens
 from adapters.recipe import Lora, Recipe, Training
@@ -82,31 +83,41 @@ def train(
     rows: Sequence[Row],
     validation: Sequence[Row],
     work: Path,
+    start: Path | None = None,
 ) -> Trained:
     """Train on the rows and keep the last weights; where the evaluations only get worse, it ends early.
 
     Not the weights of the least loss: that is mostly copying, and falls before the passage is chosen well.
 
-    `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last.
+    `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last. `start`
+    is the folder of the adapter to go on from.
     Raises TrainingError when over 1 % of the rows are too long, or when a row's end is not learnt.
     """
     values = recipe.training
     trainer = AnswerTrainer(
-        model=str(base),
+        model=adapted(base, start) if start else str(base),
         args=arguments(values, work),
         train_dataset=dataset(fitting(rows, tokenizer, values.max_tokens)),
         eval_dataset=dataset(validation),
         processing_class=tokenizer,
-        peft_config=lora(recipe.lora),
+        peft_config=None if start else lora(recipe.lora),
         callbacks=[EarlyStoppingCallback(early_stopping_patience=values.patience)],
     )
     trainer.choice_weight = values.choice_weight
     check_end_is_learnt(trainer, tokenizer)
-    start = time.monotonic()
+    began = time.monotonic()
     trainer.train(resume_from_checkpoint=last_checkpoint(work))
-    minutes = (time.monotonic() - start) / 60
+    minutes = (time.monotonic() - began) / 60
     folder = save(trainer.model, work / "adapter", "the base of card.json")
     return Trained(folder, minutes, trainer.state.global_step, losses(trainer))
+
+
+def adapted(base: Path, adapter: Path) -> PeftModel:
+    """The base with an adapter whose weights are trained on, in float32: bfloat16 would lose small steps."""
+    model = PeftModel.from_pretrained(load_model(base, torch.float32), str(adapter), is_trainable=True)
+    # Saving, PEFT looks for the base by this name, and where it is no folder, on the hub.
+    model.active_peft_config.base_model_name_or_path = str(base)
+    return model
 
 
 def lora(values: Lora) -> LoraConfig:

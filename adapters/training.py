@@ -35,6 +35,7 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     """
     recipe = read_recipe(path)
     data = settings.data.folder
+    registry = Registry(settings.layers.adapter.folder, data / "adapters")
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
     embedder = embedder_of(settings)
@@ -49,9 +50,10 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     made_from = base_of(settings.engine.base.model, gguf, base)
     told = data_of(recipe, rows, validation)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
-    trained = train(recipe, base, tokenizer, rows, validation, checkpoints)
+    start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
+    trained = train(recipe, base, tokenizer, rows, validation, checkpoints, start)
     write_card(card_of(recipe, made_from, template, told, trained), trained.folder)
-    return Registry(settings.layers.adapter.folder, data / "adapters").add(recipe.name, trained.folder)
+    return registry.add(recipe.name, trained.folder)
 
 
 def rows_of(

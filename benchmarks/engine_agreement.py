@@ -1,8 +1,8 @@
-"""Do llama.cpp and torch choose the same next tokens, with and without the adapter? One printed table.
+"""Do an engine and torch choose the same next tokens, with and without the adapter? One printed table.
 
-llama.cpp answers greedily; torch reads the same prompt and answer in one pass, and its likeliest token at each
-place is compared. They differ by design: torch computes in float32 on the dequantised weights, llama.cpp rounds
-what flows through a quantised layer to 8 bits.
+The engine answers greedily; torch reads the same prompt and answer in one pass, and its likeliest token at each
+place is compared. They differ by design: torch computes in float32 on the dequantised weights; llama.cpp rounds
+what flows through a quantised layer to 8 bits, and OpenVINO has the merged weights in 8 bits.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
 from adapters.base import dequantised, load_model, load_tokenizer
 from adapters.engines.llamacpp import LlamaCpp
+from adapters.engines.openvino import OpenVINO
 from adapters.engines.peft import Owned
 from adapters.engines.protocol import Generation
 from adapters.pool import split_pool
@@ -28,20 +29,19 @@ from service.evaluation.questions import read_questions
 
 ADAPTER = "house-style@1"
 PASSAGES = 3
+Embedded = OpenVINO | LlamaCpp
+ENGINES: dict[str, type[OpenVINO] | type[LlamaCpp]] = {"openvino": OpenVINO, "llamacpp": LlamaCpp}
 Prompt = list[BaseMessage]
 
 
 async def main(arguments: argparse.Namespace) -> None:
     base = load_settings(None, {}).settings.engine.base
-    gguf, sha256 = arguments.gguf or locate(base.model, base.sha256), str(base.sha256)
+    sha256 = str(base.sha256)
     prompts = held_back_prompts(arguments.prompts)
     with TemporaryDirectory() as folder:
         adapter = Registry(HOSPITAL.parent / "adapters", Path(folder)).verified(ADAPTER, sha256)
         torch_base = arguments.base or dequantised(locate(base.model, base.sha256), sha256, Path(folder))
-        engine = LlamaCpp(
-            gguf=gguf, sha256=sha256, cache_folder=Path(folder), slots=1, context_tokens=2048, threads=0
-        )
-        await (await engine.open()).load(adapter)
+        engine = await opened(arguments.engine, Path(folder))
         owned = Owned(load_model(torch_base, torch.float32), load_tokenizer(torch_base), 2048)
         owned.load(adapter)
         print(f"{'':14} | {'tokens':>7} | {'top-1 agrees':>12} | {'|log p| apart':>13} | {'torch moved':>11}")
@@ -50,6 +50,23 @@ async def main(arguments: argparse.Namespace) -> None:
             same, apart, moved = (fmean(column) for column in zip(*places, strict=True))
             print(f"{name or 'base':14} | {len(places):7} | {same:12.1%} | {apart:13.3f} | {moved:11.1%}")
         await engine.close()
+
+
+async def opened(kind: str, folder: Path, cache_prompt: bool = True) -> Embedded:
+    """With the adapter loaded."""
+    base = load_settings(None, {}).settings.engine.base
+    gguf, sha256 = locate(base.model, base.sha256), str(base.sha256)
+    engine = await ENGINES[kind](
+        gguf=gguf,
+        sha256=sha256,
+        cache_folder=folder,
+        slots=8,
+        context_tokens=2048,
+        threads=0,
+        cache_prompt=cache_prompt,
+    ).open()
+    await engine.load(Registry(HOSPITAL.parent / "adapters", folder).verified(ADAPTER, sha256))
+    return engine
 
 
 def held_back_prompts(count: int) -> list[Prompt]:
@@ -67,9 +84,9 @@ def held_back_prompts(count: int) -> list[Prompt]:
 
 
 async def compared(
-    engine: LlamaCpp, owned: Owned, prompt: Prompt, adapter: str | None
+    engine: Embedded, owned: Owned, prompt: Prompt, adapter: str | None
 ) -> list[tuple[bool, float, bool]]:
-    """For each token of llama.cpp's answer: does torch agree, how far apart, and did the adapter move it?"""
+    """For each token of the engine's answer: does torch agree, how far apart, and did the adapter move it?"""
     generation = Generation(adapter=adapter, max_tokens=32, logprobs=1)
     chunks = [chunk async for chunk in engine.astream(prompt, generation=generation)]
     answer = [token for chunk in chunks for token in chunk.response_metadata.get("logprobs", ())]
@@ -100,6 +117,6 @@ def torch_logprobs(owned: Owned, prompt: Prompt, answer: list[int]) -> torch.Ten
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=20)
-    parser.add_argument("--gguf", type=Path, help="another file of the same base for llama.cpp, such as F16")
+    parser.add_argument("--engine", choices=ENGINES, default="openvino")
     parser.add_argument("--base", type=Path, help="the base for torch, where it is dequantised already")
     asyncio.run(main(parser.parse_args()))

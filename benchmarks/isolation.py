@@ -13,22 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine_agreement import ADAPTER, Prompt, held_back_prompts
+from engine_agreement import ADAPTER, ENGINES, Embedded, Prompt, held_back_prompts, opened
 
 from adapters.engines import probe
-from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.protocol import Generation
-from adapters.registry import Registry
-from configs.load import HOSPITAL, load_settings
-from ingest.models import locate
 
 Request = tuple[int, str | None]
-WAYS = {
-    "alone, no cache": (1, False),
-    "alone, cache": (1, True),
-    "8 at a time, no cache": (8, False),
-    "8 at a time, cache": (8, True),
-}
 
 
 @dataclass(frozen=True)
@@ -42,29 +32,22 @@ async def main(arguments: argparse.Namespace) -> None:
     prompts = held_back_prompts(arguments.prompts)
     requests: list[Request] = [(number, name) for number in range(len(prompts)) for name in (None, ADAPTER)]
     print(f"{'':22} | {'differ: base':>12} | {'adapter':>8} | {'own':>6} | {'other':>6} | wrong adapter")
-    with TemporaryDirectory() as folder:
-        engine = await opened(Path(folder))
-        reference = dict(zip(requests, await answers(engine, prompts, requests, 1, False), strict=True))
-        many = [request for _ in range(arguments.requests // len(requests)) for request in requests]
-        for way, (together, cached) in WAYS.items():
-            found = await answers(engine, prompts, many, together, cached)
-            print(f"{way:22} | {row(list(zip(many, found, strict=True)), reference)}", flush=True)
-        await engine.close()
+    many = [request for _ in range(arguments.requests // len(requests)) for request in requests]
+    reference: dict[Request, Answer] = {}
+    for cached in (False, True):
+        with TemporaryDirectory() as folder:
+            engine = await opened(arguments.engine, Path(folder), cached)
+            made = await answers(engine, prompts, requests, 1)
+            reference = reference or dict(zip(requests, made, strict=True))
+            for together in (1, 8):
+                found = await answers(engine, prompts, many, together)
+                way = f"{together} at a time, {'cache' if cached else 'no cache'}"
+                print(f"{way:22} | {row(list(zip(many, found, strict=True)), reference)}", flush=True)
+            await engine.close()
 
 
-async def opened(folder: Path) -> LlamaCpp:
-    base = load_settings(None, {}).settings.engine.base
-    gguf, sha256 = locate(base.model, base.sha256), str(base.sha256)
-    engine = LlamaCpp(gguf=gguf, sha256=sha256, cache_folder=folder, slots=8, context_tokens=2048, threads=0)
-    await (await engine.open()).load(Registry(HOSPITAL.parent / "adapters", folder).verified(ADAPTER, sha256))
-    return engine
-
-
-async def answers(
-    engine: LlamaCpp, prompts: list[Prompt], requests: list[Request], together: int, cached: bool
-) -> list[Answer]:
+async def answers(engine: Embedded, prompts: list[Prompt], requests: list[Request], together: int) -> list[Answer]:
     places = asyncio.Semaphore(together)
-    engine.cache_prompt = cached
 
     async def one(number: int, adapter: str | None) -> Answer:
         generation = Generation(adapter=adapter, max_tokens=24, logprobs=10)
@@ -95,4 +78,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--prompts", type=int, default=20)
+    parser.add_argument("--engine", choices=ENGINES, default="openvino")
     asyncio.run(main(parser.parse_args()))

@@ -54,5 +54,11 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def resident_mib(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+    """Of the process and its children: the engine is one of them."""
+    folder = Path(f"/proc/{process}")
+    children = (folder / "task" / str(process) / "children").read_text(encoding="ascii").split()
+    status = (folder / "status").read_text(encoding="ascii")
+    return (
+        sum(map(resident_mib, map(int, children)))
+        + int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+    )

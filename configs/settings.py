@@ -123,7 +123,7 @@ class LangChainModel(Section):
 class Engine(Section):
     """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request."""
 
-    kind: Literal["llamacpp", "peft", "openai", "langchain"]
+    kind: Literal["openvino", "llamacpp", "peft", "openai", "langchain"]
     base: Model
     context_tokens: int = Field(ge=256)
     slots: int = Field(gt=0, le=64)

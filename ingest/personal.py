@@ -1,6 +1,7 @@
 """What looks like personal data in a text: e-mail addresses, telephone and record numbers, dates, long numbers."""
 
 import re
+from collections.abc import Collection
 
 MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 PATTERNS = (
@@ -15,12 +16,16 @@ PATTERNS = (
     ("phone", r"\+\d[\d ().-]{6,}\d"),
     ("number", r"(?<![0-9A-Za-z])[A-Za-z]{0,3}\d{6,}(?![0-9A-Za-z])"),
 )
+KINDS = frozenset(kind for kind, _ in PATTERNS)
 PERSONAL = re.compile("|".join(f"(?P<{kind}_{i}>{pattern})" for i, (kind, pattern) in enumerate(PATTERNS)), re.I)
 
 
-def redact(text: str) -> str:
-    """E-mail addresses, telephone and record numbers, dates and long numbers become `[email]`, `[phone]` ..."""
-    return PERSONAL.sub(lambda match: f"[{kind_of(match)}]", text)
+def redact(text: str, keep: Collection[str] = ()) -> str:
+    """E-mail addresses, telephone and record numbers, dates and long numbers become `[email]`, `[phone]` ...
+
+    Values in `keep` stay as they are.
+    """
+    return PERSONAL.sub(lambda match: match[0] if match[0] in keep else f"[{kind_of(match)}]", text)
 
 
 def personal_data(text: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.card import CardError
 from adapters.commands import base_of, registry_of
-from adapters.engines.protocol import EngineError
+from adapters.engines.protocol import EMBEDDED, EngineError
 from adapters.prompt import PromptError, load_prompt
 from adapters.registry import UnknownAdapter
 from configs.settings import Settings
@@ -55,7 +55,7 @@ def finding(part: str, check: "Check", settings: Settings) -> Finding:
 
 
 def base_model(settings: Settings) -> str:
-    if settings.engine.kind not in ("llamacpp", "peft"):
+    if settings.engine.kind not in EMBEDDED:
         return f"the engine {settings.engine.kind} brings its own"
     return f"{locate(settings.engine.base.model, settings.engine.base.sha256).name}, hash as expected"
 

@@ -1,19 +1,18 @@
 """What is kept of the answers: conversations, manifests, exposures and feedback."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select
+from sqlalchemy import Connection, Row, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.prompt import Turn
 from ingest.database import Database
 from ingest.records import now
+from service.outcomes import ExposedOutcome, Feedback, Outcome, exposed_outcomes, keep, take_over, words_on
 from service.plan import Exposure, Manifest
-from service.records_schema import conversations, exposures, feedback, messages, metadata
-
-Rating = Literal["up", "down"]
+from service.records_schema import conversations, exposures, messages, metadata, outcomes
 
 
 class UnknownConversation(LookupError):
@@ -21,21 +20,15 @@ class UnknownConversation(LookupError):
 
 
 class UnknownMessage(UnknownConversation):
-    """There is no such answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """What a person thinks of an answer. `created` is UTC (ISO 8601), as in all records."""
-
-    rating: Rating
-    reason: str | None
-    created: str
+    """There is no such answer of this user; whether it is another's is not told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A question with its answer, the manifest of what made it, and the feedback on it."""
+    """A question with its answer, the manifest of what made it, and the latest feedback on it.
+
+    `created` is UTC (ISO 8601), as in all records.
+    """
 
     id: str
     question: str
@@ -69,6 +62,7 @@ class Records:
         self._database = database
         with database.write() as connection:
             metadata.create_all(connection)
+            take_over(connection)
 
     def close(self) -> None:
         self._database.close()
@@ -112,24 +106,44 @@ class Records:
 
     def conversation(self, conversation_id: str, user: str | None) -> Conversation:
         """The whole conversation. Raises UnknownConversation."""
-        statement = (
-            select(messages, feedback.c.rating, feedback.c.reason, feedback.c.created.label("given"))
-            .outerjoin(feedback, feedback.c.message_id == messages.c.id)
-            .where(messages.c.conversation_id == conversation_id)
-        )
+        of_it = messages.c.conversation_id == conversation_id
         with self._database.read() as connection:
             found = _owned(connection, conversation_id, user)
-            rows = connection.execute(statement.order_by(messages.c.number)).all()
-        return Conversation(found.id, found.user, found.started, tuple(_message(row) for row in rows))
+            rows = connection.execute(select(messages).where(of_it).order_by(messages.c.number)).all()
+            words = words_on(connection, select(messages.c.id).where(of_it))
+        kept = tuple(_message(row, words.get(row.id, [])) for row in rows)
+        return Conversation(found.id, found.user, found.started, kept)
 
-    def feedback(self, message_id: str, rating: Rating, reason: str | None = None) -> None:
-        """Keeps the latest word on an answer. Raises UnknownMessage."""
+    def give_feedback(self, message_id: str, user: str | None, outcome: Outcome) -> None:
+        """Adds a word on an answer; the latest counts, the earlier ones are kept. Raises UnknownMessage."""
         with self._database.write() as connection:
-            if not connection.execute(select(messages.c.id).where(messages.c.id == message_id)).first():
-                raise UnknownMessage(f"No answer {message_id!r}; expected the message_id of an answer.")
-            connection.execute(delete(feedback).where(feedback.c.message_id == message_id))
-            values = {"message_id": message_id, "rating": rating, "reason": reason, "created": now()}
-            connection.execute(insert(feedback), values)
+            _check_answered(connection, message_id, user)
+            keep(connection, message_id, outcome)
+
+    def feedback(self, message_id: str, user: str | None) -> list[Feedback]:
+        """All that the user said of the answer, the latest last. Raises UnknownMessage."""
+        with self._database.read() as connection:
+            _check_answered(connection, message_id, user)
+            return words_on(connection, [message_id]).get(message_id, [])
+
+    def outcomes(self, experiment: str) -> list[ExposedOutcome]:
+        """Every answer made under an arm of the experiment, with the latest word on it, the oldest first."""
+        with self._database.read() as connection:
+            return exposed_outcomes(connection, experiment)
+
+    def judged(self, reviewed: Collection[str] = ()) -> list[Message]:
+        """Every answer that somebody said a word on, and all of the reviewed conversations, the oldest first.
+
+        Raises UnknownConversation.
+        """
+        said = select(outcomes.c.message_id)
+        wanted = messages.c.id.in_(said) | messages.c.conversation_id.in_(reviewed)
+        with self._database.read() as connection:
+            for conversation_id in reviewed:
+                _check_kept(connection, conversation_id)
+            rows = connection.execute(select(messages).where(wanted).order_by(messages.c.number)).all()
+            words = words_on(connection, said)
+        return [_message(row, words.get(row.id, [])) for row in rows]
 
     def exposures(self, experiment: str) -> list[StoredExposure]:
         """Every unit and arm of the experiment, by time of the first exposure."""
@@ -152,9 +166,22 @@ def _owned(connection: Connection, conversation_id: str, user: str | None) -> Ro
     return found
 
 
-def _message(row: Row[Any]) -> Message:
-    given = Feedback(row.rating, row.reason, row.given) if row.rating else None
-    return Message(row.id, row.question, row.answer, row.manifest, row.created, given)
+def _check_kept(connection: Connection, conversation_id: str) -> None:
+    statement = select(conversations.c.id).where(conversations.c.id == conversation_id)
+    if connection.execute(statement).one_or_none() is None:
+        raise UnknownConversation(f"No conversation {conversation_id!r}; expected the id of a kept one.")
+
+
+def _check_answered(connection: Connection, message_id: str, user: str | None) -> None:
+    statement = select(conversations.c.user).join(messages).where(messages.c.id == message_id)
+    found = connection.execute(statement).one_or_none()
+    if found is None or found.user != user:
+        raise UnknownMessage(f"No answer {message_id!r} of this user; expected the message_id of an answer.")
+
+
+def _message(row: Row[Any], words: Sequence[Feedback]) -> Message:
+    latest = words[-1] if words else None
+    return Message(row.id, row.question, row.answer, row.manifest, row.created, latest)
 
 
 def _exposure_values(exposure: Exposure) -> dict[str, str]:

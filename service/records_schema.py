@@ -1,6 +1,6 @@
 """The tables of the records, beside the library's in the same database."""
 
-from sqlalchemy import JSON, Column, ForeignKey, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -36,10 +36,26 @@ exposures = Table(
     Column("created", String, nullable=False),
 )
 
-feedback = Table(
-    "feedback",
+# Only ever added to: the word with the highest number counts, the earlier ones are its history.
+outcomes = Table(
+    "outcomes",
     metadata,
-    Column("message_id", ForeignKey("messages.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("message_id", ForeignKey("messages.id"), nullable=False, index=True),
+    Column("rating", String, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("comment", Text),
+    Column("corrected_answer", Text),
+    Column("escalated", Boolean, nullable=False),
+    Column("follow_up_needed", Boolean, nullable=False),
+    Column("created", String, nullable=False),
+)
+
+# What the first program kept: read where it is there, and never made.
+old_feedback = Table(
+    "feedback",
+    MetaData(),
+    Column("message_id", String, primary_key=True),
     Column("rating", String, nullable=False),
     Column("reason", Text),
     Column("created", String, nullable=False),

@@ -1,9 +1,19 @@
 """The bodies of the native API: what may come in, what goes out."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from service.outcomes import Outcome, Rating, Reason
 
 # Control characters, and halves of characters that no encoding can write.
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -74,9 +84,32 @@ class SearchRequest(Strict):
 
 
 class FeedbackRequest(Strict):
-    message_id: Id
-    rating: Literal["up", "down"]
-    reason: Text | None = Field(None, max_length=2000)
+    """What a person thinks of an answer. Reasons and a corrected answer say what is wrong, so they need `down`."""
+
+    rating: Rating
+    reasons: list[Reason] = Field([], max_length=len(get_args(Reason)))
+    comment: Text | None = Field(None, max_length=2000)
+    corrected_answer: Text | None = Field(None, max_length=4000)
+    escalated: bool = False
+    follow_up_needed: bool = False
+    user: User | None = None
+
+    @field_validator("reasons", "corrected_answer")
+    @classmethod
+    def only_of_what_is_wrong(cls, value: Any, given: ValidationInfo) -> Any:
+        if value and given.data.get("rating") == "up":
+            raise ValueError("expected with the rating 'down' only; leave it out, or rate 'down'")
+        return value
+
+    def outcome(self) -> Outcome:
+        return Outcome(
+            rating=self.rating,
+            reasons=tuple(dict.fromkeys(self.reasons)),
+            comment=self.comment,
+            corrected_answer=self.corrected_answer,
+            escalated=self.escalated,
+            follow_up_needed=self.follow_up_needed,
+        )
 
 
 class Promotion(Strict):

@@ -13,6 +13,7 @@ OWNERS = {
     "sentence_transformers": {"ingest/embed.py"},
     "langchain_text_splitters": {"ingest/split.py"},
     "xllamacpp": {"adapters/engines/llamacpp.py"},
+    "openvino_genai": {"adapters/engines/openvino_lane.py"},
     "torch": {"adapters/", "ingest/embed.py"},
     "transformers": {"adapters/"},
     "peft": {"adapters/"},

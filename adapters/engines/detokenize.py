@@ -1,11 +1,16 @@
 """Tokens to text as they come."""
 
 from collections.abc import Sequence
-
-from transformers import PreTrainedTokenizerBase
+from typing import Any, Protocol
 
 # What a tokenizer gives for the bytes of a character that is not whole yet.
 HALF = "\N{REPLACEMENT CHARACTER}"
+
+
+class Decoder(Protocol):
+    """What the tokenizers of transformers and of OpenVINO share."""
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool) -> Any: ...
 
 
 class Detokenized:
@@ -14,7 +19,7 @@ class Detokenized:
     A character that is not whole yet waits, and so does what may turn out to be the beginning of a stop text.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Decoder, stops: Sequence[str]) -> None:
         self.tokenizer = tokenizer
         self.stops = stops
         self.ids: list[int] = []

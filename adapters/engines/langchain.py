@@ -73,7 +73,7 @@ class LangChain(Engine):
             raise EngineError("The engine 'langchain' has no JSON-schema output; use llamacpp or openai.")
         usage: UsageMetadata | None = None
         finish, stops = "stop", [*generation.stop, *(stop or ())]
-        async for chunk in self.chat.astream(messages, stop=stops or None, **sampling(generation)):
+        async for chunk in self._chunks(messages, stops, generation):
             finish = chunk.response_metadata.get("finish_reason") or finish
             # Some count the prompt in the first chunk and the answer in the last.
             usage = add_usage(usage, chunk.usage_metadata) if chunk.usage_metadata else usage
@@ -82,6 +82,17 @@ class LangChain(Engine):
         yield wire.last_chunk(
             usage, engine=self.kind, base=self.base, adapter=None, finish_reason=finish, timings={}
         )
+
+    async def _chunks(
+        self, messages: list[BaseMessage], stops: list[str], generation: Generation
+    ) -> AsyncIterator[AIMessageChunk]:
+        """The integration's own. Its errors are those of its provider's library, which share no class."""
+        try:
+            async for chunk in self.chat.astream(messages, stop=stops or None, **sampling(generation)):
+                yield chunk
+        except Exception as error:
+            # Only the kind: a provider's message may hold the prompt, or a key.
+            raise EngineError(f"The chat model {self.model!r} failed with {type(error).__name__}.") from error
 
 
 def sampling(generation: Generation) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import BaseModel, ConfigDict
 
+# The engines that run the base from its file, on this machine.
+EMBEDDED = frozenset({"openvino", "llamacpp", "peft"})
+
 FinishReason = Literal["stop", "length", "cancelled"]
 
 

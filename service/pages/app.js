@@ -1,5 +1,6 @@
 // The chat page: what the person does, and what the service answers.
 
+import { Feedback } from "./feedback.js";
 import { Problem, ask, refusal } from "./stream.js";
 import { Turn, element } from "./view.js";
 
@@ -72,9 +73,10 @@ function found(turn, sources) {
   turn.wait("Reading what was found");
 }
 
+// Nobody in an emergency is asked for an opinion.
 function finish(turn, done, seconds) {
   turn.finish(done, seconds);
-  if (done.manifest.path === "model") turn.answer.append(votes(done.message_id));
+  if (done.manifest.path !== "emergency") turn.answer.append(new Feedback(done.message_id).root);
   $("status").textContent = `Answer: ${done.answer}`;
 }
 
@@ -87,26 +89,6 @@ function tell(turn, error) {
   } else {
     turn.fail("The service cannot be reached", "Check the connection, then ask again.");
   }
-}
-
-function votes(messageId) {
-  const buttons = [["up", "Yes"], ["down", "No"]].map(([rating, words]) => {
-    const button = element("button", { type: "button", className: "quiet", textContent: words });
-    button.ariaPressed = "false";
-    button.addEventListener("click", () => vote(button, messageId, rating));
-    return button;
-  });
-  return element("div", { className: "votes" }, "Did this help?", ...buttons);
-}
-
-async function vote(button, messageId, rating) {
-  const response = await fetch("/feedback", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ message_id: messageId, rating }),
-  });
-  for (const each of button.parentElement.querySelectorAll("button")) each.ariaPressed = "false";
-  button.ariaPressed = String(response.ok);
 }
 
 function show(busy) {

@@ -188,6 +188,10 @@ def test_the_number_stands_once_in_front_and_no_mark_is_left(text: str, number: 
     assert cited(f"{text}a [cite]. Then b [cite].", number) == f"[{number}] {text}a. Then b."
 
 
+def test_a_full_stop_stands_once_where_a_mark_stood_between_two() -> None:
+    assert cited("Until 7 p.m. [cite]. Wait... then call.", 1) == "[1] Until 7 p.m. Wait... then call."
+
+
 @given(
     st.lists(examples, max_size=40),
     st.frozensets(st.sampled_from(DOCUMENTS[:2])),

@@ -190,3 +190,16 @@ def test_a_name_that_could_not_be_asked_for_is_refused(
     with pytest.raises(UnknownAdapter, match="no adapter name"):
         registry.add(name, make_adapter("trained", root="work"))
     assert len(registry.all()) == 4
+
+
+@pytest.mark.parametrize("content", ["", '{"style": ["style@1"', '["style@1"]', '{"style": "style@1"}', "\x00"])
+def test_a_damaged_record_of_promotions_is_not_guessed_at(registry: Registry, tmp_path: Path, content: str) -> None:
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    (tmp_path / "own" / "promoted.json").write_text(content)
+    for act in (
+        registry.promoted,
+        lambda: registry.resolve("style"),
+        lambda: registry.rollback("style", "", "Ada"),
+    ):
+        with pytest.raises(AdapterRefused, match=r"promoted\.json is damaged"):
+            act()

@@ -91,6 +91,18 @@ def test_a_run_learns_and_what_it_saves_passes_the_gate(
     assert str(tmp_path) not in (trained.folder / CONFIG).read_text(), "no path of this machine"
 
 
+def test_a_run_can_go_on_from_an_adapter(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    first = train(recipe(), tiny_model, tokenizer, ROWS, ROWS[:2], tmp_path / "first")
+    second = train(recipe(), tiny_model, tokenizer, ROWS, ROWS[:2], tmp_path / "second", first.folder)
+    measured = [[entry["loss"] for entry in one.losses if "loss" in entry] for one in (first, second)]
+    assert measured[1][0] < measured[0][0]
+    before, after = (load_file(one.folder / WEIGHTS) for one in (first, second))
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_stopped_run_goes_on_from_its_last_whole_checkpoint(
     tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:

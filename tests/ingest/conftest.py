@@ -1,15 +1,9 @@
-"""Real small things that the ingest tests share: the packaged embedder, libraries, a PostgreSQL server."""
+"""Real small things that the ingest tests share: the packaged embedder, libraries."""
 
-import os
-import secrets
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
-from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from ingest.corpus import Corpus, open_corpus
@@ -74,39 +68,3 @@ def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     with closing(open_library(url, tmp_path)) as library:
         yield library
-
-
-@pytest.fixture
-def postgres_url(postgres_server: Path) -> str:
-    name = f"t{secrets.token_hex(6)}"
-    with psycopg.connect(f"host={postgres_server} user=postgres dbname=postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload, unused-ignore]
-    return f"postgresql://postgres@/{name}?host={postgres_server}"
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Path]:
-    """The folder of the socket of a throwaway server without durability."""
-    initdb, server = shutil.which("initdb"), shutil.which("postgres")
-    if not initdb or not server:
-        pytest.skip("PostgreSQL is not installed")
-    # The server refuses to run as root.
-    as_user = partial(subprocess.Popen, user="postgres" if os.getuid() == 0 else None, stdout=subprocess.DEVNULL)
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/triptych-pg-XXXXXX"], text=True).strip())
-    folder.chmod(0o777)
-    data = folder / "data"
-    made = as_user(
-        [initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"], stderr=subprocess.DEVNULL
-    )
-    assert made.wait() == 0
-    options = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
-    running = as_user([server, *options], stderr=subprocess.PIPE, text=True)
-    assert running.stderr is not None
-    for line in running.stderr:
-        if "ready to accept connections" in line:
-            break
-    yield folder
-    running.terminate()
-    running.stderr.close()
-    running.wait()
-    shutil.rmtree(folder)

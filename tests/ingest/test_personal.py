@@ -74,3 +74,9 @@ def redact_each(text: str, found: list[tuple[str, str]]) -> str:
 def test_kinds_and_values_are_told_in_the_order_of_the_text() -> None:
     text = "Call 555-0100 or write to ann@willow.example before 2026-01-31."
     assert personal_data(text) == [("phone", "555-0100"), ("email", "ann@willow.example"), ("date", "2026-01-31")]
+
+
+def test_what_is_public_anyway_may_stay() -> None:
+    text = "Call 555-0100, not 555-0199."
+    assert redact(text, keep={"555-0100"}) == "Call 555-0100, not [phone]."
+    assert redact(text, keep={"555-01"}) == "Call [phone], not [phone]."

@@ -170,7 +170,7 @@ async def test_help_comes_even_where_the_conversation_is_unknown(bot: Chatbot) -
 
 async def test_help_comes_even_where_nothing_can_be_recorded(bot: Chatbot) -> None:
     with bot.records._database.write() as connection:
-        for table in ("feedback", "exposures", "messages", "conversations"):
+        for table in ("outcomes", "exposures", "messages", "conversations"):
             connection.execute(text(f"DROP TABLE {table}"))
     events = await answered(bot, "he is not breathing")
     assert "911" in shown(events)

@@ -79,7 +79,7 @@ async def test_a_real_answer_from_real_documents(bot: Chatbot, settings: Setting
     assert done.text == "".join(event.text for event in events if isinstance(event, Delta)) != ""
     manifest = done.manifest
     assert manifest.acted == Layers("house@1", "hospital", None)
-    assert (manifest.engine, manifest.base) == ("llamacpp", settings.engine.base.sha256)
+    assert (manifest.engine, manifest.base) == ("openvino", settings.engine.base.sha256)
     assert manifest.tokens["prompt"] > 100
     assert 0 < manifest.tokens["completion"] <= 40
     assert manifest.timings.keys() == {"retrieve", "wait", "prompt", "answer"}

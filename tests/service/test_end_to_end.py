@@ -55,7 +55,7 @@ def test_an_answer_comes_with_its_passages_and_says_what_made_it(client: httpx.C
     assert answer["sources"][0]["source"] == "visiting.md"
     acted = answer["manifest"]["acted"]
     assert (acted["prompt"], acted["retrieval"], acted["adapter"]) == ("house@1", "hospital", None)
-    assert answer["manifest"]["engine"] == "llamacpp"
+    assert answer["manifest"]["engine"] == "openvino"
     assert answer["manifest"]["tokens"]["completion"] > 0
 
 
@@ -89,7 +89,7 @@ def test_a_follow_up_is_searched_with_its_conversation(client: httpx.Client) -> 
     assert second["sources"][0]["place"] == "Visiting hours > Sundays and holidays"
     stored = client.get(f"/conversations/{first['conversation_id']}").json()
     assert [message["question"] for message in stored["messages"]] == [QUESTION, "And on Sundays?"]
-    assert client.post("/feedback", json={"message_id": second["message_id"], "rating": "up"}).is_success
+    assert client.post(f"/messages/{second['message_id']}/feedback", json={"rating": "up"}).is_success
 
 
 @pytest.mark.parametrize("switch", ["on", "off"])

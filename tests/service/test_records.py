@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.prompt import Turn
 from ingest.database import Database, library_url
+from service.outcomes import Outcome
 from service.plan import Exposure, Layers, Manifest
 from service.records import Records, UnknownConversation, UnknownMessage
 
@@ -40,13 +41,13 @@ def test_the_last_turns_come_oldest_first(records: Records) -> None:
 
 def test_a_conversation_is_kept_with_its_manifests_and_feedback(records: Records) -> None:
     first, second = ask(records, 1, user=None), ask(records, 2, user=None)
-    records.feedback(first, "down", "The price is wrong.")
-    records.feedback(first, "up")
+    records.give_feedback(first, None, Outcome("down", comment="The price is wrong."))
+    records.give_feedback(first, None, Outcome("up"))
     kept = records.conversation(TALK, None)
     assert [message.id for message in kept.messages] == [first, second]
     assert kept.messages[0].manifest["engine"] == "scripted"
     assert kept.messages[0].feedback is not None
-    assert (kept.messages[0].feedback.rating, kept.messages[0].feedback.reason) == ("up", None)
+    assert (kept.messages[0].feedback.rating, kept.messages[0].feedback.comment) == ("up", None)
     assert kept.messages[1].feedback is None
 
 
@@ -62,9 +63,14 @@ def test_another_user_s_conversation_is_as_unknown_as_none(records: Records, use
         records.conversation(TALK, user)
 
 
-def test_feedback_needs_an_answer(records: Records) -> None:
+@pytest.mark.parametrize(("message", "user"), [("nothing", "ann"), ("m1", "bob"), ("m1", None)])
+def test_feedback_needs_an_answer_of_the_user(records: Records, message: str, user: str | None) -> None:
+    ask(records, 1)
     with pytest.raises(UnknownMessage, match="message_id"):
-        records.feedback("nothing", "up")
+        records.give_feedback(message, user, Outcome("up"))
+    with pytest.raises(UnknownMessage, match="message_id"):
+        records.feedback(message, user)
+    assert records.feedback("m1", "ann") == []
 
 
 def test_a_unit_is_exposed_once_to_an_arm(records: Records) -> None:

@@ -1,4 +1,4 @@
-"""One open llama.cpp engine with the shipped adapter, for all tests of this folder."""
+"""One open engine of each kind with the shipped adapter, for all tests of this folder."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.engines.llamacpp import LlamaCpp
+from adapters.engines.openvino import OpenVINO
 from adapters.engines.protocol import AdapterWeights
 from adapters.registry import Registry
 from ingest.models import ModelError, locate
@@ -34,6 +35,23 @@ async def llamacpp(
     gguf: Path, house_style: AdapterWeights, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LlamaCpp]:
     opened = await LlamaCpp(
+        gguf=gguf,
+        sha256=BASE_SHA256,
+        cache_folder=tmp_path_factory.mktemp("cache"),
+        slots=8,
+        context_tokens=1024,
+        threads=2,
+    ).open()
+    await opened.load(house_style)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def openvino(
+    gguf: Path, house_style: AdapterWeights, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[OpenVINO]:
+    opened = await OpenVINO(
         gguf=gguf,
         sha256=BASE_SHA256,
         cache_folder=tmp_path_factory.mktemp("cache"),

@@ -99,3 +99,17 @@ async def test_a_schema_is_refused_because_it_would_be_ignored() -> None:
 def test_a_model_that_langchain_does_not_know_is_named(name: str) -> None:
     with pytest.raises(EngineError, match=name):
         langchain_engine(name, {})
+
+
+class Failing(Counting):
+    """Its provider's library fails in the middle of an answer, and its message repeats what was asked."""
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        async for chunk in super()._astream(*args, **kwargs):
+            yield chunk
+            raise ConnectionResetError("while answering 'When are you open?' with key sk-123")
+
+
+async def test_a_providers_error_is_told_by_its_kind_alone() -> None:
+    with pytest.raises(EngineError, match=r"^The chat model 'fake:model' failed with ConnectionResetError\.$"):
+        await answer(Failing())

@@ -1,0 +1,71 @@
+"""A base, with or without an adapter added to its weights: one GGUF file that needs no adapter to act."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapters.convert import WEIGHTS, ConversionError, Matrix, alpha, gguf_matrices, read_matrices, replace_durably
+from adapters.shapes import read_gguf
+
+# The layers that an adapter can change.
+LINEAR = re.compile(r"blk\.\d+\.(attn_(q|k|v|output)|ffn_(gate|up|down))\.weight")
+
+
+def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:
+    """Write `base` with the adapter in `folder` added, or without one, to `target`; a file that is there is kept.
+
+    All linear layers become Q8_0: in a base's four bits an adapter's change would be lost, and with or without
+    adapter the same arithmetic is to be done. Raises ConversionError.
+    """
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        write(unfinished, base, folder)
+        replace_durably(unfinished, target)
+    return target
+
+
+def write(target: Path, base: Path, folder: Path | None) -> None:
+    import gguf
+
+    reader = read_gguf(base)
+    added = changes(folder, reader.fields) if folder else {}
+    writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for key, field in reader.fields.items():
+        # The writer makes these itself.
+        if not key.startswith("GGUF.") and key != "general.architecture":
+            writer.add_key_value(key, field.contents(), field.types[0], field.types[-1])
+    for tensor in reader.tensors:
+        content, kind = np.asarray(tensor.data), tensor.tensor_type
+        if LINEAR.fullmatch(tensor.name):
+            whole = plus(gguf.quants.dequantize(content, kind), added.pop(tensor.name, None), tensor.name)
+            kind = gguf.GGMLQuantizationType.Q8_0
+            content = gguf.quants.quantize(whole, kind)
+        writer.add_tensor(tensor.name, content, raw_dtype=kind)
+    if added:
+        raise ConversionError(f"The base has no layer for {len(added)} of the adapter's, such as {min(added)}.")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def changes(folder: Path, fields: Mapping[str, Any]) -> dict[str, Matrix]:
+    """GGUF's name of a weight -> what the adapter adds to it: alpha / rank * B A (Hu et al. 2021), as float32."""
+    sides = gguf_matrices(read_matrices(folder / WEIGHTS), fields)
+    strength, names = alpha(folder), {name for name, _ in sides}
+    return {
+        name: np.float32(strength / len(sides[name, "A"])) * (sides[name, "B"] @ sides[name, "A"]) for name in names
+    }
+
+
+def plus(weights: Matrix, added: Matrix | None, name: str) -> Matrix:
+    if added is None:
+        return weights
+    if weights.shape != added.shape:
+        raise ConversionError(f"{name} of the base is {weights.shape}, the adapter's change of it {added.shape}.")
+    return weights + added

@@ -1,0 +1,125 @@
+"""The log of proposed style examples: what was proposed, and who accepted or refused it when."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from adapters.durable import append_entry, read_entries
+from adapters.examples import StyleExample
+from adapters.harvest import Judged, Proposal, marked
+from ingest.personal import KINDS, redact
+
+State = Literal["open", "accepted", "refused", "withdrawn"]
+BLANK = re.compile("|".join(rf"\[{kind}\]" for kind in KINDS))
+
+
+class UnknownProposal(LookupError):
+    """There is no such proposal."""
+
+
+class DecisionRefused(ValueError):
+    """The proposal cannot be decided like this; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A proposal and the last decision on it. `answer` is the one that counts; `at` is UTC (ISO 8601)."""
+
+    proposal: Proposal
+    answer: str
+    state: State = "open"
+    by: str | None = None
+    at: str | None = None
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """With the answer that was proposed, where a person accepted another one."""
+        decision = {"state": self.state, "by": self.by, "at": self.at, "reason": self.reason}
+        return {**asdict(self.proposal), "answer": self.answer, "proposed": self.proposal.answer, **decision}
+
+
+class Proposals:
+    """Reads at any time; who writes holds the folder's OwnerLock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def all(self) -> list[Standing]:
+        """In the order in which they were proposed."""
+        standings: dict[str, Standing] = {}
+        for entry in read_entries(self._path):
+            match entry["act"]:
+                case "propose":
+                    made = [Proposal(**{**one, "public": tuple(one["public"])}) for one in entry["proposals"]]
+                    standings |= {one.id: Standing(one, one.answer) for one in made}
+                case _:
+                    standings |= {one: decided(standings[one], entry) for one in entry["ids"]}
+        return list(standings.values())
+
+    def get(self, identity: str) -> Standing:
+        """Raises UnknownProposal."""
+        found = [one for one in self.all() if one.proposal.id == identity]
+        if not found:
+            raise UnknownProposal(f"No proposal {identity!r}. `triptych adapters harvest list` shows all of them.")
+        return found[0]
+
+    def propose(self, proposals: Sequence[Proposal]) -> None:
+        """All of them in one entry: a crash leaves all or none."""
+        if proposals:
+            self._append("propose", proposals=[asdict(one) for one in proposals])
+
+    def withdraw_outdated(self, answers: Iterable[Judged]) -> list[str]:
+        """Open proposals on which there is a later word by now are withdrawn; their ids."""
+        latest = {judged.message: judged.word for judged in answers}
+        open_ones = [one.proposal for one in self.all() if one.state == "open"]
+        outdated = [one.id for one in open_ones if latest.get(one.message, one.word) != one.word]
+        if outdated:
+            self._append("withdraw", ids=outdated, reason="There is a later word on the answer.")
+        return outdated
+
+    def accept(self, identity: str, by: str, answer: str | None = None) -> Standing:
+        """Raises UnknownProposal, and DecisionRefused for an answer with something personal or nothing in it."""
+        found = self._decidable(identity, by)
+        text = marked(redact(found.answer if answer is None else answer, found.proposal.public))
+        if BLANK.search(text) or not text.replace("[cite]", "").strip(" ."):
+            raise DecisionRefused(
+                f"The answer would be {text!r}. What looks personal stays only where the passages' documents have "
+                "it, and a model must not learn the blank in its place. Give the whole answer with --answer."
+            )
+        self._append("accept", ids=[identity], by=by, answer=text)
+        return self.get(identity)
+
+    def refuse(self, identity: str, by: str, reason: str) -> Standing:
+        """Raises UnknownProposal, DecisionRefused."""
+        self._decidable(identity, by)
+        if not reason.strip():
+            raise DecisionRefused("Who reads the log wants to know why: give a reason with --reason.")
+        self._append("refuse", ids=[identity], by=by, reason=reason)
+        return self.get(identity)
+
+    def examples(self) -> list[StyleExample]:
+        """The accepted ones."""
+        return [one.proposal.example(one.answer) for one in self.all() if one.state == "accepted"]
+
+    def _decidable(self, identity: str, by: str) -> Standing:
+        found = self.get(identity)
+        if not by.strip():
+            raise DecisionRefused("A person decides, and the log keeps who: give a name with --by.")
+        if found.state == "withdrawn":
+            raise DecisionRefused(f"{identity} was withdrawn: {found.reason} Decide on the newer proposal, if any.")
+        return found
+
+    def _append(self, act: str, **values: Any) -> None:
+        append_entry(self._path, {"at": datetime.now(UTC).isoformat(timespec="seconds"), "act": act, **values})
+
+
+def decided(standing: Standing, entry: dict[str, Any]) -> Standing:
+    """A later decision takes the place of an earlier one, which stays in the log."""
+    states: dict[str, State] = {"accept": "accepted", "refuse": "refused", "withdraw": "withdrawn"}
+    answer = entry.get("answer", standing.answer)
+    return Standing(
+        standing.proposal, answer, states[entry["act"]], entry.get("by"), entry["at"], entry.get("reason")
+    )

@@ -1,0 +1,92 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from langchain_core.messages import HumanMessage
+
+from adapters.engines.openvino import OpenVINO
+from adapters.engines.protocol import AdapterWeights, EngineError, Generation
+from tests.adapters.engines.conftest import BASE_SHA256
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LONG = [HumanMessage("Count from one to one thousand, in words.")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def mortal(openvino: OpenVINO) -> AsyncIterator[OpenVINO]:
+    """Another engine on the same files, which a test may break."""
+    values = openvino.model_dump(include={"gguf", "sha256", "cache_folder", "slots", "context_tokens", "threads"})
+    engine = await OpenVINO(**values).open()
+    yield engine
+    await engine.close()
+
+
+async def test_a_base_that_is_no_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "base.gguf").write_bytes(b"GGUF and nothing more")
+    engine = OpenVINO(
+        gguf=tmp_path / "base.gguf",
+        sha256=BASE_SHA256,
+        cache_folder=tmp_path,
+        slots=1,
+        context_tokens=256,
+        threads=1,
+    )
+    with pytest.raises(EngineError, match=r"cannot load .*base\.gguf is no GGUF file"):
+        await engine.open()
+
+
+async def test_a_merged_file_that_is_no_model_is_named(openvino: OpenVINO, tmp_path: Path) -> None:
+    (tmp_path / f"{BASE_SHA256[:16]}-base.q8_0.gguf").write_bytes(b"cut short")
+    with pytest.raises(EngineError, match="OpenVINO cannot load"):
+        await openvino.model_copy(update={"cache_folder": tmp_path}).open()
+
+
+async def test_closing_the_stream_frees_its_place(openvino: OpenVINO) -> None:
+    async with aclosing(openvino.astream(LONG, generation=Generation(max_tokens=900))) as stream:  # type: ignore[type-var]
+        await anext(stream)
+    process = openvino._opened()
+    assert process.waiting == {}
+    # Eight places: were the answer still running, nine could not.
+    streams = [openvino.ainvoke(LONG, generation=Generation(max_tokens=2)) for _ in range(9)]
+    assert len(await asyncio.gather(*streams)) == 9
+
+
+async def test_when_the_process_dies_every_answer_says_so(mortal: OpenVINO) -> None:
+    running = mortal.astream(LONG, generation=Generation(max_tokens=900))
+    await anext(running)
+    mortal._opened().child.kill()
+    with pytest.raises(EngineError, match=r"ended with code -9"):
+        async for _ in running:
+            pass
+    with pytest.raises(EngineError, match=r"ended with code -9"):
+        await mortal.ainvoke(LONG)
+
+
+async def test_closing_the_engine_ends_its_answers_and_its_process(mortal: OpenVINO) -> None:
+    running = mortal.astream(LONG, generation=Generation(max_tokens=900))
+    await anext(running)
+    child = mortal._opened().child
+    await mortal.close()
+    with pytest.raises(EngineError):
+        async for _ in running:
+            pass
+    assert child.poll() == 0
+    with pytest.raises(EngineError, match="not open"):
+        await mortal.ainvoke(LONG)
+
+
+async def test_an_adapter_is_unloaded_after_its_running_answers(
+    mortal: OpenVINO, house_style: AdapterWeights
+) -> None:
+    await mortal.load(house_style)
+    running = mortal.astream(LONG, generation=Generation(adapter=house_style.name, max_tokens=60))
+    chunks = [await anext(running)]
+    unloading = asyncio.create_task(mortal.unload(house_style.name))
+    chunks += [chunk async for chunk in running]
+    await unloading
+    assert chunks[-1].response_metadata["adapter"] == house_style.name
+    assert chunks[-1].response_metadata["finish_reason"] in ("stop", "length")
