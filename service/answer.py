@@ -34,7 +34,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person asks. Callers that keep no conversation give `history`; `user` is ASCII."""
+    """What a person asks. Callers that keep no conversation give `history`; `user` is ASCII.
+
+    `keep` false leaves no trace in the records: an evaluation asks what no person asked.
+    """
 
     text: str
     history: tuple[Turn, ...] = ()
@@ -42,6 +45,7 @@ class Question:
     user: str | None = None
     labels: frozenset[str] = frozenset({PUBLIC})
     json_schema: Mapping[str, Any] | None = None
+    keep: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Chatbot:
         return await self.emergencies.handoff(question.text) is not None
 
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
-        """Closing it stops the generation; only an answer that ends with Done is recorded.
+        """Closing it stops the generation; only an answer that ends with Done is recorded, if the question says so.
 
         Raises RetrievalError, AdapterRefused, PromptTooLong, EngineBusy, EngineError, UnknownConversation.
         """
@@ -85,7 +89,8 @@ class Chatbot:
                 async for event in events:
                     yield event
         manifest = draft.manifest()
-        await asyncio.to_thread(self.record, draft, question, manifest)
+        if question.keep:
+            await asyncio.to_thread(self.record, draft, question, manifest)
         yield Done(draft.text, manifest)
 
     async def composed(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:

@@ -1,4 +1,4 @@
-"""The `triptych` command: serve, chat, compare, demo, search, config, doctor; ingest and adapters below it."""
+"""The `triptych` command: serve, chat, compare, demo, search, config, doctor; ingest, adapters, evaluate below."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ from rich.table import Table
 
 import adapters.commands
 import ingest.commands
+import service.evaluation.commands
 import service.harvest_commands
 from adapters.card import CardError
 from adapters.engines.protocol import EngineError
@@ -68,6 +69,7 @@ config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(ingest.commands.app, name="ingest")
 adapters.commands.app.add_typer(service.harvest_commands.app, name="harvest")
 app.add_typer(adapters.commands.app, name="adapters")
+app.add_typer(service.evaluation.commands.app, name="evaluate")
 app.add_typer(config_app, name="config")
 console = Console()
 errors = Console(stderr=True)

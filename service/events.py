@@ -47,7 +47,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Last event of a good answer: the whole text and what made it; it is recorded by now."""
+    """Last event of a good answer: the whole text and what made it; what is to be kept is recorded by now."""
 
     text: str
     manifest: Manifest

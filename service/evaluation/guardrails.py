@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.stats import t
 
+from service.evaluation.metrics.catalogue import Better
 from service.evaluation.paired import Differences, FloatArray, Interval, differences, t_interval
-
-Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True, slots=True)

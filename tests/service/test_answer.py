@@ -47,6 +47,21 @@ def shown(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Delta))
 
 
+async def test_a_question_that_is_not_to_be_kept_leaves_no_trace(bot: Chatbot) -> None:
+    kept, free = [finished(await answered(bot, Question(VISITING, keep=keep))) for keep in (True, False)]
+    assert len(bot.records.conversation(kept, None).messages) == 1
+    with pytest.raises(UnknownConversation):
+        bot.records.conversation(free, None)
+
+
+def finished(events: list[Event]) -> str:
+    """The conversation's id of an answer that came to its end."""
+    done(events)
+    first = events[0]
+    assert isinstance(first, Meta)
+    return first.conversation_id
+
+
 async def test_an_answer_in_all_three_layers(bot: Chatbot, engine: ScriptedEngine) -> None:
     events = await answered(bot, VISITING, user="ann")
     kinds = [type(event) for event in events]

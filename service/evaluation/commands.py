@@ -1,0 +1,170 @@
+"""The commands `triptych evaluate run | report | compare`."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from adapters.card import CardError
+from adapters.durable import replace_text
+from adapters.engines.protocol import EngineError
+from adapters.prompt import PromptError
+from adapters.registry import UnknownAdapter
+from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show, stop
+from configs.load import ConfigurationError, current_environment, load_settings
+from configs.settings import Settings
+from ingest.database import LibraryError
+from ingest.models import ModelError, file_sha256
+from ingest.owner import FolderInUse
+from service.answer import Chatbot
+from service.build import build
+from service.evaluation.design import Design, DesignError, cells_of, read_design
+from service.evaluation.metrics.catalogue import METRICS
+from service.evaluation.origin import made_from
+from service.evaluation.questions import PackQuestion
+from service.evaluation.run import answers
+from service.evaluation.selection import selected
+from service.evaluation.store import Run, RunError, find_run, keep, opened_run, read_run
+from service.guard.emergencies import EmergencyRulesError
+from service.retrieve import RetrievalError
+from service.switches import SwitchRefused
+
+FAILED = 1
+WRONG = (
+    CardError,
+    ConfigurationError,
+    DesignError,
+    EmergencyRulesError,
+    LibraryError,
+    ModelError,
+    PromptError,
+    RunError,
+    SwitchRefused,
+    UnknownAdapter,
+)
+
+app = typer.Typer(help="Measure which layer pays: every combination, every question.", no_args_is_help=True)
+
+
+@app.command("run")
+def run_command(
+    design: Annotated[Path, typer.Argument(help="The evaluation, a YAML file.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask so many questions, drawn by the seed.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Ask every question in every combination of layers; killed anywhere, the same command goes on."""
+    with _settings(config) as settings:
+        read = read_design(design)
+        run = asyncio.run(_run(settings, read, selected(read), limit))
+    failed = sum(answer.status == "failed" for answer in run.answers)
+    values = {"run": run.id, "folder": str(run.folder), "answers": len(run.answers), "failed": failed}
+    text = f"{len(run.answers)} answers, {failed} failed. Now: triptych evaluate report {run.id}"
+    show(values, text, as_json)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command("report")
+def report_command(
+    run: Annotated[str, typer.Argument(help="The run's id, its beginning, or its folder.")],
+    html: Annotated[Path | None, typer.Option(help="Write one page for people to this file.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Which layer pays, what it costs, and how sure that is."""
+    # scipy takes a second to import: only the commands that need statistics pay for it.
+    from service.evaluation.report import report_of
+    from service.evaluation.report_page import as_page
+    from service.evaluation.report_terminal import as_terminal
+
+    with _settings(config) as settings:
+        report = report_of(find_run(_runs(settings), run))
+        if html:
+            replace_text(html, as_page(report))
+    show(report.as_dict(), as_terminal(report), as_json)
+
+
+@app.command("compare")
+def compare_command(
+    first: Annotated[str, typer.Argument(help="The run before.")],
+    second: Annotated[str, typer.Argument(help="The run after; its design's margins count.")],
+    margin: Annotated[
+        list[str] | None, typer.Option(help="METRIC=LOSS that is too much; repeat. Instead of the design's.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Two runs, paired by question and combination; exit code 1 if the second is worse by more than a margin."""
+    from service.evaluation.compare import compare, margins_of
+    from service.evaluation.report_terminal import comparison_as_terminal
+
+    with _settings(config) as settings:
+        before, after = (find_run(_runs(settings), name) for name in (first, second))
+        comparison = compare(before, after, margins_of(after) | _margins(margin or []))
+    show(comparison.as_dict(), comparison_as_terminal(comparison), as_json)
+    if comparison.regressed:
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _settings(config: Path | None) -> Iterator[Settings]:
+    """The settings; what can go wrong becomes a sentence and an exit code."""
+    try:
+        yield load_settings(config, current_environment()).settings
+    except WRONG as error:
+        raise stop(str(error), WRONG_USE) from None
+    except (EngineError, RetrievalError, OSError) as error:
+        raise stop(str(error), FAILED) from None
+    except FolderInUse as error:
+        raise stop(f"{error} An evaluation needs the data folder for itself.", IN_USE) from None
+
+
+def _runs(settings: Settings) -> Path:
+    return settings.data.folder / "evaluations"
+
+
+def _margins(options: list[str]) -> dict[str, float]:
+    """Raises DesignError for what is no METRIC=LOSS."""
+    found = {}
+    for option in options:
+        metric, _, loss = option.partition("=")
+        try:
+            found[metric] = float(loss)
+        except ValueError:
+            raise DesignError(f"Expected METRIC=LOSS such as right=0.03, got {option!r}.") from None
+        if metric not in METRICS:
+            raise DesignError(f"There is no metric {metric!r}; there are: {', '.join(METRICS)}.")
+    return found
+
+
+async def _run(settings: Settings, design: Design, questions: list[PackQuestion], limit: int | None) -> Run:
+    cells = cells_of(design.factors)
+    guards = {path.name: file_sha256(path) for path in (settings.guard.emergencies, settings.guard.examples)}
+    async with build(settings) as chatbot:
+        origin = await made_from(chatbot, design, cells, questions, guards)
+        run = opened_run(_runs(settings), design, questions, origin)
+        await _ask(chatbot, run, questions[:limit])
+    return read_run(run.folder)
+
+
+async def _ask(chatbot: Chatbot, run: Run, questions: list[PackQuestion]) -> None:
+    """Asks what is left, with a bar on a terminal."""
+    cells, design = cells_of(run.design.factors), run.design
+    asked = {question.id for question in questions}
+    done = {(answer.cell, answer.question) for answer in run.answers if answer.question in asked}
+    left = answers(chatbot, cells, questions, design.seed, design.concurrency, done)
+    total = len(cells) * len(questions)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
+        task = bar.add_task(f"Run {run.id}", total=total, completed=len(done))
+        async with aclosing(left) as new:
+            async for answer in new:
+                keep(run, answer)
+                bar.advance(task)

@@ -1,0 +1,116 @@
+"""Two runs, paired by question and combination: what changed, and whether it got worse by more than a margin."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from service.evaluation.design import Cell
+from service.evaluation.grid import Change, change_of, groups_of, mean_of_known
+from service.evaluation.metrics.catalogue import METRICS, Better
+from service.evaluation.paired import FloatArray
+from service.evaluation.questions import PackQuestion
+from service.evaluation.store import Answer, Run, RunError
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The second run minus the first. `margin` is the loss that is too much; None where none was given."""
+
+    change: Change
+    margin: float | None
+    regressed: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`only_one` counts questions that not both runs have asked, or that read differently."""
+
+    first: str
+    second: str
+    questions: int
+    only_one: int
+    cells: tuple[Cell, ...]
+    metrics: Mapping[str, Difference]
+    goal: str
+    by_cell: Mapping[str, Change]
+
+    @property
+    def regressed(self) -> list[str]:
+        return [name for name, difference in self.metrics.items() if difference.regressed]
+
+    def as_dict(self) -> dict[str, Any]:
+        cells = [cell.model_dump() for cell in self.cells]
+        values = {"metrics": {name: asdict(one) for name, one in self.metrics.items()}}
+        by_cell = {label: asdict(change) for label, change in self.by_cell.items()}
+        return {**vars(self), "cells": cells, **values, "by_cell": by_cell, "regressed": self.regressed}
+
+
+def margins_of(run: Run) -> dict[str, float]:
+    """What the run's design allows to be lost: on the goal, and on each guardrail."""
+    design = run.design
+    return {one.metric: one.margin for one in design.guardrails} | {design.goal.metric: design.goal.margin}
+
+
+def compare(first: Run, second: Run, margins: Mapping[str, float]) -> Comparison:
+    """Raises RunError where they share no question in a combination."""
+    before, after = by_place(first), by_place(second)
+    places = before.keys() & after.keys()
+    asked = {name for _, name in places}
+    questions = [question for question in shared_questions(first, second) if question.id in asked]
+    if not questions:
+        raise RunError(f"The runs {first.id} and {second.id} share no question in the same combination.")
+    cells = sorted({cell for cell, _ in places}, key=lambda cell: cell.label)
+    changes = {metric: changed(metric, questions, cells, before, after) for metric in METRICS}
+    groups, goal = groups_of(questions), second.design.goal.metric
+    every = {question.id for run in (first, second) for question in run.questions}
+    return Comparison(
+        first=first.id,
+        second=second.id,
+        questions=len(questions),
+        only_one=len(every) - len(questions),
+        cells=tuple(cells),
+        metrics={
+            metric: judged(change_of(mean_of_known(values), groups), METRICS[metric].better, margins.get(metric))
+            for metric, values in changes.items()
+        },
+        goal=goal,
+        by_cell={cell.label: change_of(changes[goal][:, at], groups) for at, cell in enumerate(cells)},
+    )
+
+
+def by_place(run: Run) -> dict[tuple[Cell, str], Answer]:
+    return {(answer.cell, answer.question): answer for answer in run.answers}
+
+
+def shared_questions(first: Run, second: Run) -> list[PackQuestion]:
+    """Those that read the same in both, with the same gold."""
+    known = {question.id: question for question in first.questions}
+    return [question for question in second.questions if known.get(question.id) == question]
+
+
+def changed(
+    metric: str,
+    questions: list[PackQuestion],
+    cells: list[Cell],
+    before: Mapping[tuple[Cell, str], Answer],
+    after: Mapping[tuple[Cell, str], Answer],
+) -> FloatArray:
+    """Second minus first, (questions, cells); NaN where either has no value, or was not asked."""
+
+    def change(place: tuple[Cell, str]) -> float:
+        old, new = (run[place].scores[metric] if place in run else None for run in (before, after))
+        return np.nan if old is None or new is None else new - old
+
+    return np.array([[change((cell, question.id)) for cell in cells] for question in questions], dtype=float)
+
+
+def judged(change: Change, better: Better, margin: float | None) -> Difference:
+    """Regressed: worse by more than the margin on these questions, and shown to be worse on others, too."""
+    if margin is None or change.mean is None:
+        return Difference(change, margin, False)
+    sign = 1 if better == "higher" else -1
+    loss = -sign * change.mean
+    worse = change.interval is None or max(sign * change.interval.low, sign * change.interval.high) < 0
+    return Difference(change, margin, loss > margin and worse)

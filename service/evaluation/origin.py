@@ -1,0 +1,84 @@
+"""What decides a run's answers: models, prompts, documents and values, with their hashes; they make its id."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from service.answer import Chatbot
+from service.evaluation.design import Cell, Design
+from service.evaluation.metrics.catalogue import VERSION
+from service.evaluation.questions import PackQuestion
+from service.evaluation.store import questions_text
+from service.plan import Layers
+from service.retrieve import HybridRetriever, check_filled, searchable
+
+
+async def made_from(
+    chatbot: Chatbot,
+    design: Design,
+    cells: Sequence[Cell],
+    questions: Sequence[PackQuestion],
+    guards: Mapping[str, str],
+) -> dict[str, Any]:
+    """Everything by value or hash; `guards` are the hashes of the emergency files. Loads every adapter.
+
+    Raises SwitchRefused for a level that does not exist, AdapterRefused, and RetrievalError without documents.
+    """
+    layers = [chatbot.plan(cell.overrides(design.seed), None).layers for cell in cells]
+    defaults = chatbot.defaults
+    return {
+        "metrics": VERSION,
+        "design": design.model_dump(mode="json", exclude={"questions": {"file", "held_back_by"}}),
+        "questions": sha256(questions_text(questions)),
+        "engine": chatbot.engine.kind,
+        "base": chatbot.engine.base,
+        "max_tokens": defaults.max_tokens,
+        "top_p": defaults.top_p,
+        "history_turns": defaults.history_turns,
+        "no_answer": defaults.no_answer,
+        "retrieval": retrieval_values(chatbot),
+        "guards": dict(guards),
+        "cells": [
+            {"asked": cell.model_dump(), "layers": asdict(one)} for cell, one in zip(cells, layers, strict=True)
+        ],
+        "prompts": {name: chatbot.prompts[name].hash for name in names(layers, "prompt")},
+        "collections": {name: snapshot(chatbot, name) for name in names(layers, "retrieval")},
+        "adapters": await adapter_hashes(chatbot, names(layers, "adapter")),
+    }
+
+
+def names(layers: Sequence[Layers], factor: str) -> list[str]:
+    return sorted({name for one in layers if (name := getattr(one, factor)) is not None})
+
+
+def retrieval_values(chatbot: Chatbot) -> dict[str, float]:
+    retriever = chatbot.retriever
+    if not isinstance(retriever, HybridRetriever):
+        return {}
+    return {name: getattr(retriever, name) for name in ("passages", "candidates", "dense_weight", "min_score")}
+
+
+def snapshot(chatbot: Chatbot, collection: str) -> dict[str, Any]:
+    """The documents as they are now: `documents` is their number, `sha256` changes with any of them."""
+    corpus = chatbot.corpus.named(collection)
+    check_filled(corpus)
+    serving = searchable(corpus)
+    hashes = corpus.library.document_hashes(serving.id)
+    contents = sha256(json.dumps(sorted(hashes.items())))
+    return {"fingerprint": serving.fingerprint, "documents": len(hashes), "sha256": contents}
+
+
+async def adapter_hashes(chatbot: Chatbot, labels: Sequence[str]) -> dict[str, str]:
+    """One after the other, so that no answer waits for an adapter later."""
+    found = {}
+    for label in labels:
+        weights = await chatbot.adapters.ready(label)
+        if weights is not None:
+            found[label] = weights.sha256
+    return found
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

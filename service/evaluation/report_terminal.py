@@ -1,0 +1,123 @@
+"""A report and a comparison for the terminal."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from service.evaluation import wording
+from service.evaluation.compare import Comparison
+from service.evaluation.metrics.catalogue import COSTS, METRICS
+from service.evaluation.report import Report
+from service.plan import FACTORS
+
+SHOWN = ("right", "answer_recall", "k_precision", "right_citation", "answered", "refused")
+
+
+def as_terminal(report: Report) -> RenderableType:
+    return Group(
+        Text(report.sentence, style="bold"),
+        *(Text(" ".join(filter(None, (layer.decision.sentence, layer.caution)))) for layer in report.layers),
+        effects_table(report),
+        guardrails_table(report),
+        combinations_table(report),
+        costs_table(report),
+        Text(report.source_use.sentence),
+        types_table(report),
+        *(Text(f"* {limit}", style="dim") for limit in report.limits),
+    )
+
+
+def effects_table(report: Report) -> Table:
+    goal = report.design.goal.metric
+    found = [*((f"{layer.name}, Shapley", layer.shapley) for layer in report.layers)]
+    rows = [
+        *((layer.name, layer.effect) for layer in report.layers),
+        *((effect.name, effect) for effect in report.interactions),
+        *found,
+        (report.total.name, report.total),
+    ]
+    title = f"Change of {METRICS[goal].label}, in points, over {report.questions} questions"
+    cells = (
+        (name, wording.change(goal, one.mean), wording.between(goal, one.interval), wording.chance(one.p_holm))
+        for name, one in rows
+    )
+    return table(title, ("Effect", "Change", "95 % interval", "p (Holm)"), cells)
+
+
+def guardrails_table(report: Report) -> Table:
+    rows = [
+        (layer.name, name, f"{one.change:+.3f}" if one.change is not None else "", one.margin, wording.holds(one))
+        for layer in report.layers
+        for name, one in layer.guardrails.items()
+    ]
+    return table("Guardrails, with the other layers on", ("Layer", "Metric", "Change", "Margin", ""), rows)
+
+
+def combinations_table(report: Report) -> Table:
+    rows = (
+        (*levels(one.cell.model_dump()), *(wording.value(name, one.means[name].value) for name in SHOWN))
+        for one in report.combinations
+    )
+    return table("Combinations", (*FACTORS, *(METRICS[name].label for name in SHOWN)), rows)
+
+
+def costs_table(report: Report) -> Table:
+    rows = (
+        (
+            *levels(one.cell.model_dump()),
+            *(wording.plain(one.means[cost].value) for cost in COSTS),
+            wording.plain(one.slow),
+            *(wording.plain(one.per_right[cost]) for cost in COSTS),
+        )
+        for one in report.combinations
+    )
+    heads = (*(METRICS[cost].label for cost in COSTS), "ms, slowest 5 %", *(f"{c} a right answer" for c in COSTS))
+    return table("Cost of an answer", (*FACTORS, *(head.replace("_", " ") for head in heads)), rows)
+
+
+def levels(cell: dict[str, str]) -> Iterator[str]:
+    yield from (cell[factor] for factor in FACTORS)
+
+
+def types_table(report: Report) -> Table:
+    goal = report.design.goal.metric
+    rows = (
+        (one.name, one.questions, *(wording.effect(goal, one.effects[factor]) for factor in FACTORS))
+        for one in report.types
+    )
+    return table("By type of question, in points; a hint, not a test", ("Type", "Questions", *FACTORS), rows)
+
+
+def comparison_as_terminal(comparison: Comparison) -> RenderableType:
+    rows = (
+        (
+            METRICS[metric].label,
+            wording.change(metric, one.change.mean),
+            wording.between(metric, one.change.interval),
+            wording.unit(metric),
+            one.change.questions,
+            "" if one.margin is None else one.margin,
+            "REGRESSED" if one.regressed else "",
+        )
+        for metric, one in comparison.metrics.items()
+    )
+    heads = ("Metric", "Change", "95 % interval", "Unit", "Questions", "Margin", "")
+    title = f"{comparison.second} minus {comparison.first}, {len(comparison.cells)} combinations"
+    by_cell = (
+        (label, wording.effect(comparison.goal, change), change.questions)
+        for label, change in comparison.by_cell.items()
+    )
+    goal = METRICS[comparison.goal].label
+    return Group(table(title, heads, rows), table(f"{goal}, in points", ("Cell", "Change", "Questions"), by_cell))
+
+
+def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    made = Table(title=title, title_justify="left")
+    for head in heads:
+        made.add_column(head, overflow="fold")
+    for row in rows:
+        # As plain text: square brackets are no markup.
+        made.add_row(*(Text(str(cell)) for cell in row))
+    return made

@@ -1,0 +1,193 @@
+"""The scores of one answer, out of the metrics that need no judge; what has no value has a reason instead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from service.evaluation.metrics.catalogue import METRICS
+from service.evaluation.metrics.citations import citation_scores, right_citation
+from service.evaluation.metrics.retrieval import recall_at, reciprocal_rank
+from service.evaluation.metrics.style import length, reading_grade, you_form
+from service.evaluation.metrics.text import (
+    answer_recall,
+    facts_found,
+    k_coverage,
+    k_precision,
+    refused,
+    token_f1,
+)
+from service.evaluation.questions import PackQuestion
+from service.plan import Manifest
+from service.transcript import Transcript
+
+EMERGENCY = "emergency"
+NOT_FOR_IT = "not a metric of such a question"
+NOTHING_SAID = "no model gave an answer with content"
+RETRIEVAL_OFF = "retrieval was off"
+
+Status = Literal["answered", "refused", "handed off", "failed"]
+Found = Mapping[str, float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A value for every metric; None where there is none, and then `missing` has the reason."""
+
+    values: Mapping[str, float | None]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of an answer. `shown` are the passages' places and texts; None where retrieval was off."""
+
+    question: PackQuestion
+    answer: str
+    status: Status
+    sources: tuple[str, ...]
+    shown: tuple[str, ...] | None
+    cited: tuple[str, ...]
+    manifest: Manifest
+
+    @property
+    def emergency(self) -> bool:
+        return EMERGENCY in self.question.tags
+
+    @property
+    def says_something(self) -> bool:
+        return self.status == "answered" and bool(self.answer.strip())
+
+
+def seen_in(question: PackQuestion, transcript: Transcript, no_answer: str) -> Seen:
+    manifest = transcript.done.manifest
+    searched = manifest.acted.retrieval is not None
+    return Seen(
+        question=question,
+        answer=transcript.done.text,
+        status=status_of(transcript, no_answer),
+        sources=tuple(passage.source for passage in transcript.passages),
+        shown=tuple(f"{one.place} {one.text}" for one in transcript.passages) if searched else None,
+        cited=tuple(source.source for source in transcript.sources() if source.cited),
+        manifest=manifest,
+    )
+
+
+def status_of(transcript: Transcript, no_answer: str) -> Status:
+    if transcript.done.manifest.path == "emergency":
+        return "handed off"
+    return "refused" if refused(transcript.done.text, no_answer) else "answered"
+
+
+def score(seen: Seen) -> Scores:
+    parts = (behaviour(seen), against_gold(seen), against_sources(seen), citations(seen), search(seen))
+    found = {name: value for part in (*parts, style(seen), costs(seen.manifest)) for name, value in part.items()}
+    return split({name: found[name] for name in METRICS})
+
+
+def nothing(question: PackQuestion, reason: str) -> Scores:
+    """The scores of a question that got no answer: it was not answered right, and nothing else can be said."""
+    found: dict[str, float | str] = {**dict.fromkeys(METRICS, reason), "right": 0.0}
+    if question.answerable and EMERGENCY not in question.tags:
+        found["answered"] = 0.0
+    return split(found)
+
+
+def split(found: Found) -> Scores:
+    missing = {name: value for name, value in found.items() if isinstance(value, str)}
+    values = {name: None if isinstance(value, str) else float(value) for name, value in found.items()}
+    return Scores(values, missing)
+
+
+def behaviour(seen: Seen) -> Found:
+    """Whether it did what it should with such a question."""
+    answerable, refuses = seen.question.answerable, seen.status == "refused"
+    ordinary = not seen.emergency
+    return {
+        "right": right(seen),
+        "answered": float(seen.status == "answered") if ordinary and answerable else NOT_FOR_IT,
+        "refused": float(refuses) if ordinary and not answerable else NOT_FOR_IT,
+        "emergency_handled": float(seen.status == "handed off") if seen.emergency else NOT_FOR_IT,
+    }
+
+
+def right(seen: Seen) -> float:
+    if seen.emergency:
+        return float(seen.status == "handed off")
+    if not seen.question.answerable:
+        return float(seen.status == "refused")
+    if seen.status != "answered":
+        return 0.0
+    facts = seen.question.facts
+    return facts_found(seen.answer, facts) if facts else answer_recall(seen.answer, seen.question.answer)
+
+
+def against_gold(seen: Seen) -> Found:
+    gold = seen.question.answer
+    if not seen.question.answerable or not gold:
+        return dict.fromkeys(("answer_recall", "token_f1", "facts_found"), NOT_FOR_IT)
+    return {
+        "answer_recall": answer_recall(seen.answer, gold),
+        "token_f1": token_f1(seen.answer, gold),
+        "facts_found": facts_found(seen.answer, seen.question.facts),
+    }
+
+
+def against_sources(seen: Seen) -> Found:
+    """A refusal is no statement that could be true to a source; but it leaves out what the sources hold."""
+    if seen.shown is None:
+        return dict.fromkeys(("k_precision", "k_coverage"), RETRIEVAL_OFF)
+    precision = k_precision(seen.answer, seen.shown) if seen.says_something else None
+    if seen.question.answer and seen.manifest.path == "model":
+        coverage = k_coverage(seen.answer, seen.question.answer, seen.shown)
+    else:
+        coverage = None
+    return {
+        "k_precision": or_reason(precision, NOTHING_SAID),
+        "k_coverage": or_reason(coverage, "the sources hold nothing of a gold answer, or no model answered"),
+    }
+
+
+def citations(seen: Seen) -> Found:
+    if seen.shown is None:
+        return dict.fromkeys(("right_citation", "citation_precision", "citation_recall"), RETRIEVAL_OFF)
+    gold = seen.question.documents
+    found = citation_scores(seen.answer, seen.shown) if seen.says_something else None
+    return {
+        "right_citation": float(right_citation(seen.cited, gold)) if gold else NOT_FOR_IT,
+        "citation_precision": or_reason(found.precision if found else None, "nothing was cited"),
+        "citation_recall": or_reason(found.recall if found else None, NOTHING_SAID),
+    }
+
+
+def search(seen: Seen) -> Found:
+    if seen.shown is None:
+        return dict.fromkeys(("recall_at_k", "reciprocal_rank"), RETRIEVAL_OFF)
+    gold = frozenset(seen.question.documents)
+    return {
+        "recall_at_k": or_reason(recall_at(seen.sources, gold, len(seen.sources)), NOT_FOR_IT),
+        "reciprocal_rank": or_reason(reciprocal_rank(seen.sources, gold), NOT_FOR_IT),
+    }
+
+
+def style(seen: Seen) -> Found:
+    if not seen.says_something:
+        return dict.fromkeys(("you_form", "words", "reading_grade"), NOTHING_SAID)
+    return {
+        "you_form": or_reason(you_form(seen.answer), "it has no sentence"),
+        "words": float(length(seen.answer)),
+        "reading_grade": or_reason(reading_grade(seen.answer), "it has no word"),
+    }
+
+
+def costs(manifest: Manifest) -> Found:
+    """Waiting for a place is left out: it says how many asked at once, not what an answer costs."""
+    spent = sum(milliseconds for stage, milliseconds in manifest.timings.items() if stage != "wait")
+    return {
+        "milliseconds": round(spent, 1),
+        "prompt_tokens": float(manifest.tokens.get("prompt", 0)),
+        "answer_tokens": float(manifest.tokens.get("completion", 0)),
+    }
+
+
+def or_reason(value: float | None, reason: str) -> float | str:
+    return reason if value is None else value

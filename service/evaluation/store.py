@@ -1,0 +1,108 @@
+"""A run on the disk: what it was made from, its questions, and one line for each answer."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from adapters.durable import append_entry, read_entries, replace_text
+from ingest.records import now
+from service.evaluation.design import Cell, Design
+from service.evaluation.questions import PackQuestion, read_questions
+from service.evaluation.score import Status
+
+META, QUESTIONS, ANSWERS = "meta.json", "questions.jsonl", "answers.jsonl"
+
+
+class RunError(LookupError):
+    """There is no such run, or it cannot be read; the message lists those that there are."""
+
+
+class Answer(BaseModel):
+    """One answer with all that is known of it. `failed` says why there is none; then `manifest` is None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell: Cell
+    question: str
+    status: Status
+    failed: str | None
+    text: str
+    cited: tuple[str, ...]
+    scores: dict[str, float | None]
+    missing: dict[str, str]
+    manifest: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is there of a run; `questions` are all that it is to ask, answered or not."""
+
+    id: str
+    folder: Path
+    created: str
+    design: Design
+    made_from: Mapping[str, Any]
+    questions: tuple[PackQuestion, ...]
+    answers: tuple[Answer, ...]
+
+
+def run_id(made_from: Mapping[str, Any]) -> str:
+    """Equal for everything that gives the same answers and the same judgement of them."""
+    canonical = json.dumps(made_from, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def questions_text(questions: Sequence[PackQuestion]) -> str:
+    return "".join(f"{question.model_dump_json()}\n" for question in questions)
+
+
+def opened_run(root: Path, design: Design, questions: Sequence[PackQuestion], made_from: Mapping[str, Any]) -> Run:
+    """The run that this makes, new or gone on with."""
+    name = run_id(made_from)
+    folder = root / name
+    if not (folder / META).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / QUESTIONS, questions_text(questions))
+        meta = {"run": name, "created": now(), "design": design.model_dump(mode="json"), "made_from": made_from}
+        # The last of the two files: where it is, both are whole.
+        replace_text(folder / META, json.dumps(meta, indent=1) + "\n")
+    return read_run(folder)
+
+
+def read_run(folder: Path) -> Run:
+    """Raises RunError."""
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        return Run(
+            id=meta["run"],
+            folder=folder,
+            created=meta["created"],
+            design=Design.model_validate(meta["design"]),
+            made_from=meta["made_from"],
+            questions=tuple(read_questions(folder / QUESTIONS)),
+            answers=tuple(Answer.model_validate(entry) for entry in read_entries(folder / ANSWERS)),
+        )
+    except (OSError, KeyError, ValidationError, ValueError) as error:
+        raise RunError(f"The run in {folder} cannot be read: {error}. Delete it to begin anew.") from error
+
+
+def keep(run: Run, answer: Answer) -> None:
+    append_entry(run.folder / ANSWERS, answer.model_dump(mode="json"))
+
+
+def find_run(root: Path, name: str) -> Run:
+    """A run by its folder, its id, or the beginning of the id. Raises RunError."""
+    if (Path(name) / META).is_file():
+        return read_run(Path(name))
+    known = sorted(path.parent.name for path in root.glob(f"*/{META}"))
+    found = [one for one in known if name and one.startswith(name)]
+    if len(found) != 1:
+        what = "There is no run" if not found else "More than one run begins with"
+        listed = ", ".join(known) or "none; `triptych evaluate run` makes one"
+        raise RunError(f"{what} {name!r} in {root}; there are: {listed}.")
+    return read_run(root / found[0])

@@ -1,0 +1,56 @@
+"""Figures as people read them, the same in the terminal and on the page."""
+
+from service.evaluation.effects import Effect
+from service.evaluation.grid import Change
+from service.evaluation.guardrails import NonInferiority
+from service.evaluation.metrics.catalogue import METRICS
+from service.evaluation.paired import Interval
+
+NONE = "–"
+
+
+def value(metric: str, number: float | None) -> str:
+    """A mean in the metric's unit."""
+    if number is None:
+        return NONE
+    return f"{number:.1%}" if METRICS[metric].unit == "share" else plain(number)
+
+
+def plain(number: float | None) -> str:
+    if number is None:
+        return NONE
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.1f}"
+
+
+def change(metric: str, number: float | None) -> str:
+    """A difference: points for a share, else the metric's own unit."""
+    if number is None:
+        return NONE
+    return f"{number * 100:+.1f}" if METRICS[metric].unit == "share" else f"{number:+,.1f}"
+
+
+def unit(metric: str) -> str:
+    return "points" if METRICS[metric].unit == "share" else METRICS[metric].unit
+
+
+def between(metric: str, interval: Interval | None) -> str:
+    if interval is None:
+        return NONE
+    return f"{change(metric, interval.low)} to {change(metric, interval.high)}"
+
+
+def effect(metric: str, found: Effect | Change) -> str:
+    """With its interval, in one line."""
+    return f"{change(metric, found.mean)} ({between(metric, found.interval)})"
+
+
+def chance(p: float | None) -> str:
+    if p is None:
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def holds(guardrail: NonInferiority) -> str:
+    if guardrail.harmed:
+        return "harmed"
+    return "holds" if guardrail.holds else "open"

@@ -1,0 +1,64 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.engines.protocol import AdapterRefused
+from ingest.corpus import Corpus
+from service.answer import Chatbot
+from service.evaluation.design import cells_of, read_design
+from service.evaluation.origin import made_from
+from service.evaluation.selection import selected
+from service.evaluation.store import run_id
+from service.retrieve import RetrievalError
+from tests.service.conftest import PUBLIC_DOCUMENTS, ingest
+from tests.service.evaluation.small_evaluation import written
+from tests.service.parts import chatbot
+
+
+@pytest.fixture
+def bot(empty_corpus: Corpus, tmp_path: Path) -> Iterator[Chatbot]:
+    (tmp_path / "bot").mkdir()
+    made = chatbot(empty_corpus, tmp_path / "bot")
+    yield made
+    made.records.close()
+    made.owner.close()
+
+
+async def origin(bot: Chatbot, folder: Path, **changes: Any) -> dict[str, Any]:
+    design = read_design(written(folder, **changes))
+    return await made_from(bot, design, cells_of(design.factors), selected(design), {"emergencies": "e"})
+
+
+async def test_without_documents_it_says_what_to_do(bot: Chatbot, tmp_path: Path) -> None:
+    with pytest.raises(RetrievalError, match="Run `triptych ingest sync`"):
+        await origin(bot, tmp_path)
+
+
+async def test_everything_that_decides_is_in_it(bot: Chatbot, tmp_path: Path) -> None:
+    ingest(bot.corpus, PUBLIC_DOCUMENTS)
+    made = await origin(bot, tmp_path)
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert made["prompts"] == {"house@1": bot.prompts["house@1"].hash}
+    assert made["adapters"] == {"style@1": "hash of style@1"}
+    assert made["collections"]["hospital"]["documents"] == len(PUBLIC_DOCUMENTS)
+    assert made["base"] == bot.engine.base
+    assert str(tmp_path) not in json.dumps(made), "the same run on another machine has the same id"
+
+
+async def test_the_id_changes_with_a_document_and_with_a_declared_margin(bot: Chatbot, tmp_path: Path) -> None:
+    ingest(bot.corpus, PUBLIC_DOCUMENTS)
+    before = run_id(await origin(bot, tmp_path))
+    assert run_id(await origin(bot, tmp_path)) == before
+    assert run_id(await origin(bot, tmp_path, guardrails=[])) != before
+    ingest(bot.corpus, {"parking.md": "# Parking\n\nParking is free now."})
+    assert run_id(await origin(bot, tmp_path)) != before
+
+
+async def test_an_adapter_that_is_refused_ends_it_at_once(bot: Chatbot, tmp_path: Path) -> None:
+    ingest(bot.corpus, PUBLIC_DOCUMENTS)
+    factors = {"prompt": ["off", "on"], "retrieval": ["off", "on"], "adapter": ["off", "broken@1"]}
+    with pytest.raises(AdapterRefused, match="not finite"):
+        await origin(bot, tmp_path, factors=factors)
