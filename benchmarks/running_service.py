@@ -56,7 +56,8 @@ def environment(folder: Path) -> dict[str, str]:
 def resident_mib(process: int) -> float:
     """Of the process and its children: the engine is one of them."""
     folder = Path(f"/proc/{process}")
-    children = (folder / "task" / str(process) / "children").read_text(encoding="ascii").split()
+    threads = (folder / "task").glob("*/children")
+    children = [child for thread in threads for child in thread.read_text(encoding="ascii").split()]
     status = (folder / "status").read_text(encoding="ascii")
     return (
         sum(map(resident_mib, map(int, children)))
