@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -149,7 +150,8 @@ def test_answers_are_marked_as_examples_are(answer: str, example: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["Yes", "no", " ", ".", "?", "[1]", "A", "\n", " [12]"]), max_size=12).map("".join))
-def test_marking_adds_one_mark_and_changes_no_words(answer: str) -> None:
+def test_marking_adds_one_mark_and_changes_no_words(rest: str) -> None:
+    answer = f"So{rest}"
     assert len(CITE.findall(marked(answer))) == 1
-    assert "".join(bare(marked(answer)).split()) == "".join(bare(answer).split())
+    assert re.findall(r"\w+", bare(marked(answer))) == re.findall(r"\w+", bare(answer))
     assert marked(marked(answer)) == marked(answer)
