@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import settings
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -17,10 +16,6 @@ from adapters.card import CONFIG, write_card
 from adapters.engines.protocol import AdapterWeights
 from adapters.verify import WEIGHTS
 from tests.adapters.small_adapter import LAYERS, RANK, WIDTH, WIDTHS, card, lora_config
-
-# No test asserts a time: a busy machine is no error.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 CHATML = (
