@@ -108,10 +108,8 @@ def load_prompts(folder: Path, configured: str) -> dict[str, PromptTemplate]:
 async def opened_engine(settings: Settings) -> Engine:
     """Each engine is imported only where it serves: their libraries take seconds."""
     match settings.engine.kind:
-        case "openvino":
-            return await openvino_engine(settings)
-        case "llamacpp":
-            return await llamacpp_engine(settings)
+        case "openvino" | "llamacpp":
+            return await gguf_engine(settings)
         case "openai":
             return openai_engine(settings)
         case "langchain":
@@ -122,27 +120,14 @@ async def opened_engine(settings: Settings) -> Engine:
             return await peft_engine(settings)
 
 
-async def openvino_engine(settings: Settings) -> Engine:
-    from adapters.engines.openvino import OpenVINO
-
+async def gguf_engine(settings: Settings) -> Engine:
     engine = settings.engine
+    if engine.kind == "openvino":
+        from adapters.engines.openvino import OpenVINO as Kind
+    else:
+        from adapters.engines.llamacpp import LlamaCpp as Kind  # type: ignore[assignment]
     gguf = locate(engine.base.model, engine.base.sha256)
-    return await OpenVINO(
-        gguf=gguf,
-        sha256=engine.base.sha256 or file_sha256(gguf),
-        cache_folder=settings.data.folder / "cache",
-        slots=engine.slots,
-        context_tokens=engine.context_tokens,
-        threads=engine.threads,
-    ).open()
-
-
-async def llamacpp_engine(settings: Settings) -> Engine:
-    from adapters.engines.llamacpp import LlamaCpp
-
-    engine = settings.engine
-    gguf = locate(engine.base.model, engine.base.sha256)
-    return await LlamaCpp(
+    return await Kind(
         gguf=gguf,
         sha256=engine.base.sha256 or file_sha256(gguf),
         cache_folder=settings.data.folder / "cache",

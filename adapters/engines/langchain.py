@@ -70,7 +70,7 @@ class LangChain(Engine):
         if generation.adapter is not None:
             raise self._refusal(generation.adapter)
         if generation.json_schema is not None:
-            raise EngineError("The engine 'langchain' has no JSON-schema output; use llamacpp or openai.")
+            raise EngineError("The engine 'langchain' has no JSON-schema output; use openvino, llamacpp or openai.")
         usage: UsageMetadata | None = None
         finish, stops = "stop", [*generation.stop, *(stop or ())]
         async for chunk in self._chunks(messages, stops, generation):

@@ -161,9 +161,7 @@ class LlamaCpp(Engine):
     def _lane(self, adapter: str | None) -> Lane:
         if None not in self._lanes:
             raise EngineError("The engine is not open; call open() first, and nothing after close().")
-        if adapter not in self._lanes:
-            loaded = ", ".join(self.adapters()) or "none"
-            raise AdapterRefused(f"The adapter {adapter} is not loaded; loaded: {loaded}.")
+        self._check_loaded(adapter)
         return self._lanes[adapter]
 
     async def _answer(
@@ -183,17 +181,7 @@ class LlamaCpp(Engine):
                     yield text
         finally:
             handoff.cancelled.set()
-        yield wire.last_chunk(
-            reading.usage_metadata(),
-            engine=self.kind,
-            base=self.base,
-            adapter=lane.adapter,
-            finish_reason=reading.finish_reason or "cancelled",
-            timings={
-                "prompt": reading.timings.get("prompt_ms", 0.0),
-                "answer": reading.timings.get("predicted_ms", 0.0),
-            },
-        )
+        yield reading.last_chunk(engine=self.kind, base=self.base, adapter=lane.adapter)
 
 
 def server(gguf: Path, lora: Path | None, slots: int, context_tokens: int, threads: int) -> Any:

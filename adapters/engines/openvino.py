@@ -1,4 +1,4 @@
-"""OpenVINO GenAI: the base's GGUF file, and one with each adapter merged into it, in a process of their own."""
+"""OpenVINO GenAI: the base as a GGUF file, and one with each adapter merged into it, in a process of their own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -30,9 +30,9 @@ class OpenVINO(Engine):
     """A GGUF model and LoRA adapters; `cache_folder` is for the files with an adapter merged into the base.
 
     `slots` answers are generated at the same time, each in `context_tokens` for prompt and answer. Without
-    `cache_prompt`, a request always reads its whole prompt anew. Base and
-    adapters never share a key-value cache: each is a model of its own. (OpenVINO ignores an adapter on a model
-    that it read from GGUF, and its prefix cache does not know adapters.)
+    `cache_prompt`, a request always reads its whole prompt anew. Base and adapters never share a key-value cache:
+    each is a model of its own. (OpenVINO ignores an adapter on a model that it read from GGUF, and its prefix cache
+    does not know adapters.)
     """
 
     kind: ClassVar[str] = "openvino"
@@ -115,9 +115,7 @@ class OpenVINO(Engine):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         self._opened()
-        if generation.adapter is not None and generation.adapter not in self._loaded:
-            loaded = ", ".join(self._loaded) or "none"
-            raise AdapterRefused(f"The adapter {generation.adapter} is not loaded; loaded: {loaded}.")
+        self._check_loaded(generation.adapter)
         return self._answer(generation.adapter, messages, stop or (), generation)
 
     async def _answer(
@@ -130,24 +128,15 @@ class OpenVINO(Engine):
             "logprobs": generation.logprobs > 0,
         } | generation.model_dump(include={"max_tokens", "temperature", "top_p", "seed", "json_schema"})
         reading = wire.Reading()
-        acted = model
+        # Only what generated says who did: were it silent, the answer would be void, not taken for what was asked.
+        acted = "unknown"
         async with aclosing(self._opened().ask("answer", **request)) as replies:
             async for chunks in replies:
                 self._check_length(chunks, generation.max_tokens)
                 acted = chunks[-1].get("model", acted)
                 if text := reading.read(chunks):
                     yield text
-        yield wire.last_chunk(
-            reading.usage_metadata(),
-            engine=self.kind,
-            base=self.base,
-            adapter=acted,
-            finish_reason=reading.finish_reason or "cancelled",
-            timings={
-                "prompt": reading.timings.get("prompt_ms", 0.0),
-                "answer": reading.timings.get("predicted_ms", 0.0),
-            },
-        )
+        yield reading.last_chunk(engine=self.kind, base=self.base, adapter=acted)
 
     def _check_length(self, chunks: Sequence[wire.Chunk], max_tokens: int) -> None:
         for chunk in chunks:

@@ -53,12 +53,12 @@ class Lane:
 
     def add(self, number: int, request: Message) -> list[Message]:
         """Start an answer; what to reply where that cannot be."""
-        history = genai.ChatHistory(request["messages"])
-        prompt = self.tokenizer.apply_chat_template(history, add_generation_prompt=True)
-        ids = self.tokenizer.encode(prompt, add_special_tokens=False).input_ids
-        if ids.shape[1] + request["max_tokens"] > self.context_tokens:
-            return [{"id": number, "too_long": ids.shape[1], "last": True}]
         try:
+            history = genai.ChatHistory(request["messages"])
+            prompt = self.tokenizer.apply_chat_template(history, add_generation_prompt=True)
+            ids = self.tokenizer.encode(prompt, add_special_tokens=False).input_ids
+            if ids.shape[1] + request["max_tokens"] > self.context_tokens:
+                return [{"id": number, "too_long": ids.shape[1], "last": True}]
             handle = self.pipeline.add_request(number, ids, config_of(request, self.tokenizer.get_eos_token_id()))
         except RuntimeError as error:
             return [failed(number, error)]
@@ -79,8 +79,9 @@ class Lane:
         try:
             self.pipeline.step()
         except RuntimeError as error:
-            yield from [failed(number, error) for number in self.answers]
-            self.answers.clear()
+            for number in list(self.answers):
+                self.cancel(number)
+                yield failed(number, error)
         for answer in list(self.answers.values()):
             yield from self.news(answer)
 

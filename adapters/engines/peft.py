@@ -203,11 +203,9 @@ class Peft(Engine):
         generation: Generation = Generation(),
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        if generation.adapter is not None and generation.adapter not in self._loaded:
-            loaded = ", ".join(self._loaded) or "none"
-            raise AdapterRefused(f"The adapter {generation.adapter} is not loaded; loaded: {loaded}.")
+        self._check_loaded(generation.adapter)
         if generation.json_schema is not None:
-            raise EngineError("The engine 'peft' has no JSON-schema output; use llamacpp or openai.")
+            raise EngineError("The engine 'peft' has no JSON-schema output; use openvino, llamacpp or openai.")
         return self._answer(messages, stop or (), generation)
 
     async def _answer(
@@ -225,17 +223,7 @@ class Peft(Engine):
                     yield text
         finally:
             handoff.cancelled.set()
-        yield wire.last_chunk(
-            reading.usage_metadata(),
-            engine=self.kind,
-            base=self.base,
-            adapter=generation.adapter,
-            finish_reason=reading.finish_reason or "cancelled",
-            timings={
-                "prompt": reading.timings.get("prompt_ms", 0.0),
-                "answer": reading.timings.get("predicted_ms", 0.0),
-            },
-        )
+        yield reading.last_chunk(engine=self.kind, base=self.base, adapter=generation.adapter)
 
 
 def module_name(adapter: str) -> str:

@@ -93,6 +93,11 @@ class Engine(BaseChatModel):
     async def close(self) -> None:
         """Stop generating and free the model."""
 
+    def _check_loaded(self, adapter: str | None) -> None:
+        if adapter is not None and adapter not in self.adapters():
+            loaded = ", ".join(self.adapters()) or "none"
+            raise AdapterRefused(f"The adapter {adapter} is not loaded; loaded: {loaded}.")
+
     @abstractmethod
     def _astream(
         self,

@@ -61,6 +61,13 @@ class Reading:
         cached = (self.usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         return usage(self.usage["prompt_tokens"], self.usage["completion_tokens"], cached)
 
+    def last_chunk(self, **made_by: str | None) -> ChatGenerationChunk:
+        """The chunk that ends an answer with llama.cpp's timings; one without an end was cancelled."""
+        stages = {"prompt": "prompt_ms", "answer": "predicted_ms"}
+        timings = {stage: self.timings.get(name, 0.0) for stage, name in stages.items()}
+        finish = self.finish_reason or "cancelled"
+        return last_chunk(self.usage_metadata(), **made_by, finish_reason=finish, timings=timings)
+
 
 def token_logprobs(token: dict[str, Any]) -> dict[str, Any]:
     """A token and the likeliest ones in its place: {"token", "logprob", "top": [[token, logprob]]}."""

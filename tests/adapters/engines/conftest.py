@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import pytest_asyncio
@@ -30,35 +31,29 @@ def house_style(tmp_path_factory: pytest.TempPathFactory) -> AdapterWeights:
     return Registry(SHIPPED, tmp_path_factory.mktemp("own")).verified("house-style@1", BASE_SHA256)
 
 
+Embedded = TypeVar("Embedded", OpenVINO, LlamaCpp)
+
+
+async def opened(kind: type[Embedded], gguf: Path, adapter: AdapterWeights, cache: Path) -> Embedded:
+    values = {"gguf": gguf, "sha256": BASE_SHA256, "cache_folder": cache}
+    engine = await kind(**values, slots=8, context_tokens=1024, threads=2).open()
+    await engine.load(adapter)
+    return engine
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def llamacpp(
     gguf: Path, house_style: AdapterWeights, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LlamaCpp]:
-    opened = await LlamaCpp(
-        gguf=gguf,
-        sha256=BASE_SHA256,
-        cache_folder=tmp_path_factory.mktemp("cache"),
-        slots=8,
-        context_tokens=1024,
-        threads=2,
-    ).open()
-    await opened.load(house_style)
-    yield opened
-    await opened.close()
+    engine = await opened(LlamaCpp, gguf, house_style, tmp_path_factory.mktemp("cache"))
+    yield engine
+    await engine.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def openvino(
     gguf: Path, house_style: AdapterWeights, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[OpenVINO]:
-    opened = await OpenVINO(
-        gguf=gguf,
-        sha256=BASE_SHA256,
-        cache_folder=tmp_path_factory.mktemp("cache"),
-        slots=8,
-        context_tokens=1024,
-        threads=2,
-    ).open()
-    await opened.load(house_style)
-    yield opened
-    await opened.close()
+    engine = await opened(OpenVINO, gguf, house_style, tmp_path_factory.mktemp("cache"))
+    yield engine
+    await engine.close()
