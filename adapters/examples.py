@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CITE = re.compile(r"\s*\[cite\]")
-STOPPED_TWICE = re.compile(r"\.\s*\[cite\]\.")
 WORD = re.compile(r"[a-z0-9]+")
 # A sentence ends before a capital letter: not within "8 a.m. to 9 a.m.".
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -142,9 +141,12 @@ def make_rows(
 def variants(
     ranked: list[Passage], gold: Passage | None, mix: Mix, chance: random.Random
 ) -> Iterator[list[Passage]]:
-    """The ranking as it is, then again with some of the near passages left out, so that others are seen."""
+    """The ranking as it is, then again with some of the near passages left out, so that others are seen.
+
+    A refusal comes once: which passages do not hold the answer changes little, and refusals would be too many.
+    """
     yield ranked
-    for _ in range(mix.variants - 1):
+    for _ in range(mix.variants - 1 if gold else 0):
         yield [passage for passage in ranked if passage == gold or chance.random() < KEPT]
 
 
@@ -190,13 +192,11 @@ def completed(answer: str, passage: str, most_words: int) -> str:
 
 
 def cited(answer: str, number: int) -> str:
-    """The answer with the passage's number in front, where the model chooses among few tokens: a passage or none.
+    """The answer with the passage's number at its first mark, and no other mark.
 
-    After a sentence, its first word would share the chance of an answer with every other first word, and the
-    refusal, which always begins alike, would win by being alone.
+    After the first sentence: to cite a passage whose words it has just copied is easier than to choose it unseen.
     """
-    # "7 p.m. [cite]." must not become "7 p.m..".
-    return f"[{number}] {CITE.sub('', STOPPED_TWICE.sub('.', answer))}"
+    return CITE.sub("", CITE.sub(f" [{number}]", answer, count=1))
 
 
 def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage | None:

@@ -33,7 +33,7 @@ class Data(Part):
 class Mix(Part):
     """How rows are made from examples. Shares are of all examples.
 
-    Each example gives `variants` rows, with other distractors and other turns before them. `without_gold` of
+    Each example with an answer gives `variants` rows, with other distractors and other turns before them. `without_gold` of
     these come once more with the right passage taken away, and are then refused.
     """
 
@@ -55,7 +55,8 @@ class Lora(Part):
 class Training(Part):
     """The learning rate falls as a cosine in each of `cycles` equal parts; `patience` counts evaluations.
 
-    `max_tokens` bounds a whole row; over 1 % longer rows is an error.
+    `max_tokens` bounds a whole row; over 1 % longer rows is an error. An answer's first `choice_tokens` weigh
+    `choice_weight` times in the loss: there the model chooses a passage or refuses, all after them is mostly copying.
     """
 
     learning_rate: float = Field(gt=0)
@@ -65,6 +66,8 @@ class Training(Part):
     warmup_share: Share
     weight_decay: float = Field(ge=0)
     max_tokens: int = Field(gt=0)
+    choice_tokens: int = Field(default=0, ge=0)
+    choice_weight: float = Field(default=1, gt=0)
     evaluate_every: int = Field(gt=0)
     patience: int = Field(gt=0)
     seed: int
