@@ -33,8 +33,8 @@ class Data(Part):
 class Mix(Part):
     """How rows are made from examples. Shares are of all examples.
 
-    Each example with an answer gives `variants` rows, with other distractors and other turns before them. `without_gold` of
-    these come once more with the right passage taken away, and are then refused.
+    Each example with an answer gives `variants` rows, with other distractors and other turns before them.
+    `without_gold` of these come once more with the right passage taken away, and are then refused.
     """
 
     passages: int = Field(gt=0)
@@ -56,7 +56,7 @@ class Training(Part):
     """The learning rate falls as a cosine in each of `cycles` equal parts; `patience` counts evaluations.
 
     `max_tokens` bounds a whole row; over 1 % longer rows is an error. An answer's first `choice_tokens` weigh
-    `choice_weight` times in the loss: there the model chooses a passage or refuses, all after them is mostly copying.
+    `choice_weight` times in the loss: there the model chooses a passage or refuses, all after is mostly copying.
     """
 
     learning_rate: float = Field(gt=0)

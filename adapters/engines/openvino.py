@@ -1,7 +1,8 @@
 """OpenVINO GenAI: the base as a GGUF file, and one with each adapter merged into it, in a process of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +26,8 @@ from adapters.engines.protocol import (
 from adapters.merge import merged_gguf
 from ingest.models import ModelError
 
+logger = logging.getLogger(__name__)
+
 
 class OpenVINO(Engine):
     """A GGUF model and LoRA adapters; `cache_folder` is for the files with an adapter merged into the base.
@@ -46,20 +49,13 @@ class OpenVINO(Engine):
     cache_prompt: bool = True
 
     _process: Process | None = PrivateAttr(default=None)
+    _starting: asyncio.Lock = PrivateAttr(default_factory=asyncio.Lock)
     _base_top: probe.Top = PrivateAttr()
-    _loaded: list[str] = PrivateAttr(default_factory=list)
+    _loaded: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
 
     async def open(self) -> "OpenVINO":
         """Load the base. Raises EngineError."""
-        values = self.model_dump(include={"slots", "context_tokens", "threads", "cache_prompt"})
-        self._process = process = await asyncio.to_thread(Process, values)
-        try:
-            base = await self._merged(None, f"{self.sha256[:16]}-base")
-            await process.tell("open", model=None, path=str(base))
-            self._base_top = await probe.first_token(self._answer(None, probe.MESSAGES, (), probe.GENERATION))
-        except (EngineError, ModelError) as error:
-            await self.close()
-            raise EngineError(f"OpenVINO cannot load {self.gguf}: {error}") from error
+        self._process = await self._started()
         return self
 
     @property
@@ -70,32 +66,68 @@ class OpenVINO(Engine):
         return tuple(self._loaded)
 
     async def load(self, adapter: AdapterWeights) -> None:
-        if adapter.name in self._loaded:
-            return
+        if adapter.name not in self._loaded:
+            await self._add(await self._alive(), adapter)
+            self._loaded[adapter.name] = adapter
+
+    async def unload(self, name: str) -> None:
+        if self._loaded.pop(name, None):
+            await (await self._alive()).tell("close", model=name)
+
+    async def close(self) -> None:
+        self._loaded.clear()
+        async with self._starting:
+            if process := self._process:
+                self._process = None
+                await asyncio.to_thread(process.close)
+
+    async def _started(self) -> Process:
+        """A new process with the base."""
+        values = self.model_dump(include={"slots", "context_tokens", "threads", "cache_prompt"})
+        process = await asyncio.to_thread(Process, values)
+        try:
+            base = await self._merged(None, f"{self.sha256[:16]}-base")
+            await process.tell("open", model=None, path=str(base))
+            self._base_top = await self._first_token(process, None)
+        except (EngineError, ModelError) as error:
+            await asyncio.to_thread(process.close)
+            raise EngineError(f"OpenVINO cannot load {self.gguf}: {error}") from error
+        return process
+
+    async def _alive(self) -> Process:
+        """The process; where it ended, another one with the same adapters, each through the probe again."""
+        async with self._starting:
+            if self._opened().ended:
+                logger.error("The generating process ended with code %s; another one starts.", self._opened().code)
+                await self._replace()
+        return self._opened()
+
+    async def _replace(self) -> None:
+        process = await self._started()
+        try:
+            for adapter in list(self._loaded.values()):
+                await self._add(process, adapter)
+        except EngineError:
+            await asyncio.to_thread(process.close)
+            raise
+        await asyncio.to_thread(self._opened().close)
+        self._process = process
+
+    async def _add(self, process: Process, adapter: AdapterWeights) -> None:
+        """Raises AdapterRefused, also where the answers show nothing of it."""
         try:
             merged = await self._merged(Path(adapter.folder), f"{self.sha256[:16]}-{adapter.sha256}")
         except ConversionError as error:
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
-        await self._opened().tell("open", model=adapter.name, path=str(merged))
+        await process.tell("open", model=adapter.name, path=str(merged))
         try:
-            top = await probe.first_token(self._answer(adapter.name, probe.MESSAGES, (), probe.GENERATION))
-            probe.check_acts(adapter.name, self._base_top, top)
+            probe.check_acts(adapter.name, self._base_top, await self._first_token(process, adapter.name))
         except EngineError:
-            await self._opened().tell("close", model=adapter.name)
+            await process.tell("close", model=adapter.name)
             raise
-        self._loaded.append(adapter.name)
 
-    async def unload(self, name: str) -> None:
-        if name not in self._loaded:
-            return
-        self._loaded.remove(name)
-        await self._opened().tell("close", model=name)
-
-    async def close(self) -> None:
-        self._loaded.clear()
-        if process := self._process:
-            self._process = None
-            await asyncio.to_thread(process.close)
+    async def _first_token(self, process: Process, model: str | None) -> probe.Top:
+        return await probe.first_token(self._answer(process, model, probe.MESSAGES, (), probe.GENERATION))
 
     async def _merged(self, adapter: Path | None, name: str) -> Path:
         return await asyncio.to_thread(merged_gguf, adapter, self.gguf, self.cache_folder / f"{name}.q8_0.gguf")
@@ -105,7 +137,7 @@ class OpenVINO(Engine):
             raise EngineError("The engine is not open; call open() first, and nothing after close().")
         return self._process
 
-    def _astream(
+    async def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
@@ -114,13 +146,20 @@ class OpenVINO(Engine):
         generation: Generation = Generation(),
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        self._opened()
+        process = await self._alive()
         self._check_loaded(generation.adapter)
-        return self._answer(generation.adapter, messages, stop or (), generation)
+        async with aclosing(self._answer(process, generation.adapter, messages, stop or (), generation)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def _answer(
-        self, model: str | None, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
-    ) -> AsyncIterator[ChatGenerationChunk]:
+        self,
+        process: Process,
+        model: str | None,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str],
+        generation: Generation,
+    ) -> AsyncGenerator[ChatGenerationChunk]:
         request = {
             "model": model,
             "messages": convert_to_openai_messages(messages),
@@ -130,7 +169,7 @@ class OpenVINO(Engine):
         reading = wire.Reading()
         # Only what generated says who did: were it silent, the answer would be void, not taken for what was asked.
         acted = "unknown"
-        async with aclosing(self._opened().ask("answer", **request)) as replies:
+        async with aclosing(process.ask("answer", **request)) as replies:
             async for chunks in replies:
                 self._check_length(chunks, generation.max_tokens)
                 acted = chunks[-1].get("model", acted)

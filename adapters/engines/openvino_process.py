@@ -44,6 +44,15 @@ class Process:
         self.reader = threading.Thread(target=self.read, name="openvino-replies", daemon=True)
         self.reader.start()
 
+    @property
+    def code(self) -> int | None:
+        """The code with which the process ended; None while it runs."""
+        return self.child.poll()
+
+    @property
+    def ended(self) -> bool:
+        return self.code is not None
+
     def read(self) -> None:
         """Hand every reply to who asked; at the end, tell those who still wait."""
         assert self.child.stdout is not None
@@ -115,5 +124,5 @@ def check(replies: list[Chunk]) -> None:
 
 def gone(code: int) -> EngineError:
     return EngineError(
-        f"The process that generates ended with code {code}. Start the service again; its log may say why."
+        f"The process that generates ended with code {code}. Ask again: another one starts. The log may say why."
     )

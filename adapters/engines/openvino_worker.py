@@ -61,9 +61,11 @@ class Worker:
         match request["act"]:
             case "open":
                 self.opener.submit(self.open, number, request["model"], request["path"])
-            case "close":
+            case "close" if request["model"] in self.lanes:
                 # Its running answers come first.
                 self.closing[request["model"]] = number
+            case "close":
+                self.reply([{"id": number, "last": True}])
             case "cancel":
                 for lane in self.lanes.values():
                     lane.cancel(number)

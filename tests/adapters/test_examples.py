@@ -163,6 +163,12 @@ def test_a_variant_leaves_out_near_passages_but_never_the_right_one() -> None:
     assert len({tuple(one) for one in others}) > 10
 
 
+def test_a_refusal_comes_once() -> None:
+    mix = PLAIN.model_copy(update={"variants": 5})
+    (row,) = make_rows([example(document=None)], vectors(1), pool(), HOUSE, mix, NO_ANSWER, 0)
+    assert row.completion == NO_ANSWER
+
+
 def test_an_earlier_turn_is_about_the_same_document() -> None:
     chosen = [example(), replace(example("e2", section="Costs"), question="How much?"), example("e3", "parking.md")]
     row = make_rows(chosen, vectors(3), pool(), HOUSE, PLAIN.model_copy(update={"with_history": 1}), NO_ANSWER, 0)[
@@ -184,12 +190,12 @@ def test_the_gold_passage_is_of_the_section_before_it_is_of_the_words() -> None:
 
 
 @given(st.text("ab .", max_size=20), st.integers(1, 20))
-def test_the_number_stands_once_in_front_and_no_mark_is_left(text: str, number: int) -> None:
-    assert cited(f"{text}a [cite]. Then b [cite].", number) == f"[{number}] {text}a. Then b."
+def test_the_number_stands_once_at_the_first_mark_and_no_mark_is_left(text: str, number: int) -> None:
+    assert cited(f"{text}a [cite]. Then b [cite].", number) == f"{text}a [{number}]. Then b."
 
 
-def test_a_full_stop_stands_once_where_a_mark_stood_between_two() -> None:
-    assert cited("Until 7 p.m. [cite]. Wait... then call.", 1) == "[1] Until 7 p.m. Wait... then call."
+def test_a_number_stands_between_an_abbreviation_and_the_end_of_its_sentence() -> None:
+    assert cited("Until 7 p.m. [cite]. Wait... then call.", 1) == "Until 7 p.m. [1]. Wait... then call."
 
 
 @given(

@@ -139,6 +139,8 @@ class Stopped(AnswerTrainer):
 def trainer(model: Path, tokenizer: PreTrainedTokenizerBase, work: Path) -> Stopped:
     values = recipe()
     return Stopped(
+        choice_tokens=0,
+        choice_weight=1,
         model=str(model),
         args=arguments(values.training, work),
         train_dataset=dataset(ROWS),
@@ -162,6 +164,15 @@ def test_its_loss_is_that_of_the_library(
             logits = ours.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
     expected = torch.nn.functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten())
     assert loss == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_the_first_tokens_of_each_answer_weigh_more(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    ours = trainer(tiny_model, tokenizer, tmp_path)
+    ours.choice_tokens, ours.choice_weight = 2, 5
+    wanted = torch.tensor([[False, True, True, True], [False, False, False, True], [True, True, False, True]])
+    assert ours.weights(wanted).tolist() == [5, 5, 1, 5, 5, 5, 1]
 
 
 def test_rows_that_are_too_long_are_refused(

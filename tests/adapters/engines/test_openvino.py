@@ -13,6 +13,7 @@ from tests.adapters.engines.conftest import BASE_SHA256
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+SHORT = [HumanMessage("When are you open?")]
 LONG = [HumanMessage("Count from one to one thousand, in words.")]
 
 
@@ -55,15 +56,41 @@ async def test_closing_the_stream_frees_its_place(openvino: OpenVINO) -> None:
     assert len(await asyncio.gather(*streams)) == 9
 
 
-async def test_when_the_process_dies_every_answer_says_so(mortal: OpenVINO) -> None:
+async def test_when_the_process_dies_its_answers_say_so_and_another_one_takes_over(
+    mortal: OpenVINO, house_style: AdapterWeights
+) -> None:
+    await mortal.load(house_style)
+    adapted = Generation(adapter=house_style.name, max_tokens=5)
+    before = await mortal.ainvoke(SHORT, generation=adapted)
     running = mortal.astream(LONG, generation=Generation(max_tokens=900))
     await anext(running)
     mortal._opened().child.kill()
     with pytest.raises(EngineError, match=r"ended with code -9"):
         async for _ in running:
             pass
-    with pytest.raises(EngineError, match=r"ended with code -9"):
-        await mortal.ainvoke(LONG)
+    answers = await asyncio.gather(*(mortal.ainvoke(SHORT, generation=adapted) for _ in range(3)))
+    assert [one.content for one in answers] == [before.content] * 3
+    assert answers[0].response_metadata["adapter"] == house_style.name
+
+
+async def test_a_process_that_cannot_be_replaced_is_told_and_tried_again(
+    mortal: OpenVINO, house_style: AdapterWeights, tmp_path: Path
+) -> None:
+    await mortal.load(house_style)
+    folder = mortal.cache_folder
+    mortal.cache_folder = tmp_path
+    (tmp_path / f"{BASE_SHA256[:16]}-base.q8_0.gguf").write_bytes(b"cut short")
+    mortal._opened().child.kill()
+    mortal._opened().child.wait()
+    with pytest.raises(EngineError, match="OpenVINO cannot load"):
+        await mortal.ainvoke(SHORT)
+    mortal.cache_folder = folder
+    assert (await mortal.ainvoke(SHORT, generation=Generation(adapter=house_style.name))).content
+
+
+async def test_closing_what_is_not_there_leaves_the_process_at_rest(openvino: OpenVINO) -> None:
+    await asyncio.wait_for(openvino._opened().tell("close", model="nobody@1"), 10)
+    assert (await openvino.ainvoke(SHORT)).content
 
 
 async def test_closing_the_engine_ends_its_answers_and_its_process(mortal: OpenVINO) -> None:
