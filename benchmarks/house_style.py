@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
 
+from adapters.dataset.entries import refuses
 from adapters.prompt import Turn
 from adapters.recipe import read_recipe
 from configs.load import HOSPITAL, load_settings
@@ -17,7 +18,7 @@ from ingest.sync import sync
 from service.answer import Chatbot, Question
 from service.build import build
 from service.evaluation.metrics.citations import right_citation
-from service.evaluation.metrics.text import answer_recall, facts_found, k_precision, refused
+from service.evaluation.metrics.text import answer_recall, facts_found, k_precision
 from service.evaluation.questions import PackQuestion, read_questions
 from service.switches import Overrides
 from service.transcript import Transcript, gathered
@@ -85,7 +86,7 @@ def score(question: PackQuestion, transcript: Transcript, chatbot: Chatbot) -> S
         question=question,
         answer=answer,
         sources=tuple(passage.place for passage in transcript.passages),
-        refused=refused(answer, chatbot.defaults.no_answer),
+        refused=refuses(answer, chatbot.defaults.no_answer),
         recall=answer_recall(answer, question.answer),
         facts=facts_found(answer, question.facts),
         k_precision=k_precision(answer, shown),

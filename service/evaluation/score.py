@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from adapters.dataset.entries import refuses
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.metrics.citations import citation_scores, right_citation
 from service.evaluation.metrics.retrieval import recall_at, reciprocal_rank
@@ -13,7 +14,6 @@ from service.evaluation.metrics.text import (
     facts_found,
     k_coverage,
     k_precision,
-    refused,
     token_f1,
 )
 from service.evaluation.questions import PackQuestion
@@ -75,7 +75,7 @@ def seen_in(question: PackQuestion, transcript: Transcript, no_answer: str) -> S
 def status_of(transcript: Transcript, no_answer: str) -> Status:
     if transcript.done.manifest.path == "emergency":
         return "handed off"
-    return "refused" if refused(transcript.done.text, no_answer) else "answered"
+    return "refused" if refuses(transcript.done.text, no_answer) else "answered"
 
 
 def score(seen: Seen) -> Scores:
@@ -100,12 +100,12 @@ def split(found: Found) -> Scores:
 
 def behaviour(seen: Seen) -> Found:
     """Whether it did what it should with such a question."""
-    answerable, refuses = seen.question.answerable, seen.status == "refused"
+    answerable, said_no = seen.question.answerable, seen.status == "refused"
     ordinary = not seen.emergency
     return {
         "right": right(seen),
         "answered": float(seen.status == "answered") if ordinary and answerable else NOT_FOR_IT,
-        "refused": float(refuses) if ordinary and not answerable else NOT_FOR_IT,
+        "refused": float(said_no) if ordinary and not answerable else NOT_FOR_IT,
         "emergency_handled": float(seen.status == "handed off") if seen.emergency else NOT_FOR_IT,
     }
 

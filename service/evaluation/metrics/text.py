@@ -70,9 +70,3 @@ def facts_found(answer: str, facts: Sequence[str]) -> float:
     """The share of the required short facts that the answer contains, as tokens in a row (STR-EM, ALCE 2023)."""
     said = f" {' '.join(tokens(answer))} "
     return sum(f" {' '.join(tokens(fact))} " in said for fact in facts) / len(facts) if facts else 1.0
-
-
-def refused(answer: str, no_answer: str) -> bool:
-    """Whether the answer says that the sources do not hold it: the pack's sentence for that, or its beginning."""
-    beginning = tokens(re.split(r"(?<=[.!?])\s", no_answer)[0])
-    return tokens(answer)[: len(beginning)] == beginning

@@ -144,7 +144,8 @@ def test_questions_of_an_evaluation_have_their_places(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["I can't find this. Call us.", "i CAN'T find this", "I can't find this... Sorry"]
+    "answer",
+    ["I can't find this. Call us.", "i CAN'T find this", "I can’t find this.", "I can't find this... Sorry"],
 )
 def test_a_refusal_begins_as_the_refusal_does(answer: str) -> None:
     refusal = "I can't find this. Please call."

@@ -9,13 +9,10 @@ from service.evaluation.metrics.text import (
     facts_found,
     k_coverage,
     k_precision,
-    refused,
     rouge_l,
     token_f1,
     tokens,
 )
-
-NO_ANSWER = "I can't find this in our documents. Please call the desk."
 
 
 def test_tokens_are_compared_without_case_punctuation_articles_and_citations() -> None:
@@ -54,11 +51,6 @@ def test_k_precision_counts_what_the_passages_hold() -> None:
 def test_facts_are_found_as_whole_words_in_a_row() -> None:
     assert facts_found("Call 555-0142 before 8 p.m.", ["555-0142", "8 p.m."]) == 1.0
     assert facts_found("Call 555-01421 before 18 p.m.", ["555-0142", "8 p.m."]) == 0.0
-
-
-def test_a_refusal_begins_as_the_pack_says_it() -> None:
-    assert refused("I can’t find this in our documents. Ask someone.", NO_ANSWER)
-    assert not refused("You can visit until 8. I can't find this in our documents.", NO_ANSWER)
 
 
 @pytest.mark.parametrize(
