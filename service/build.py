@@ -45,16 +45,17 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         registry = registry_of(settings)
         needed = [registry.resolve(name).label for name in needed_adapters(settings)]
         embedder = embedder_of(settings)
-        # Importing its library takes seconds in which index and engine read their files. It is needed where
-        # retrieval is off, too: the emergency check embeds.
+        # Each takes seconds, so all three open at once. The embedder is needed where retrieval is off, too: the
+        # emergency check embeds.
         loading = asyncio.get_running_loop().run_in_executor(None, embedder.load)
-        corpus = stack.enter_context(opened_corpus(settings, embedder))
+        opening = asyncio.create_task(opened_engine(settings))
+        stack.push_async_callback(close_engine, opening)
+        corpus = await asyncio.to_thread(stack.enter_context, opened_corpus(settings, embedder))
         cache = settings.data.folder / "cache"
         alike = await asyncio.to_thread(likeness, examples, embedder, cache)
         records = Records(Database(library_url(settings.library.url, settings.data.folder)))
         stack.callback(records.close)
-        engine = await opened_engine(settings)
-        stack.push_async_callback(engine.close)
+        engine = await opening
         loader = AdapterLoader(registry, engine)
         admin = Admin(corpus, registry, loader)
         stack.callback(admin.close)
@@ -118,6 +119,13 @@ async def opened_engine(settings: Settings) -> Engine:
             return langchain_engine(settings.engine.langchain.model, settings.engine.langchain.options)
         case "peft":
             return await peft_engine(settings)
+
+
+async def close_engine(opening: asyncio.Task[Engine]) -> None:
+    """Where something else failed before it was open, it is waited for."""
+    await asyncio.wait([opening])
+    if not opening.cancelled() and opening.exception() is None:
+        await opening.result().close()
 
 
 async def gguf_engine(settings: Settings) -> Engine:

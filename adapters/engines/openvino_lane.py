@@ -12,6 +12,7 @@ import openvino_genai as genai
 from adapters.engines.detokenize import Detokenized
 
 Message = dict[str, Any]
+Tokenizer = genai.Tokenizer
 
 # Tokens of a batch, prompts and answers together: an answer's step waits for at most so many of another's prompt.
 BATCH_TOKENS = 256
@@ -37,7 +38,14 @@ class Lane:
     """One model file with its own key-value cache: no request ever sees another model's."""
 
     def __init__(
-        self, name: str | None, path: str, slots: int, context_tokens: int, threads: int, cache_prompt: bool
+        self,
+        name: str | None,
+        path: str,
+        tokenizer: Tokenizer,
+        slots: int,
+        context_tokens: int,
+        threads: int,
+        cache_prompt: bool,
     ) -> None:
         scheduler = genai.SchedulerConfig()
         scheduler.max_num_seqs = slots
@@ -46,8 +54,8 @@ class Lane:
         scheduler.enable_prefix_caching = cache_prompt
         options = {"INFERENCE_NUM_THREADS": threads} if threads else {}
         self.name = name
-        self.pipeline = genai.ContinuousBatchingPipeline(path, scheduler, "CPU", options)
-        self.tokenizer = self.pipeline.get_tokenizer()
+        self.pipeline = genai.ContinuousBatchingPipeline(path, tokenizer, scheduler, "CPU", **options)
+        self.tokenizer = tokenizer
         self.context_tokens = context_tokens
         self.answers: dict[int, Answer] = {}
 
@@ -108,6 +116,11 @@ class Lane:
             "timings": {"prompt_ms": (first - answer.started) * 1000, "predicted_ms": (now - first) * 1000},
             "last": True,
         }
+
+
+def tokenizer_of(path: str) -> Tokenizer:
+    """The tokenizer and chat template of a GGUF file. Raises RuntimeError."""
+    return genai.Tokenizer(path)
 
 
 def config_of(request: Message, end: int) -> Any:

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TextIO
 
-from adapters.engines.openvino_lane import Lane, Message, failed
+from adapters.engines.openvino_lane import Lane, Message, Tokenizer, failed, tokenizer_of
 
 Requests = SimpleQueue[Message | None]
 
@@ -26,6 +26,7 @@ class Worker:
         self.replies = replies
         self.replying = Lock()
         self.values = values
+        self.tokenizer: Tokenizer | None = None
         self.lanes: dict[str | None, Lane] = {}
         self.closing: dict[str | None, int] = {}
         self.opener = ThreadPoolExecutor(1)
@@ -76,7 +77,9 @@ class Worker:
 
     def open(self, number: int, model: str | None, path: str) -> None:
         try:
-            self.lanes[model] = Lane(model, path, **self.values)
+            # Half of the time that a model takes to open; all of them have the base's.
+            self.tokenizer = self.tokenizer or tokenizer_of(path)
+            self.lanes[model] = Lane(model, path, self.tokenizer, **self.values)
             self.reply([{"id": number, "last": True}])
         except RuntimeError as error:
             self.reply([failed(number, error)])
