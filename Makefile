@@ -28,6 +28,7 @@ bench: .venv/.test
 
 train: .venv/.test
 	$(BIN)/triptych adapters train configs/hospital/adapters/house-style.yaml
+	$(BIN)/triptych adapters train configs/hospital/adapters/house-style-answers.yaml
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -123,6 +123,8 @@ def make_rows(
     rows = []
     for example, vector in zip(examples, questions, strict=True):
         gold = gold_passage(example, pool.passages)
+        if gold is None and mix.refusals < 1 and chance.random() >= mix.refusals:
+            continue
         for ranked in variants(pool.ranked(vector), gold, mix, chance):
             history = earlier(example, examples, chance) if chance.random() < mix.with_history else ()
             prompt = None if chance.random() < mix.without_prompt else template

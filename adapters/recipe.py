@@ -34,12 +34,14 @@ class Mix(Part):
     """How rows are made from examples. Shares are of all examples.
 
     Each example with an answer gives `variants` rows, with other distractors and other turns before them.
-    `without_gold` of these come once more with the right passage taken away, and are then refused.
+    `without_gold` of these come once more with the right passage taken away, and are then refused. Of the examples
+    that are refusals, `refusals` come at all.
     """
 
     passages: int = Field(gt=0)
     variants: int = Field(gt=0)
     shuffled: Share
+    refusals: Share = 1
     without_gold: Share
     without_retrieval: Share
     without_prompt: Share

@@ -27,7 +27,7 @@ from ingest.embed import Embedder
 from ingest.models import locate
 from service.evaluation.questions import read_questions
 
-ADAPTER = "house-style@1"
+ADAPTER = "house-style@2"
 PASSAGES = 3
 Embedded = OpenVINO | LlamaCpp
 ENGINES: dict[str, type[OpenVINO] | type[LlamaCpp]] = {"openvino": OpenVINO, "llamacpp": LlamaCpp}

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from langchain_core.messages import BaseMessage
 from running_service import environment, resident_mib, service
+from shared_data import Task, skip_without_data, va
 
 from adapters.engines.protocol import Generation
 from adapters.prompt import render
@@ -50,10 +51,11 @@ Ask = Callable[[Prompt], Coroutine[None, None, Answer]]
 
 
 async def main(arguments: argparse.Namespace) -> None:
+    asked = va_task() if arguments.va else hospital_task()
     with TemporaryDirectory() as temporary:
         bare_folder, service_folder = Path(temporary) / "bare", Path(temporary) / "service"
         async with opened(bare_folder) as chatbot:
-            for _ in sync(chatbot.corpus, discover([HOSPITAL.parent / "documents"]).files):
+            for _ in sync(chatbot.corpus, asked.files):
                 pass
         shutil.copytree(bare_folder, service_folder)
         with service(service_folder) as (_, seconds, _):
@@ -62,15 +64,29 @@ async def main(arguments: argparse.Namespace) -> None:
             print_row("warm start, s", f"{seconds:.1f}")
             print_row("memory after load, MiB", f"{resident_mib(process):.0f}")
             async with opened(bare_folder) as chatbot:
-                await compare(chatbot, address_of(url), arguments.prompts, arguments.streams)
+                prompts = await prepared(chatbot, asked.questions)
+                await compare(chatbot, prompts, address_of(url), arguments.prompts, arguments.streams)
             print_row("memory at the end, MiB", f"{resident_mib(process):.0f}")
 
 
-async def compare(chatbot: Chatbot, address: tuple[str, int], count: int, numbers: list[int]) -> None:
+def hospital_task() -> Task:
+    asked = [one for one in read_questions(HOSPITAL.parent / "questions.jsonl") if one.answerable and not one.history]
+    files = discover([HOSPITAL.parent / "documents"]).files
+    relevant = [frozenset(one.documents) for one in asked]
+    return Task("hospital", files, [one.question for one in asked], relevant)
+
+
+def va_task() -> Task:
+    skip_without_data()
+    return va("2019-02")
+
+
+async def compare(
+    chatbot: Chatbot, prompts: list[Prompt], address: tuple[str, int], count: int, numbers: list[int]
+) -> None:
     """Both sides answer a block of questions in turn, first one, then the other; no cache has seen any before."""
     plan = chatbot.plan(Overrides(), None)
     generation = Generation(adapter=plan.layers.adapter, max_tokens=plan.max_tokens, seed=plan.seed)
-    prompts = await prepared(chatbot)
     sides: dict[str, Ask] = {
         "engine": lambda prompt: from_engine(chatbot, generation, prompt),
         "service": lambda prompt: from_service(address, prompt),
@@ -94,15 +110,14 @@ async def compare(chatbot: Chatbot, address: tuple[str, int], count: int, number
         print_row("service / engine", f"{median(ratios):.3f}", f"{min(ratios):.2f} to {max(ratios):.2f}")
 
 
-async def prepared(chatbot: Chatbot) -> list[Prompt]:
+async def prepared(chatbot: Chatbot, questions: list[str]) -> list[Prompt]:
     """The final messages of questions for which the search finds something."""
     template = chatbot.prompts[str(chatbot.defaults.layers.prompt)]
     prompts = []
-    for one in read_questions(HOSPITAL.parent / "questions.jsonl"):
-        if one.answerable and not one.history:
-            found = await chatbot.search(one.question, (), None, None, frozenset({"public"}))
-            if found.passages:
-                prompts.append(Prompt(one.question, render(template, one.question, found.passages)))
+    for question in questions:
+        found = await chatbot.search(question, (), None, None, frozenset({"public"}))
+        if found.passages:
+            prompts.append(Prompt(question, render(template, question, found.passages)))
     return prompts
 
 
@@ -163,6 +178,7 @@ def print_row(name: str, *cells: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--va", action="store_true", help="the shared VA pages instead of the hospital's")
     parser.add_argument("--prompts", type=int, default=24, help="how many each side answers")
     parser.add_argument("--streams", type=int, nargs="*", default=[1, 8])
     asyncio.run(main(parser.parse_args()))

@@ -54,8 +54,8 @@ def test_scaleout_names_the_services_of_the_compose_file(compose: dict[str, Any]
     assert settings.engine.openai.url.split("/")[2].split(":")[0] in compose["services"]
     assert f"@{settings.library.url}".split("@")[-1].split("/")[0] in compose["services"]
     served = [argument for argument in compose["services"]["vllm"]["command"] if "lora-modules" in argument]
-    assert served == ["--lora-modules=house-style-1=/adapters/house-style/1"]
-    assert list(settings.engine.openai.adapters.values()) == ["house-style-1"]
+    assert served == ["--lora-modules=house-style-2=/adapters/house-style/2"]
+    assert list(settings.engine.openai.adapters.values()) == ["house-style-2"]
 
 
 def test_the_image_runs_as_nobody_special() -> None:

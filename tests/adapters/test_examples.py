@@ -169,6 +169,17 @@ def test_a_refusal_comes_once() -> None:
     assert row.completion == NO_ANSWER
 
 
+def test_a_share_of_the_refusals_comes_at_all() -> None:
+    chosen = [replace(example(document=None), id=str(number)) for number in range(200)]
+
+    def rows(share: float) -> int:
+        mix = PLAIN.model_copy(update={"refusals": share})
+        return len(make_rows(chosen, vectors(200), pool(), HOUSE, mix, NO_ANSWER, 0))
+
+    assert (rows(0), rows(1)) == (0, 200)
+    assert 70 < rows(0.5) < 130
+
+
 def test_an_earlier_turn_is_about_the_same_document() -> None:
     chosen = [example(), replace(example("e2", section="Costs"), question="How much?"), example("e3", "parking.md")]
     row = make_rows(chosen, vectors(3), pool(), HOUSE, PLAIN.model_copy(update={"with_history": 1}), NO_ANSWER, 0)[
