@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from ingest.documents import Passage
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+VERDICT = re.compile(r"^(?:Yes|No), ")
 CITE = re.compile(r"\s*\[cite\]")
 WORD = re.compile(r"[a-z0-9]+")
 # A sentence ends before a capital letter: not within "8 a.m. to 9 a.m.".
@@ -129,7 +130,8 @@ def make_rows(
             history = earlier(example, examples, chance) if chance.random() < mix.with_history else ()
             prompt = None if chance.random() < mix.without_prompt else template
             shown = with_gold(ranked, gold, mix, chance)
-            rows.append(row(example, render(prompt, example.question, shown, history), shown, gold, no_answer))
+            messages = render(prompt, example.question, shown, history)
+            rows.append(row(phrased(example, mix), messages, shown, gold, no_answer))
             if gold and chance.random() < mix.without_gold:
                 others = [p for p in ranked if p.document_id != gold.document_id][: mix.passages]
                 rows.append(
@@ -138,6 +140,12 @@ def make_rows(
             if chance.random() < mix.without_retrieval:
                 rows.append(row(example, render(prompt, example.question, None, history), (), None, no_answer))
     return rows
+
+
+def phrased(example: StyleExample, mix: Mix) -> StyleExample:
+    """The example, without its verdict where the recipe wants none: a small model says "No," by habit."""
+    bare = VERDICT.sub("", example.answer)
+    return example if mix.yes_no else replace(example, answer=bare[:1].upper() + bare[1:])
 
 
 def variants(

@@ -35,13 +35,14 @@ class Mix(Part):
 
     Each example with an answer gives `variants` rows, with other distractors and other turns before them.
     `without_gold` of these come once more with the right passage taken away, and are then refused. Of the examples
-    that are refusals, `refusals` come at all.
+    that are refusals, `refusals` come at all. Without `yes_no`, answers begin after their "Yes," or "No,".
     """
 
     passages: int = Field(gt=0)
     variants: int = Field(gt=0)
     shuffled: Share
     refusals: Share = 1
+    yes_no: bool = True
     without_gold: Share
     without_retrieval: Share
     without_prompt: Share

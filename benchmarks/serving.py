@@ -70,7 +70,9 @@ async def main(arguments: argparse.Namespace) -> None:
 
 
 def hospital_task() -> Task:
-    asked = [one for one in read_questions(HOSPITAL.parent / "questions.jsonl") if one.answerable and not one.history]
+    asked = [
+        one for one in read_questions(HOSPITAL.parent / "questions.jsonl") if one.answerable and not one.history
+    ]
     files = discover([HOSPITAL.parent / "documents"]).files
     relevant = [frozenset(one.documents) for one in asked]
     return Task("hospital", files, [one.question for one in asked], relevant)

@@ -17,6 +17,7 @@ from adapters.examples import (
     cited,
     gold_passage,
     make_rows,
+    phrased,
     read_examples,
     split_examples,
     variants,
@@ -178,6 +179,20 @@ def test_a_share_of_the_refusals_comes_at_all() -> None:
 
     assert (rows(0), rows(1)) == (0, 200)
     assert 70 < rows(0.5) < 130
+
+
+@pytest.mark.parametrize(
+    ("answer", "bare"),
+    [
+        ("No, up to three may be there [cite]. Call us.", "Up to three may be there [cite]. Call us."),
+        ("Yes, it is free [cite].", "It is free [cite]."),
+        ("Yesterday, it was free [cite].", "Yesterday, it was free [cite]."),
+    ],
+)
+def test_a_recipe_can_do_without_yes_and_no(answer: str, bare: str) -> None:
+    one = replace(example(), answer=answer)
+    assert phrased(one, PLAIN) == one
+    assert phrased(one, PLAIN.model_copy(update={"yes_no": False})).answer == bare
 
 
 def test_an_earlier_turn_is_about_the_same_document() -> None:
