@@ -12,7 +12,8 @@ import openvino_genai as genai
 from adapters.engines.detokenize import Detokenized
 
 Message = dict[str, Any]
-Tokenizer = genai.Tokenizer
+# The library has no types.
+Tokenizer = Any
 
 # Tokens of a batch, prompts and answers together: an answer's step waits for at most so many of another's prompt.
 BATCH_TOKENS = 256
