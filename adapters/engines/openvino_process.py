@@ -79,7 +79,7 @@ class Process:
         waiting = Waiting(handoff, Future())
         number = next(self.numbers)
         with self.lock:
-            if self.child.poll() is not None:
+            if self.ended:
                 raise gone(self.child.returncode)
             self.waiting[number] = waiting
             self.send({"id": number, "act": act} | values)
@@ -89,7 +89,7 @@ class Process:
                 yield replies
         finally:
             with self.lock:
-                if self.waiting.pop(number, None) and self.child.poll() is None:
+                if self.waiting.pop(number, None) and not self.ended:
                     self.send({"id": number, "act": "cancel"})
 
     def send(self, request: Mapping[str, Any]) -> None:
