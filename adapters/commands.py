@@ -1,4 +1,4 @@
-"""The commands `triptych adapters check | train | list | show | diff | lineage | verify | promote | rollback`."""
+"""The commands `triptych adapters list | show | diff | lineage | verify | promote | rollback`, and training."""
 
 import os
 import pwd
@@ -18,7 +18,7 @@ from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
 from adapters.shapes import BaseFile
 from adapters.terminal import ConfigOption, JsonOption, cell, settings_of, show
-from adapters.training_commands import check_command, train_command
+from adapters.training_commands import check_command, train_command, tune_command
 from adapters.verify import prompt_warning
 from configs.settings import Settings
 from ingest.models import ModelError, locate
@@ -27,6 +27,7 @@ from ingest.owner import OwnerLock
 app = typer.Typer(help="Train adapters, look at them, and choose the version that serves.", no_args_is_help=True)
 app.command("check")(check_command)
 app.command("train")(train_command)
+app.command("tune")(tune_command)
 
 Label = Annotated[str, typer.Argument(help="NAME for the promoted version, or NAME@VERSION.")]
 ByOption = Annotated[str | None, typer.Option(help="Who does it, for the log; without it, your login name.")]

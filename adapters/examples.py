@@ -219,7 +219,8 @@ def gold_passage(example: StyleExample, passages: Iterable[Passage]) -> Passage 
     answer = words(example.answer)
 
     def fit(passage: Passage) -> tuple[bool, int]:
-        return example.section in passage.headings, len(answer & words(passage.text))
+        placed = example.section in passage.headings if example.section else not passage.headings
+        return placed, len(answer & words(passage.text))
 
     candidates = [p for p in passages if p.source == example.document]
     if not candidates:

@@ -1,7 +1,7 @@
-"""One adapter's recipe: data, mix, LoRA and training values, read from one YAML file."""
+"""An adapter's recipe, read from YAML: data, LoRA and training values, and for a model also how rows are mixed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -89,18 +89,68 @@ class Recipe(Part):
     training: Training
 
 
+class SearchTraining(Part):
+    """`hard_negatives`: for each question, so many of the nearest wrong passages are told apart, besides the others
+    of its batch. `scale` is one over the temperature of the softmax over them.
+    """
+
+    learning_rate: float = Field(gt=0)
+    epochs: float = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    hard_negatives: int = Field(gt=0)
+    scale: float = Field(gt=0)
+    warmup_share: Share
+    weight_decay: float = Field(ge=0)
+    seed: int
+
+
+class SearchRecipe(Part):
+    """An adapter for the embedder: it learns which passage answers the examples' questions."""
+
+    data: Data
+    lora: Lora
+    training: SearchTraining
+
+
+R = TypeVar("R", Recipe, SearchRecipe)
+
+
 def read_recipe(path: Path) -> Recipe:
-    """Relative paths in the file start at its folder. Raises RecipeError."""
+    """Relative paths start at the recipe's folder. `data.like` names a file with the values that `data` leaves out.
+
+    Raises RecipeError.
+    """
+    return checked(Recipe, path)
+
+
+def read_search_recipe(path: Path) -> SearchRecipe:
+    """The same for the recipe of an embedder's adapter."""
+    return checked(SearchRecipe, path)
+
+
+def checked(kind: type[R], path: Path) -> R:
     try:
-        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        values = read_values(path)
+        if isinstance(data := values.get("data"), dict) and (like := data.pop("like", None)):
+            values["data"] = read_values(path.parent / like) | data
+        recipe = kind.model_validate(values)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
-    folder = path.resolve().parent
-    data = recipe.data.model_copy(
+    return recipe.model_copy(update={"data": placed(recipe.data, path.resolve().parent)})
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: expected keys and values, got {type(values).__name__}.")
+    return values
+
+
+def placed(data: Data, folder: Path) -> Data:
+    return data.model_copy(
         update={
-            "examples": tuple(folder / example for example in recipe.data.examples),
-            "documents": folder / recipe.data.documents,
-            "questions": folder / recipe.data.questions if recipe.data.questions else None,
+            "examples": tuple(folder / example for example in data.examples),
+            "documents": folder / data.documents,
+            "questions": folder / data.questions if data.questions else None,
         }
     )
-    return recipe.model_copy(update={"data": data})

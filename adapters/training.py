@@ -38,7 +38,8 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
-    embedder = embedder_of(settings)
+    # Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
+    embedder = embedder_of(settings, adapted=False)
     splitter = settings.splitter
     pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
     seen = seen_of(recipe.data, pool)

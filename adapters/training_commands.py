@@ -1,9 +1,13 @@
-"""The commands `triptych adapters check | train`: from examples to a new version."""
+"""The commands `triptych adapters check | train | tune`: from examples to a new version."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
+from rich.table import Table
 
 from adapters.base import gguf_tokenizer
 from adapters.dataset.check import check_file, check_recipe
@@ -55,7 +59,7 @@ def train_command(
     except ModuleNotFoundError as error:
         raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
     try:
-        with settings_of(config) as settings:
+        with settings_of(config) as settings, redirect_stdout(sys.stderr):
             version = follow(recipe, settings, work)
     except DatasetRefused as error:
         raise stop(str(error), REFUSED) from None
@@ -63,6 +67,30 @@ def train_command(
         raise stop(str(error), WRONG_USE) from None
     text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
     show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
+
+
+def tune_command(
+    recipe: Annotated[Path, typer.Argument(help="The recipe of an embedder's adapter, a YAML file.")],
+    folder: Annotated[Path, typer.Argument(help="Where the adapter is written; it must not exist.")],
+    work: Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train an adapter for the embedder, so that search understands how people ask."""
+    try:
+        from adapters.search_training import tuned
+    except ModuleNotFoundError as error:
+        raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
+    try:
+        with settings_of(config) as settings, redirect_stdout(sys.stderr):
+            card = tuned(recipe, folder, settings, work)
+    except (RecipeError, ExampleError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    table = Table("On examples that training did not see", *card.scores["with"])
+    for name, scores in card.scores.items():
+        table.add_row(f"{name} the adapter", *map(str, scores.values()))
+    text = f"Set embedder.adapter to {folder}, then `triptych ingest sync`: every document is embedded anew."
+    show({"folder": str(folder), **card.model_dump(mode="json")}, Group(table, text), as_json)
 
 
 def _recipe_report(path: Path, settings: Settings) -> Report:
@@ -76,7 +104,7 @@ def _recipe_report(path: Path, settings: Settings) -> Report:
 
 
 def _file_report(path: Path, documents: Path | None, write: Path | None, settings: Settings) -> Report:
-    embedder, pool = _documents(documents, settings) if documents else (embedder_of(settings), None)
+    embedder, pool = _documents(documents, settings) if documents else (embedder_of(settings, adapted=False), None)
     report, entries = check_file(path, pool, embedder, settings.guard.no_answer)
     if write:
         write_style(entries, write)
@@ -84,5 +112,5 @@ def _file_report(path: Path, documents: Path | None, write: Path | None, setting
 
 
 def _documents(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
-    embedder, splitter = embedder_of(settings), settings.splitter
+    embedder, splitter = embedder_of(settings, adapted=False), settings.splitter
     return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)

@@ -50,13 +50,14 @@ def main(arguments: argparse.Namespace) -> None:
         folder = arguments.folder or Path(temporary)
         print_row("nDCG@10 / hit@1", "questions", "dense", "keyword", "fused")
         for task in (scifact(), va("2019-02"), va("2019-02", headings=False), medquad(200)):
-            page_search(task, folder / task.name.replace(" ", "-"))
+            page_search(task, folder / task.name.replace(" ", "-"), arguments.adapted)
         asyncio.run(hospital(folder / "hospital"))
 
 
-def page_search(task: Task, folder: Path) -> None:
+def page_search(task: Task, folder: Path, adapted: bool) -> None:
     """Chunks are searched, pages are ranked: the best chunk of a page counts."""
-    settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": str(folder)}).settings
+    packaged = {} if adapted else {"TRIPTYCH__EMBEDDER__ADAPTER": "null"}
+    settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": str(folder), **packaged}).settings
     with ingested(settings, task.files, task.whole) as corpus:
         search = Search(corpus, searchable(corpus).id, frozenset({PUBLIC}), settings.layers.retrieval.candidates)
         dense, worded = search.dense(task.questions, 10), search.keyword(task.questions)
@@ -130,5 +131,6 @@ def print_row(name: str, *cells: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="keep the ingested data here; a second run embeds nothing")
+    parser.add_argument("--adapted", action="store_true", help="public pages, too, with the hospital's adapter")
     skip_without_data()
     main(parser.parse_args())

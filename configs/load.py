@@ -24,6 +24,7 @@ OFFLINE = {
 }
 PACK_PATHS = (
     ("documents",),
+    ("embedder", "adapter"),
     ("layers", "prompt", "folder"),
     ("layers", "adapter", "folder"),
     ("guard", "emergencies"),

@@ -63,6 +63,9 @@ class Index(Section):
 
 
 class Embedder(Model):
+    """`adapter` is the folder of a LoRA adapter for this very model, which learnt what people's questions mean."""
+
+    adapter: Path | None
     batch_size: int = Field(gt=0)
 
 
@@ -80,7 +83,11 @@ class PromptLayer(Section):
 
 
 class RetrievalLayer(Section):
-    """`min_score`: passages below it are not shown; the score runs from 0 to 1."""
+    """`min_score`: passages below it are not shown; the score runs from 0 to 1.
+
+    `min_share`: nor are those below this share of the best one's score, which only distract a small model.
+    `min_cosine`: where no passage is so near to the question, none is shown: it is about something else.
+    """
 
     switch: Switch
     collection: CollectionName
@@ -88,6 +95,8 @@ class RetrievalLayer(Section):
     candidates: int = Field(gt=0, le=1000)
     dense_weight: Share
     min_score: Share
+    min_cosine: Share
+    min_share: Share
 
 
 class AdapterLayer(Section):

@@ -9,10 +9,11 @@ from ingest.models import locate
 from ingest.split import Splitter
 
 
-def embedder_of(settings: Settings) -> Embedder:
-    """Not loaded yet. Raises ModelError."""
+def embedder_of(settings: Settings, adapted: bool = True) -> Embedder:
+    """Not loaded yet; without its adapter where `adapted` is False. Raises ModelError."""
     values = settings.embedder
-    return Embedder(locate(values.model, values.sha256), values.batch_size)
+    adapter = values.adapter if adapted else None
+    return Embedder(locate(values.model, values.sha256), values.batch_size, adapter=adapter)
 
 
 def opened_corpus(

@@ -1,4 +1,4 @@
-"""The embedder: texts to vectors, and the only place that knows sentence-transformers."""
+"""The embedder: texts to vectors; with adapters/tune.py the only place that knows sentence-transformers."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from ingest.embed_adapter import ADAPTER_WEIGHTS, add_adapter, check_adapter
 from ingest.models import WEIGHTS, ModelError, file_sha256
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Embedder:
 
     The tokenizer is there at once. The network is loaded by `load` or at the first text, since that takes
     seconds and much of what an ingest does needs no vectors. `dtype` bfloat16 takes a third of the time on
-    processors that know it, at the same quality of search.
+    processors that know it, at the same quality of search. `adapter` is the folder of a LoRA adapter for this very
+    network; a damaged or foreign one raises ModelError here.
     """
 
     def __init__(
@@ -37,11 +39,15 @@ class Embedder:
         batch_size: int = 32,
         device: str = "cpu",
         dtype: Literal["float32", "bfloat16"] = "float32",
+        adapter: Path | None = None,
     ) -> None:
         missing = [name for name in _NEEDED if not (path / name).is_file()]
         if missing:
             raise ModelError(f"{path} is not a sentence-transformers folder: {', '.join(missing)} is missing.")
+        if adapter:
+            check_adapter(adapter, file_sha256(path / WEIGHTS))
         self._path = path
+        self._adapter = adapter
         self._batch_size = batch_size
         self._device = device
         self._dtype = dtype
@@ -55,6 +61,8 @@ class Embedder:
     def fingerprint(self) -> str:
         """Changes when the same text would get another vector."""
         files = [self._path / WEIGHTS, *sorted(self._path.rglob("*.json"))]
+        if self._adapter:
+            files.append(self._adapter / ADAPTER_WEIGHTS)
         recipe = " ".join([self._dtype, *map(file_sha256, files)])
         return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
@@ -114,8 +122,13 @@ class Embedder:
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
         disable_progress_bars()
+        import torch
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(
-            str(self._path), device=self._device, local_files_only=True, model_kwargs={"dtype": self._dtype}
+        # In float32 until the adapter is in the weights: bfloat16 would round its small changes away.
+        model = SentenceTransformer(
+            str(self._path), device=self._device, local_files_only=True, model_kwargs={"dtype": "float32"}
         )
+        if self._adapter:
+            add_adapter(model.transformers_model, self._adapter)
+        return model.to(getattr(torch, self._dtype))

@@ -179,6 +179,8 @@ def retriever_of(settings: Settings, corpus: Corpus) -> HybridRetriever:
         candidates=layer.candidates,
         dense_weight=layer.dense_weight,
         min_score=layer.min_score,
+        min_cosine=layer.min_cosine,
+        min_share=layer.min_share,
     )
 
 

@@ -13,12 +13,10 @@ from adapters.engines.protocol import EMBEDDED, EngineError
 from adapters.prompt import PromptError, load_prompt
 from adapters.registry import UnknownAdapter
 from configs.settings import Settings
-from ingest.corpus import open_corpus
+from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
-from ingest.embed import Embedder
 from ingest.models import ModelError, locate
 from ingest.owner import FolderInUse, OwnerLock
-from ingest.split import Splitter
 
 FREE_BYTES = 2 * 2**30
 PROBLEMS = (
@@ -61,7 +59,9 @@ def base_model(settings: Settings) -> str:
 
 
 def embedder(settings: Settings) -> str:
-    return f"{locate(settings.embedder.model, settings.embedder.sha256).name}, hash as expected"
+    embedder_of(settings).load()
+    adapter = settings.embedder.adapter
+    return "hash as expected" + (f", with the adapter {adapter.parent.name}/{adapter.name}" if adapter else "")
 
 
 def prompt(settings: Settings) -> str:
@@ -98,26 +98,13 @@ def port(settings: Settings) -> str:
 
 def library_and_index(settings: Settings) -> str:
     """Every vector of the library is found in the index."""
-    with OwnerLock(settings.data.folder):
-        model = Embedder(locate(settings.embedder.model, settings.embedder.sha256))
-        length = min(settings.splitter.max_tokens, model.max_tokens)
-        server = (settings.index.host, settings.index.port) if settings.index.kind == "server" else None
-        with open_corpus(
-            name=settings.layers.retrieval.collection,
-            folder=settings.data.folder,
-            library_url=settings.library.url,
-            chroma_server=server,
-            embedder=model,
-            splitter=Splitter(model.count_tokens, length, settings.splitter.overlap_tokens),
-        ) as corpus:
-            if corpus.serving is None:
-                raise LibraryError(f"There are no documents in {corpus.name!r} yet. Run `triptych ingest sync`.")
-            report = corpus.index.scrub(corpus.serving.id)
-            if not report.clean:
-                raise LibraryError(
-                    f"The index differs from the library: {report}. It is rebuilt at the next start."
-                )
-            return f"{len(corpus.library.documents(corpus.serving.id))} documents, every vector found"
+    with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
+        if corpus.serving is None:
+            raise LibraryError(f"There are no documents in {corpus.name!r} yet. Run `triptych ingest sync`.")
+        report = corpus.index.scrub(corpus.serving.id)
+        if not report.clean:
+            raise LibraryError(f"The index differs from the library: {report}. It is rebuilt at the next start.")
+        return f"{len(corpus.library.documents(corpus.serving.id))} documents, every vector found"
 
 
 Check = Callable[[Settings], str]

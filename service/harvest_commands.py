@@ -167,7 +167,7 @@ def _collected(
     known = {one.proposal.id for one in standings}
     fresh = [judged for judged in answers if judged.id not in known]
     there = [one.proposal for one in standings if one.state != "withdrawn"]
-    return proposals_of(fresh, rules, there, embedder_of(settings))
+    return proposals_of(fresh, rules, there, embedder_of(settings, adapted=False))
 
 
 def _summary(ids: list[str], withdrawn: list[str], left_out: Counter[str]) -> Table:

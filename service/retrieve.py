@@ -1,7 +1,7 @@
 """Hybrid search: questions to passages that the reader may see."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,8 @@ class HybridRetriever(BaseRetriever):
     candidates: int
     dense_weight: float
     min_score: float
+    min_cosine: float = 0
+    min_share: float = 0
     labels: frozenset[str] = frozenset({PUBLIC})
 
     async def find(
@@ -66,7 +68,9 @@ class HybridRetriever(BaseRetriever):
             self.scores(query, near, worded, found)
             for query, near, worded in zip(queries, dense, keyword, strict=True)
         )
-        shown = chosen(found, scores, limit or self.passages, self.min_score)
+        near = nearest(dense, found) >= self.min_cosine
+        least = max(self.min_score, self.min_share * max(scores.values(), default=0))
+        shown = chosen(found, scores, limit or self.passages, least) if near else ()
         return Found(shown, queries[-1], corpus.index.degraded, serving.fingerprint)
 
     def scores(
@@ -120,6 +124,11 @@ class Search:
         """Those of the hits' chunks that are alive and that the labels allow to read."""
         ids = {hit.chunk_id for some in hits for hit in some}
         return self.corpus.library.passages(self.collection_id, ids, self.labels)
+
+
+def nearest(dense: Sequence[Sequence[Hit]], readable: Container[str]) -> float:
+    """The highest cosine of what may be read; 0 without any."""
+    return max((hit.score for hits in dense for hit in hits if hit.chunk_id in readable), default=0.0)
 
 
 def searchable(corpus: Corpus) -> Collection:

@@ -57,7 +57,8 @@ def retrieval_values(chatbot: Chatbot) -> dict[str, float]:
     retriever = chatbot.retriever
     if not isinstance(retriever, HybridRetriever):
         return {}
-    return {name: getattr(retriever, name) for name in ("passages", "candidates", "dense_weight", "min_score")}
+    values = ("passages", "candidates", "dense_weight", "min_score", "min_cosine", "min_share")
+    return {name: getattr(retriever, name) for name in values}
 
 
 def snapshot(chatbot: Chatbot, collection: str) -> dict[str, Any]:

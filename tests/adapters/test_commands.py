@@ -207,7 +207,8 @@ def test_a_recipe_that_cannot_be_followed_is_told_before_the_work_begins(
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "visiting.md").write_text("# Visiting\n\nFrom ten.")
     content = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
-    content["data"] |= {"documents": "docs", "validation": ["visiting.md"], "held_back": []}
+    shared = yaml.safe_load((HOSPITAL.parent / "adapters" / content["data"]["like"]).read_text())
+    content["data"] = shared | {"documents": "docs", "validation": ["visiting.md"], "held_back": []}
     (content if section is None else content[section]).update(values)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content))
     result = call(config, "train", tmp_path / "recipe.yaml")

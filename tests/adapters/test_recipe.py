@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.recipe import Recipe, RecipeError, read_recipe
+from adapters.recipe import Recipe, RecipeError, read_recipe, read_search_recipe
 from configs.load import HOSPITAL
 
 SHIPPED = HOSPITAL.parent / "adapters" / "house-style.yaml"
@@ -13,6 +13,7 @@ SHIPPED = HOSPITAL.parent / "adapters" / "house-style.yaml"
 def changed(folder: Path, section: str | None, **values: Any) -> Path:
     """The shipped recipe with other values in one section, as a file."""
     content = yaml.safe_load(SHIPPED.read_text())
+    content["data"] = yaml.safe_load((SHIPPED.parent / content["data"]["like"]).read_text())
     (content if section is None else content[section]).update(values)
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -32,6 +33,32 @@ def test_paths_start_at_the_recipes_folder(tmp_path: Path) -> None:
     recipe = read_recipe(changed(tmp_path, "data", examples=["style/a.jsonl"], documents="/elsewhere"))
     assert recipe.data.examples == (tmp_path / "style" / "a.jsonl",)
     assert recipe.data.documents == Path("/elsewhere")
+
+
+def test_recipes_may_share_their_data(tmp_path: Path) -> None:
+    path = changed(tmp_path, None)
+    whole = read_recipe(path)
+    content = yaml.safe_load(path.read_text())
+    (tmp_path / "shared.yaml").write_text(yaml.safe_dump(content["data"]))
+    path.write_text(yaml.safe_dump(content | {"data": {"like": "shared.yaml"}}))
+    assert read_recipe(path) == whole
+    path.write_text(yaml.safe_dump(content | {"data": {"like": "shared.yaml", "held_back": ["a.md"]}}))
+    assert read_recipe(path).data == whole.data.model_copy(update={"held_back": ("a.md",)})
+    path.write_text(yaml.safe_dump(content | {"data": {"like": "lost.yaml"}}))
+    with pytest.raises(RecipeError, match=r"lost\.yaml"):
+        read_recipe(path)
+
+
+def test_the_shipped_search_recipe_keeps_the_same_documents_back() -> None:
+    recipe = read_search_recipe(SHIPPED.with_name("search.yaml"))
+    assert recipe.data.held_back == read_recipe(SHIPPED).data.held_back
+    assert all(path.is_file() for path in recipe.data.examples)
+
+
+def test_a_list_is_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("[1, 2]")
+    with pytest.raises(RecipeError, match="expected keys and values, got list"):
+        read_search_recipe(tmp_path / "recipe.yaml")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def bot(empty_corpus: Corpus, tmp_path: Path) -> Iterator[Chatbot]:
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "250")
     recipe = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text(encoding="utf-8"))
-    recipe["data"] |= {"questions": "questions.jsonl", "held_back": ["icu.md"]}
+    shared = yaml.safe_load((HOSPITAL.parent / "adapters" / recipe["data"]["like"]).read_text(encoding="utf-8"))
+    recipe["data"] = shared | {"questions": "questions.jsonl", "held_back": ["icu.md"]}
     (tmp_path / "style.yaml").write_text(yaml.safe_dump(recipe))
     (tmp_path / "questions.jsonl").write_text('{"question": "How much is parking in the North Garage?"}\n')
     file = tmp_path / "settings.yaml"

@@ -37,6 +37,28 @@ async def test_a_question_about_something_else_finds_nothing(corpus: Corpus) -> 
     assert (await hybrid(corpus).find("Who won the football world cup in 1974?")).passages == ()
 
 
+async def test_where_nothing_is_near_enough_nothing_is_shown(corpus: Corpus) -> None:
+    question = "What does the North Garage cost?"
+    near = (
+        corpus.embedder.embed_queries([question])
+        @ corpus.embedder.embed(["Parking > North Garage\nThe North Garage costs $4 for the first hour."]).T
+    )
+    assert near.item() > 0.5
+    assert (await hybrid(corpus, min_cosine=0.5).find(question)).passages
+    assert (await hybrid(corpus, min_cosine=0.99, min_score=0.0).find(question)).passages == ()
+
+
+async def test_what_is_far_weaker_than_the_best_is_not_shown(corpus: Corpus) -> None:
+    question = "What does the North Garage cost?"
+    every = (await hybrid(corpus, min_score=0.0).find(question)).passages
+    shares = [passage.score / every[0].score for passage in every]
+    assert shares[0] == 1
+    assert shares[1] < 1
+    between = (shares[1] + 1) / 2
+    assert (await hybrid(corpus, min_score=0.0, min_share=between).find(question)).passages == every[:1]
+    assert (await hybrid(corpus, min_score=0.0, min_share=shares[-1] / 2).find(question)).passages == every
+
+
 async def test_a_follow_up_is_understood_and_a_new_topic_too(corpus: Corpus) -> None:
     history = (Turn("When can I visit the general wards?", "From 10 a.m. to 8 p.m. [1]."),)
     follow_up = await hybrid(corpus).find("And on Sundays?", history)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configs.load import HOSPITAL
+from configs.load import HOSPITAL, load_settings
+from ingest.build import embedder_of
 from ingest.embed import Embedder
 from service.guard.check import EmergencyCheck
 from service.guard.emergencies import detect
@@ -16,9 +17,11 @@ MEASURED = yaml.safe_load(Path(__file__).with_name("measured_sentences.yaml").re
 OWN_QUESTIONS = [HOSPITAL.parent / "questions.jsonl", *sorted((HOSPITAL.parent / "style").glob("*.jsonl"))]
 
 
-@pytest.fixture(scope="module")
-def check(embedder: Embedder) -> EmergencyCheck:
-    return emergencies(embedder)
+@pytest.fixture(scope="module", params=["packaged", "hospital's"])
+def check(request: pytest.FixtureRequest, embedder: Embedder) -> EmergencyCheck:
+    """With the embedder as it is packaged, and with the adapter that the hospital puts on it."""
+    hospital = request.param == "hospital's"
+    return emergencies(embedder_of(load_settings(HOSPITAL, {}).settings) if hospital else embedder)
 
 
 async def rules_of(check: EmergencyCheck, sentences: list[str]) -> list[str | None]:

