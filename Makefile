@@ -29,7 +29,7 @@ bench: .venv/.test
 train: .venv/.test
 	$(BIN)/triptych adapters train configs/hospital/adapters/house-style.yaml
 	$(BIN)/triptych adapters train configs/hospital/adapters/house-style-answers.yaml
-	$(BIN)/triptych adapters tune configs/hospital/adapters/search.yaml data/adapters/search
+	$(BIN)/triptych adapters tune configs/hospital/adapters/search.yaml data/search/$$(date +%Y%m%d-%H%M%S)
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from adapters.examples import Pool, StyleExample, gold_passage
-from ingest.documents import Passage
 from ingest.embed import Embedder
 
 
@@ -22,10 +21,5 @@ def asked_of(examples: Sequence[StyleExample], pool: Pool, embedder: Embedder, o
     vectors = embedder.embed_queries([example.question for example in examples])
     for example, vector in zip(examples, vectors, strict=True):
         gold = gold_passage(example, pool.passages)
-        wrong = [text_of(passage) for passage in pool.ranked(vector) if passage != gold]
-        yield Asked(example.question, text_of(gold) if gold else None, tuple(wrong[:others]))
-
-
-def text_of(passage: Passage) -> str:
-    """What is embedded of a passage: see Chunk.embedded_text."""
-    return f"{passage.place}\n{passage.text}"
+        wrong = [passage.embedded_text for passage in pool.ranked(vector) if passage != gold]
+        yield Asked(example.question, gold.embedded_text if gold else None, tuple(wrong[:others]))

@@ -131,8 +131,8 @@ def read_search_recipe(path: Path) -> SearchRecipe:
 def checked(kind: type[R], path: Path) -> R:
     try:
         values = read_values(path)
-        if isinstance(data := values.get("data"), dict) and (like := data.pop("like", None)):
-            values["data"] = read_values(path.parent / like) | data
+        if isinstance(data := values.get("data"), dict) and "like" in data:
+            values["data"] = read_values(path.parent / str(data.pop("like"))) | data
         recipe = kind.model_validate(values)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error

@@ -12,7 +12,7 @@ from shutil import copytree
 
 import numpy as np
 
-from adapters.asked import Asked, asked_of, text_of
+from adapters.asked import Asked, asked_of
 from adapters.examples import ExampleError, Pool, read_examples, split_examples
 from adapters.pool import seen_of, split_pool
 from adapters.recipe import SearchRecipe, read_search_recipe
@@ -43,24 +43,40 @@ def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> Em
     examples = read_examples(recipe.data.examples)
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
     asked, unseen = (list(asked_of(some, seen, embedder, recipe.training.hard_negatives)) for some in splits)
+    check_both_kinds(asked, unseen)
     source = locate(settings.embedder.model, settings.embedder.sha256)
     checkpoints = (work or settings.data.folder / "training" / "search") / run_of(recipe, source, asked)
     made = tune(recipe, source, asked, checkpoints)
-    card = card_of(recipe, source, asked, made)
-    (made.folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    unscored = card_of(recipe, source, asked, made)
+    write_card(unscored, made.folder)
     after = Embedder(source, settings.embedder.batch_size, adapter=made.folder)
     scores = {name: scores_of(unseen, seen, one) for name, one in (("without", embedder), ("with", after))}
-    card = card.model_copy(update={"scores": scores})
-    (made.folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    card = unscored.model_copy(update={"scores": scores})
+    write_card(card, made.folder)
     copytree(made.folder, folder)
     return card
+
+
+def check_both_kinds(*splits: Sequence[Asked]) -> None:
+    """Raises ExampleError where training or its scores would have nothing to compare."""
+    for name, asked in zip(("training", "validation"), splits, strict=True):
+        answered = sum(one.answering is not None for one in asked)
+        if not 0 < answered < len(asked):
+            raise ExampleError(
+                f"The {name} examples need questions with and without an answer; {answered} of {len(asked)} have "
+                "one. Add refusals (every tenth goes to validation), or name validation documents with examples."
+            )
+
+
+def write_card(card: EmbedderCard, folder: Path) -> None:
+    (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def scores_of(asked: Sequence[Asked], pool: Pool, embedder: Embedder) -> dict[str, float]:
     """How often a question's passage is the nearest, and among three; how well the nearest one's cosine tells
     questions with an answer from those without (area under the curve); and the bound that lets nearly all through.
     """
-    texts = [text_of(passage) for passage in pool.passages]
+    texts = [passage.embedded_text for passage in pool.passages]
     cosines = embedder.embed_queries([one.question for one in asked]) @ embedder.embed(texts).T
     has_answer = np.array([one.answering is not None for one in asked])
     gold = np.array([texts.index(one.answering) for one in asked if one.answering])

@@ -79,12 +79,13 @@ def tune_command(
     """Train an adapter for the embedder, so that search understands how people ask."""
     try:
         from adapters.search_training import tuned
+        from adapters.train import TrainingError
     except ModuleNotFoundError as error:
         raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
             card = tuned(recipe, folder, settings, work)
-    except (RecipeError, ExampleError) as error:
+    except (RecipeError, ExampleError, TrainingError) as error:
         raise stop(str(error), WRONG_USE) from None
     table = Table("On examples that training did not see", *card.scores["with"])
     for name, scores in card.scores.items():

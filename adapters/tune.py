@@ -110,6 +110,6 @@ def answerable(asked: Sequence[Asked]) -> Dataset:
     """
     known = [(one.question, one.answering, 1.0) for one in asked if one.answering]
     unknown = [(one.question, one.others[0], 0.0) for one in asked if not one.answering]
-    every = max(1, len(known) // max(1, len(unknown)))
+    every = max(1, len(known) // len(unknown))
     questions, texts, labels = zip(*known[::every], *unknown, strict=True)
     return Dataset.from_dict({"question": questions, "passage": texts, "label": labels})

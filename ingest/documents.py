@@ -38,7 +38,7 @@ class Chunk:
     @property
     def embedded_text(self) -> str:
         """What is embedded and searched by keyword: where the text stands, then the text."""
-        return "\n".join((" > ".join((self.title, *self.headings)), self.text))
+        return embedded_text(self.title, self.headings, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,12 @@ class Passage:
     @property
     def place(self) -> str:
         """Where the passage stands, for people: 'Title > Heading'."""
-        return " > ".join((self.title, *self.headings))
+        return place(self.title, self.headings)
+
+    @property
+    def embedded_text(self) -> str:
+        """What was embedded of its chunk."""
+        return embedded_text(self.title, self.headings, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,14 @@ class Hit:
 
     chunk_id: str
     score: float
+
+
+def place(title: str, headings: tuple[str, ...]) -> str:
+    return " > ".join((title, *headings))
+
+
+def embedded_text(title: str, headings: tuple[str, ...], text: str) -> str:
+    return f"{place(title, headings)}\n{text}"
 
 
 def content_hash(content: bytes) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from ingest.embed_adapter import ADAPTER_WEIGHTS, add_adapter, check_adapter
+from ingest.embed_adapter import ADAPTER_WEIGHTS, CONFIG, add_adapter, check_adapter
 from ingest.models import WEIGHTS, ModelError, file_sha256
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Embedder:
         """Changes when the same text would get another vector."""
         files = [self._path / WEIGHTS, *sorted(self._path.rglob("*.json"))]
         if self._adapter:
-            files.append(self._adapter / ADAPTER_WEIGHTS)
+            files += [self._adapter / ADAPTER_WEIGHTS, self._adapter / CONFIG]
         recipe = " ".join([self._dtype, *map(file_sha256, files)])
         return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 

