@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from adapters.prompt import PromptTemplate, Turn, render
 from adapters.recipe import Mix
 from ingest.documents import Passage
+from ingest.split import SENTENCE_END
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 VERDICT = re.compile(r"^(?:Yes|No), ")
 CITE = re.compile(r"\s*\[cite\]")
 WORD = re.compile(r"[a-z0-9]+")
-# A sentence ends before a capital letter: not within "8 a.m. to 9 a.m.".
-SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 ANSWER_WORDS = 85
 TOLD = 0.25
 KEPT = 0.6
@@ -192,8 +191,8 @@ def completed(answer: str, passage: str, most_words: int) -> str:
     A small base finds the right passage far more often than the right sentence in it; so an answer goes on with the
     passage, and ends as the passage ends: with what to do next.
     """
-    sentences = [sentence for sentence in SENTENCE.split(" ".join(passage.split())) if sentence]
-    first, *rest = SENTENCE.split(answer)
+    sentences = [sentence for sentence in SENTENCE_END.split(" ".join(passage.split())) if sentence]
+    first, *rest = SENTENCE_END.split(answer)
     told = words(first)
     kept = [sentence for sentence in sentences if len(words(sentence) - told) > len(words(sentence)) * TOLD]
     while kept and len(" ".join((first, *kept)).split()) > most_words:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from adapters.dataset.entries import refuses, wording
 from adapters.dataset.near import HELD, near_across
-from adapters.examples import CITE, SENTENCE, StyleExample, words
+from adapters.examples import CITE, StyleExample, words
 from adapters.prompt import CITATION
 from ingest.embed import Embedder
 from ingest.personal import personal_data, redact
+from ingest.split import SENTENCE_END
 
 Kind = Literal["liked", "corrected", "reviewed", "disliked"]
 # An abbreviation's full stop and, after a citation between them, the sentence's.
@@ -209,5 +210,5 @@ def marked(answer: str) -> str:
     """The answer as style examples have it: `[cite]` at the end of what the passage says, its first sentence."""
     if CITE.search(answer):
         return CITATION.sub("", answer).strip()
-    first, *rest = SENTENCE.split(bare(answer), maxsplit=1)
+    first, *rest = SENTENCE_END.split(bare(answer), maxsplit=1)
     return " ".join((re.sub(r"\s*([.!?]*)$", r" [cite]\1", first, count=1).strip(), *rest))

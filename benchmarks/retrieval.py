@@ -18,7 +18,7 @@ from configs.load import HOSPITAL, load_settings
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.corpus import Corpus
-from ingest.documents import PUBLIC, Passage
+from ingest.documents import PUBLIC, Hit, Passage
 from ingest.owner import OwnerLock
 from ingest.report import Progress
 from ingest.sources import SourceFile, discover
@@ -60,18 +60,26 @@ def page_search(task: Task, folder: Path, adapted: bool) -> None:
     settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": str(folder), **packaged}).settings
     with ingested(settings, task.files, task.whole) as corpus:
         search = Search(corpus, searchable(corpus).id, frozenset({PUBLIC}), settings.layers.retrieval.candidates)
-        dense, worded = search.dense(task.questions, 10), search.keyword(task.questions)
+        vectors, worded = corpus.embedder.embed_queries(task.questions), search.keyword(task.questions)
+        dense = search.dense(vectors, 10)
         found = search.passages([*dense, *worded])
+        near = own(search.cosines(vectors, found), dense, worded)
         cells = []
         for retriever in retrievers(settings, corpus):
             pages = [
                 ranked(retriever.scores(*one, found), found)
-                for one in zip(task.questions, dense, worded, strict=True)
+                for one in zip(task.questions, near, worded, strict=True)
             ]
             judged = list(zip(pages, task.relevant, strict=True))
             hit = fmean(bool(ranking) and ranking[0] in gold for ranking, gold in judged)
             cells.append(f"{fmean(ndcg(*one) for one in judged):.3f} / {hit:.3f}")
     print_row(task.name, str(len(task.questions)), *cells)
+
+
+def own(cosines: Sequence[list[Hit]], *searches: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+    """For each question, the cosines of what one of its own searches found."""
+    candidates = [{hit.chunk_id for hits in some for hit in hits} for some in zip(*searches, strict=True)]
+    return [[hit for hit in hits if hit.chunk_id in ids] for hits, ids in zip(cosines, candidates, strict=True)]
 
 
 def retrievers(settings: Settings, corpus: Corpus) -> list[HybridRetriever]:

@@ -70,10 +70,14 @@ class Embedder(Model):
 
 
 class Splitter(Section):
-    """Lengths in the embedder's own tokens; `max_tokens` counts title and headings too."""
+    """Lengths in the embedder's own tokens; `max_tokens` counts title and headings too.
+
+    `sentences`: each gets a vector of its own, too, and a passage is as near as its nearest one.
+    """
 
     max_tokens: int = Field(gt=16, le=512)
     overlap_tokens: int = Field(ge=0)
+    sentences: Switch
 
 
 class PromptLayer(Section):

@@ -20,13 +20,14 @@ def opened_corpus(
     settings: Settings, embedder: Embedder, name: str | None = None, prepare_index: bool = True
 ) -> AbstractContextManager[Corpus]:
     """The collection `name`, or the one that retrieval uses. Raises LibraryError, ServiceError."""
-    length = min(settings.splitter.max_tokens, embedder.max_tokens)
+    values = settings.splitter
+    length = min(values.max_tokens, embedder.max_tokens)
     return open_corpus(
         name=name or settings.layers.retrieval.collection,
         folder=settings.data.folder,
         library_url=settings.library.url,
         chroma_server=(settings.index.host, settings.index.port) if settings.index.kind == "server" else None,
         embedder=embedder,
-        splitter=Splitter(embedder.count_tokens, length, settings.splitter.overlap_tokens),
+        splitter=Splitter(embedder.count_tokens, length, values.overlap_tokens, values.sentences == "on"),
         prepare_index=prepare_index,
     )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select, update
 from sqlalchemy.exc import OperationalError
 
 from ingest.library_schema import VERSION, WORDS, library_version, metadata
@@ -106,8 +106,18 @@ def _create_or_check(connection: Connection) -> None:
             connection.exec_driver_sql(statement)
         connection.execute(insert(library_version), {"version": VERSION})
     found = connection.execute(select(library_version.c.version)).scalar_one()
-    if found != VERSION:
+    if found == 1:
+        _add_sentences(connection)
+    elif found != VERSION:
         raise LibraryError(
             f"The library has version {found}, this program reads version {VERSION}. "
             "Use the program that wrote it, or ingest the documents again into an empty data folder."
         )
+
+
+def _add_sentences(connection: Connection) -> None:
+    """Version 1 had no sentences: its chunks have none."""
+    none = {"sqlite": "BLOB NOT NULL DEFAULT x''", "postgresql": "BYTEA NOT NULL DEFAULT ''"}
+    connection.exec_driver_sql("ALTER TABLE chunks ADD COLUMN sentences TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql(f"ALTER TABLE chunks ADD COLUMN sentence_vectors {none[connection.dialect.name]}")
+    connection.execute(update(library_version).values(version=VERSION))

@@ -27,18 +27,28 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a document that fits the embedder together with its title and heading path."""
+    """A piece of a document that fits the embedder together with its title and heading path.
+
+    `sentences` are those of the text that get a vector of their own, too.
+    """
 
     id: str
     position: int
     title: str
     headings: tuple[str, ...]
     text: str
+    sentences: tuple[str, ...] = ()
 
     @property
     def embedded_text(self) -> str:
         """What is embedded and searched by keyword: where the text stands, then the text."""
         return embedded_text(self.title, self.headings, self.text)
+
+    @property
+    def embedded_texts(self) -> tuple[str, ...]:
+        """The whole, then each of its sentences in the same place."""
+        sentences = (embedded_text(self.title, self.headings, sentence) for sentence in self.sentences)
+        return (self.embedded_text, *sentences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ingest.keyword import search_words
 from ingest.library_schema import chunks, collections, documents, failures, labels, outbox
 from ingest.outbox import Outbox, record_change
 from ingest.records import Collection, CollectionStats, DocumentSummary, Failure, now
-from ingest.stored_vectors import StoredVectors, allowed, to_bytes, to_chunk, to_headings
+from ingest.stored_vectors import StoredVectors, allowed, lines, to_bytes, to_chunk
 
 
 def open_library(url: str | None, folder: Path) -> "Library":
@@ -86,9 +86,13 @@ class Library:
     def put_document(
         self, collection_id: str, document: Document, pieces: Sequence[Chunk], vectors: Vectors
     ) -> None:
-        """Replaces the document as a whole and forgets its failure. `vectors` has a row for each piece."""
-        if len(pieces) != len(vectors):
-            raise ValueError(f"Each chunk needs one vector, got {len(pieces)} chunks and {len(vectors)} vectors.")
+        """Replaces the document as a whole and forgets its failure.
+
+        `vectors` has a row for each of the pieces' embedded texts, in their order.
+        """
+        needed = sum(len(piece.embedded_texts) for piece in pieces)
+        if needed != len(vectors):
+            raise ValueError(f"Each embedded text needs one vector, got {needed} texts and {len(vectors)} vectors.")
         identity = document_id(collection_id, document.source)
         with self._database.write() as connection:
             removed = _delete_document(connection, identity)
@@ -232,6 +236,7 @@ def _label_values(identity: str, named: Items[str]) -> list[dict[str, str]]:
 
 
 def _chunk_values(identity: str, pieces: Sequence[Chunk], vectors: Vectors) -> list[dict[str, Any]]:
+    rows = iter(to_bytes(vectors))
     return [
         {
             "id": piece.id,
@@ -240,9 +245,11 @@ def _chunk_values(identity: str, pieces: Sequence[Chunk], vectors: Vectors) -> l
             "title": piece.title,
             "headings": "\n".join(piece.headings),
             "text": piece.text,
-            "vector": vector,
+            "vector": next(rows),
+            "sentences": "\n".join(piece.sentences),
+            "sentence_vectors": b"".join(next(rows) for _ in piece.sentences),
         }
-        for piece, vector in zip(pieces, to_bytes(vectors), strict=True)
+        for piece in pieces
     ]
 
 
@@ -273,7 +280,7 @@ def _summaries(connection: Connection, statement: Select[Any]) -> list[DocumentS
 
 
 def _passage(row: Row[Any]) -> Passage:
-    return Passage(row.id, row.document_id, row.source, row.title, to_headings(row), row.position, row.text)
+    return Passage(row.id, row.document_id, row.source, row.title, lines(row.headings), row.position, row.text)
 
 
 def _stats() -> Select[Any]:

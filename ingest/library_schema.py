@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -60,6 +60,8 @@ chunks = Table(
     Column("headings", Text, nullable=False),  # one a line
     Column("text", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),  # float32, little-endian
+    Column("sentences", Text, nullable=False),  # one a line
+    Column("sentence_vectors", LargeBinary, nullable=False),  # one after the other
 )
 
 outbox = Table(

@@ -28,11 +28,11 @@ def allowed(readers: Items[str]) -> ColumnElement[bool]:
 
 
 def to_chunk(row: Row[Any]) -> Chunk:
-    return Chunk(row.id, row.position, row.title, to_headings(row), row.text)
+    return Chunk(row.id, row.position, row.title, lines(row.headings), row.text, lines(row.sentences))
 
 
-def to_headings(row: Row[Any]) -> tuple[str, ...]:
-    return tuple(row.headings.split("\n")) if row.headings else ()
+def lines(stored: str) -> tuple[str, ...]:
+    return tuple(stored.split("\n")) if stored else ()
 
 
 class StoredVectors:
@@ -52,11 +52,18 @@ class StoredVectors:
             return _unpacked(connection.execute(statement).all())
 
     def by_text(self, document: str) -> dict[str, Vectors]:
-        """Embedded text -> vector of one document's chunks: text that stays is not embedded again."""
+        """Embedded text -> vector of one document: text that stays is not embedded again."""
         with self._database.read() as connection:
             rows = connection.execute(select(chunks).where(chunks.c.document_id == document)).all()
-        _, vectors = _unpacked(rows)
-        return {to_chunk(row).embedded_text: vector for row, vector in zip(rows, vectors, strict=True)}
+        texts = (text for row in rows for text in to_chunk(row).embedded_texts)
+        return dict(zip(texts, (vector for row in rows for vector in _all_of(row)), strict=True))
+
+    def of_chunks(self, chunk_ids: Items[str]) -> dict[str, Vectors]:
+        """Chunk id -> its vectors, a row each: its own, then its sentences'."""
+        columns = select(chunks.c.id, chunks.c.vector, chunks.c.sentence_vectors)
+        with self._database.read() as connection:
+            rows = connection.execute(columns.where(chunks.c.id.in_(chunk_ids))).all()
+        return {row.id: _all_of(row) for row in rows}
 
     def batches(self, collection_id: str) -> Iterator[tuple[list[str], Vectors]]:
         """All chunks of the collection, a few thousand at a time."""
@@ -90,3 +97,8 @@ def _of_collection(collection_id: str) -> Select[Any]:
 def _unpacked(rows: Sequence[Any]) -> tuple[list[str], Vectors]:
     joined = np.frombuffer(b"".join(row.vector for row in rows), dtype=_STORED)
     return [row.id for row in rows], joined.reshape(len(rows), -1) if rows else joined.reshape(0, 0)
+
+
+def _all_of(row: Any) -> Vectors:
+    stored = np.frombuffer(row.vector + row.sentence_vectors, dtype=_STORED)
+    return stored.reshape(-1, len(row.vector) // _STORED.itemsize)

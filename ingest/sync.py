@@ -170,7 +170,7 @@ class _Sync:
         waiting, self._waiting = self._waiting, []
         vectors = self._embed(waiting)
         for document, pieces in waiting:
-            rows = np.stack([vectors[piece.embedded_text] for piece in pieces])
+            rows = np.stack([vectors[text] for piece in pieces for text in piece.embedded_texts])
             self._library.put_document(self._target.id, document, pieces, rows)
             self._count(document)
             yield self._progress(document.source)
@@ -178,7 +178,7 @@ class _Sync:
 
     def _embed(self, waiting: list[tuple[Document, list[Chunk]]]) -> dict[str, Vectors]:
         """Text -> vector; only texts that the documents did not have before are computed."""
-        texts = {piece.embedded_text for _, pieces in waiting for piece in pieces}
+        texts = {text for _, pieces in waiting for piece in pieces for text in piece.embedded_texts}
         vectors: dict[str, Vectors] = {}
         for document, _ in waiting:
             vectors |= self._known_vectors(document.source)

@@ -1,8 +1,10 @@
 """Hybrid search: questions to passages that the reader may see."""
 
 import asyncio
-from collections.abc import Container, Sequence
+from collections.abc import Collection as Items
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -13,6 +15,7 @@ from pydantic import InstanceOf
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC, Hit, Passage
+from ingest.embed import Vectors
 from ingest.records import Collection
 from service.fusion import best_of, chosen, coverage, fuse, search_queries
 
@@ -57,29 +60,32 @@ class HybridRetriever(BaseRetriever):
         serving = await asyncio.to_thread(searchable, corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
         queries = search_queries(question, history)
-        dense, keyword = await asyncio.gather(
-            asyncio.to_thread(search.dense, queries, limit or self.passages),
+        vectors, keyword = await asyncio.gather(
+            asyncio.to_thread(corpus.embedder.embed_queries, queries),
             asyncio.to_thread(search.keyword, queries),
         )
+        dense = await asyncio.to_thread(search.dense, vectors, limit or self.passages)
         found = await asyncio.to_thread(search.passages, [*dense, *keyword])
         if not found:
             await asyncio.to_thread(check_filled, corpus)
-        scores = best_of(
-            self.scores(query, near, worded, found)
-            for query, near, worded in zip(queries, dense, keyword, strict=True)
-        )
-        near = nearest(dense, found) >= self.min_cosine
+        near = await asyncio.to_thread(search.cosines, vectors, found)
+        scores = best_of(map(self.scores, queries, near, keyword, repeat(found)))
         least = max(self.min_score, self.min_share * max(scores.values(), default=0))
-        shown = chosen(found, scores, limit or self.passages, least) if near else ()
-        return Found(shown, queries[-1], corpus.index.degraded, serving.fingerprint)
+        shown = chosen(found, scores, limit or self.passages, least)
+        return Found(
+            shown if nearest(dense, found) >= self.min_cosine else (),
+            queries[-1],
+            corpus.index.degraded,
+            serving.fingerprint,
+        )
 
     def scores(
-        self, query: str, dense: list[Hit], keyword: list[Hit], found: dict[str, Passage]
+        self, query: str, dense: Sequence[Hit], keyword: Sequence[Hit], found: Mapping[str, Passage]
     ) -> dict[str, float]:
         """The fused scores of what is alive and allowed."""
-        near, worded = ([hit for hit in hits if hit.chunk_id in found] for hits in (dense, keyword))
+        worded = [hit for hit in keyword if hit.chunk_id in found]
         strength = coverage(query, found[worded[0].chunk_id]) if worded else 0.0
-        return fuse(near, worded, strength, self.dense_weight)
+        return fuse(dense, worded, strength, self.dense_weight)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
@@ -101,11 +107,10 @@ class Search:
     labels: frozenset[str]
     candidates: int
 
-    def dense(self, queries: Sequence[str], needed: int) -> list[list[Hit]]:
-        vectors = self.corpus.embedder.embed_queries(queries)
+    def dense(self, vectors: Vectors, needed: int) -> list[list[Hit]]:
         return [self.nearest(vector, needed) for vector in vectors]
 
-    def nearest(self, vector: Any, needed: int) -> list[Hit]:
+    def nearest(self, vector: Vectors, needed: int) -> list[Hit]:
         hits = self.corpus.index.search(self.collection_id, vector, self.candidates)
         readable = self.passages([hits])
         if len(readable) >= min(needed, len(hits)):
@@ -124,6 +129,11 @@ class Search:
         """Those of the hits' chunks that are alive and that the labels allow to read."""
         ids = {hit.chunk_id for some in hits for hit in some}
         return self.corpus.library.passages(self.collection_id, ids, self.labels)
+
+    def cosines(self, vectors: Vectors, found: Items[str]) -> list[list[Hit]]:
+        """For each query: how near is what was found, by whichever search; the chunk or its nearest sentence."""
+        stored = self.corpus.library.vectors.of_chunks(found)
+        return [[Hit(id, float((rows @ vector).max())) for id, rows in stored.items()] for vector in vectors]
 
 
 def nearest(dense: Sequence[Sequence[Hit]], readable: Container[str]) -> float:

@@ -43,14 +43,16 @@ def va_pages() -> Path:
 def open_in(tmp_path: Path, embedder: Embedder) -> OpenCorpus:
     """Opens a corpus in the test's folder; keyword arguments replace the usual ones."""
 
-    def opened(max_tokens: int = 200, name: str = "documents") -> AbstractContextManager[Corpus]:
+    def opened(
+        max_tokens: int = 200, name: str = "documents", sentences: bool = False
+    ) -> AbstractContextManager[Corpus]:
         return open_corpus(
             name=name,
             folder=tmp_path,
             library_url=None,
             chroma_server=None,
             embedder=embedder,
-            splitter=Splitter(embedder.count_tokens, max_tokens),
+            splitter=Splitter(embedder.count_tokens, max_tokens, sentences=sentences),
         )
 
     return opened
@@ -63,8 +65,12 @@ def sqlite_library(tmp_path: Path) -> Iterator[Library]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def library(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Library]:
+def library_url(request: pytest.FixtureRequest) -> str | None:
     """The same tests on both databases."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    with closing(open_library(url, tmp_path)) as library:
+    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+
+
+@pytest.fixture
+def library(library_url: str | None, tmp_path: Path) -> Iterator[Library]:
+    with closing(open_library(library_url, tmp_path)) as library:
         yield library

@@ -14,8 +14,8 @@ def make_document(source: str, *texts: str, labels: frozenset[str] = frozenset({
     return Document(source, readable_stem(source), sections, content_hash("\n".join(texts).encode()), labels)
 
 
-def make_chunks(collection_id: str, document: Document) -> list[Chunk]:
-    """One chunk for each section."""
+def make_chunks(collection_id: str, document: Document, *sentences: str) -> list[Chunk]:
+    """One chunk for each section, each with the sentences."""
     identity = document_id(collection_id, document.source)
     return [
         Chunk(
@@ -24,6 +24,7 @@ def make_chunks(collection_id: str, document: Document) -> list[Chunk]:
             document.title,
             section.headings,
             section.text,
+            sentences,
         )
         for position, section in enumerate(document.sections)
     ]

@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from ingest.database import Database, LibraryError, library_url
+from ingest.database import Database, LibraryError
+from ingest.database import library_url as database_url
 from ingest.library import open_library
 from ingest.library_schema import collections
+from tests.ingest.samples import make_document, make_vectors, put
 
 
 def test_sqlite_commits_are_durable_and_foreign_keys_hold(tmp_path: Path) -> None:
-    with closing(Database(library_url(None, tmp_path))) as database, database.read() as connection:
+    with closing(Database(database_url(None, tmp_path))) as database, database.read() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
@@ -20,13 +22,28 @@ def test_sqlite_commits_are_durable_and_foreign_keys_hold(tmp_path: Path) -> Non
 
 
 def test_an_error_undoes_the_whole_transaction(tmp_path: Path) -> None:
-    with closing(Database(library_url(None, tmp_path))) as database:
+    with closing(Database(database_url(None, tmp_path))) as database:
         with pytest.raises(RuntimeError), database.write() as connection:
             values = {"id": "a", "name": "a", "fingerprint": "f", "serving": True}
             connection.execute(collections.insert(), values)
             raise RuntimeError
         with database.read() as connection:
             assert connection.execute(select(collections)).all() == []
+
+
+def test_a_library_of_the_first_version_is_taken_over(library_url: str | None, tmp_path: Path) -> None:
+    with closing(open_library(library_url, tmp_path)) as library:
+        collection = library.ensure_collection("docs", "f").id
+        (kept,) = put(library, collection, make_document("a.md", "one"))
+    with closing(Database(database_url(library_url, tmp_path))) as database, database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE chunks DROP COLUMN sentences")
+        connection.exec_driver_sql("ALTER TABLE chunks DROP COLUMN sentence_vectors")
+        connection.exec_driver_sql("UPDATE library_version SET version = 1")
+    for _ in range(2):
+        with closing(open_library(library_url, tmp_path)) as library:
+            assert library.vectors.of_chunks([kept])[kept].tolist() == make_vectors(1).tolist()
+            put(library, collection, make_document("b.md", "two"))
+            assert library.document_hashes(collection).keys() == {"a.md", "b.md"}
 
 
 def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -47,5 +64,5 @@ def test_a_library_that_cannot_be_opened_tells_where_and_hides_the_password(tmp_
 
 
 def test_a_plain_postgres_url_gets_the_driver_that_is_installed(tmp_path: Path) -> None:
-    assert library_url("postgresql://u@h/d", tmp_path).drivername == "postgresql+psycopg"
-    assert library_url(None, tmp_path).database == str(tmp_path / "library.db")
+    assert database_url("postgresql://u@h/d", tmp_path).drivername == "postgresql+psycopg"
+    assert database_url(None, tmp_path).database == str(tmp_path / "library.db")

@@ -64,9 +64,9 @@ def test_a_failing_put_changes_nothing(library: Library, collection: Collection)
     assert len(library.outbox.pending(10)) == 1
 
 
-def test_each_chunk_needs_a_vector_and_each_document_a_label(library: Library, collection: Collection) -> None:
+def test_each_text_needs_a_vector_and_each_document_a_label(library: Library, collection: Collection) -> None:
     document = make_document("a.md", "one", "two")
-    with pytest.raises(ValueError, match="2 chunks and 1 vectors"):
+    with pytest.raises(ValueError, match="2 texts and 1 vectors"):
         library.put_document(collection.id, document, make_chunks(collection.id, document), make_vectors(1))
     with pytest.raises(ValueError, match="label"):
         put(library, collection.id, make_document("a.md", "one", labels=frozenset()))

@@ -31,9 +31,9 @@ def words(text: str) -> list[str]:
 def test_a_chunk_is_never_longer_than_the_embedder_reads(
     embedder: Embedder, title: str, headings: list[str], text: str, limit: int
 ) -> None:
-    splitter = Splitter(embedder.count_tokens, limit, limit // 8)
+    splitter = Splitter(embedder.count_tokens, limit, limit // 8, sentences=True)
     for chunk in splitter.split(document(Section(tuple(headings), text), title=title), "d"):
-        assert embedder.count_tokens(chunk.embedded_text) <= limit
+        assert all(embedder.count_tokens(text) <= limit for text in chunk.embedded_texts)
 
 
 @settings(max_examples=100, deadline=None)
@@ -41,6 +41,30 @@ def test_a_chunk_is_never_longer_than_the_embedder_reads(
 def test_no_word_is_lost(embedder: Embedder, text: str) -> None:
     chunks = cut(Splitter(embedder.count_tokens, 64), text)
     assert "".join(words("".join(chunk.text for chunk in chunks))) == "".join(words(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "We open at 8 a.m. on weekdays. Bring a photo ID!",
+            ["We open at 8 a.m. on weekdays.", "Bring a photo ID!"],
+        ),
+        ("Bring:\n- your insurance card\n- a photo ID", ["- your insurance card"]),
+        ("Bring these:\n- insurance cards\n- a photo of you", ["- insurance cards", "- a photo of you"]),
+        ("There is only one sentence here.", []),
+        ("", []),
+    ],
+)
+def test_a_chunk_names_its_sentences(embedder: Embedder, text: str, expected: list[str]) -> None:
+    (with_them,) = cut(Splitter(embedder.count_tokens, 64, sentences=True), text, "Opening")
+    (without,) = cut(Splitter(embedder.count_tokens, 64), text, "Opening")
+    assert list(with_them.sentences) == (expected if len(expected) > 1 else [])
+    assert with_them.embedded_texts == (
+        f"Title > Opening\n{text}",
+        *(f"Title > Opening\n{one}" for one in with_them.sentences),
+    )
+    assert (without.sentences, without.embedded_texts) == ((), (without.embedded_text,))
 
 
 def test_each_section_is_a_chunk_with_its_headings(embedder: Embedder) -> None:
@@ -84,7 +108,8 @@ def test_inner_headings_stay_where_the_path_is_too_long(embedder: Embedder) -> N
 def test_the_fingerprint_tells_settings_apart(embedder: Embedder) -> None:
     settings_tried = [(200, 0), (200, 20), (254, 0)]
     prints = {Splitter(embedder.count_tokens, length, overlap).fingerprint for length, overlap in settings_tried}
-    assert len(prints) == 3
+    prints.add(Splitter(embedder.count_tokens, 200, sentences=True).fingerprint)
+    assert len(prints) == 4
     assert Splitter(embedder.count_tokens, 200).fingerprint in prints
 
 

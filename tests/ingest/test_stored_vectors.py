@@ -24,6 +24,22 @@ def test_vectors_come_back_exactly(library: Library, collection: str) -> None:
     np.testing.assert_array_equal(by_text[chunks[1].embedded_text], vectors[1])
 
 
+def test_a_chunk_s_sentences_keep_vectors_of_their_own(library: Library, collection: str) -> None:
+    document = make_document("a.md", "one", "two")
+    chunks, vectors = make_chunks(collection, document, "first", "second"), make_vectors(6)
+    library.put_document(collection, document, chunks, vectors)
+    stored = library.vectors.of_chunks([chunk.id for chunk in chunks] + ["unknown"])
+    np.testing.assert_array_equal(np.concatenate([stored[chunk.id] for chunk in chunks]), vectors)
+    by_text = library.vectors.by_text(document_id(collection, "a.md"))
+    texts = [text for chunk in chunks for text in chunk.embedded_texts]
+    np.testing.assert_array_equal(np.stack([by_text[text] for text in texts]), vectors)
+    found = library.document(collection, "a.md")
+    assert found
+    assert found[1] == chunks
+    _, indexed = library.vectors.of_documents([document_id(collection, "a.md")])
+    assert len(indexed) == 2, "the index takes a chunk's own vector only"
+
+
 def test_batches_hold_every_chunk_of_the_collection_once(library: Library, collection: str) -> None:
     ids = [id for number in range(5) for id in put(library, collection, make_document(f"{number}.md", "a", "b"))]
     put(library, library.ensure_collection("other", "f").id, make_document("x.md", "c"))

@@ -48,6 +48,20 @@ def found(corpus: Corpus, question: str, *readers: str) -> list[str]:
     return [passages[id].text for id in ids if id in passages]
 
 
+def test_a_sentence_that_stays_keeps_its_vector(open_in: OpenCorpus, tmp_path: Path) -> None:
+    docs = write(
+        tmp_path / "docs", a="# A\n\nDentists see you on Mondays. Park at the south gate. The kiosk sells tea."
+    )
+    with open_in() as corpus:
+        assert run(corpus, docs).embedded == 1
+    with open_in(sentences=True) as corpus:
+        report = run(corpus, docs)
+        assert (report.reembedded, report.embedded) == (1, 3), "the whole has its vector already"
+        write(docs, a="# A\n\nDentists see you on Mondays. Park at the north gate. The kiosk sells tea.")
+        assert run(corpus, docs).embedded == 2, "the whole and one sentence are new"
+        assert run(corpus, docs).embedded == 0
+
+
 def test_files_become_passages(open_in: OpenCorpus, tmp_path: Path) -> None:
     docs = write(
         tmp_path / "docs",

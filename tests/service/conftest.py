@@ -68,8 +68,8 @@ def embedder() -> Embedder:
     return Embedder(locate(EMBEDDER, None))
 
 
-def opened(folder: Path, embedder: Embedder, name: str = "hospital") -> Iterator[Corpus]:
-    splitter = Splitter(embedder.count_tokens, embedder.max_tokens, 0)
+def opened(folder: Path, embedder: Embedder, name: str = "hospital", sentences: bool = False) -> Iterator[Corpus]:
+    splitter = Splitter(embedder.count_tokens, embedder.max_tokens, 0, sentences)
     with open_corpus(
         name=name, folder=folder, library_url=None, chroma_server=None, embedder=embedder, splitter=splitter
     ) as corpus:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -6,8 +8,9 @@ from langchain_core.retrievers import BaseRetriever
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
+from ingest.embed import Embedder
 from service.retrieve import HybridRetriever, RetrievalError, find
-from tests.service.conftest import PUBLIC_DOCUMENTS, ingest
+from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
 
 READER = frozenset({PUBLIC})
 
@@ -57,6 +60,39 @@ async def test_what_is_far_weaker_than_the_best_is_not_shown(corpus: Corpus) -> 
     between = (shares[1] + 1) / 2
     assert (await hybrid(corpus, min_score=0.0, min_share=between).find(question)).passages == every[:1]
     assert (await hybrid(corpus, min_score=0.0, min_share=shares[-1] / 2).find(question)).passages == every
+
+
+LONG = (
+    "The volunteers wear blue shirts. They bring books on Mondays. They push wheelchairs to the garden. "
+    "Lost keys are kept in the kiosk. Tea is served at noon. The choir sings in December."
+)
+
+
+@pytest.mark.parametrize("sentences", [True, False])
+async def test_a_passage_is_as_near_as_its_nearest_sentence(
+    tmp_path: Path, embedder: Embedder, sentences: bool
+) -> None:
+    question = "Where are lost keys kept?"
+    whole, sentence = (
+        (embedder.embed_queries([question]) @ embedder.embed([f"Helpers\n{text}"]).T).item()
+        for text in (LONG, "Lost keys are kept in the kiosk.")
+    )
+    assert sentence > whole + 0.1
+    for corpus in opened(tmp_path, embedder, sentences=sentences):
+        ingest(corpus, {"helpers.md": f"# Helpers\n\n{LONG}"})
+        (passage,) = (await hybrid(corpus, dense_weight=1.0, min_score=0.0).find(question)).passages
+        assert passage.score == pytest.approx(sentence if sentences else whole, abs=2e-3)
+        near = hybrid(corpus, min_cosine=(whole + sentence) / 2, min_score=0.0)
+        assert (await near.find(question)).passages == (), "whether it is about this at all, the whole tells"
+
+
+async def test_what_only_the_words_found_is_as_near_as_it_is(empty_corpus: Corpus) -> None:
+    ingest(empty_corpus, PUBLIC_DOCUMENTS)
+    question = "What does the North Garage cost?"
+    every = await hybrid(empty_corpus, min_score=0.0, dense_weight=0.7).find(question)
+    few = await hybrid(empty_corpus, min_score=0.0, dense_weight=0.7, candidates=2).find(question)
+    scores = {passage.chunk_id: passage.score for passage in every.passages}
+    assert {passage.chunk_id: passage.score for passage in few.passages[:2]}.items() <= scores.items()
 
 
 async def test_a_follow_up_is_understood_and_a_new_topic_too(corpus: Corpus) -> None:
