@@ -23,11 +23,18 @@ OLD, NEW = "2018-11", "2019-02"
 
 
 def main(rounds: int) -> None:
+    for sentences in ("off", "on"):
+        first_sync(rounds, sentences)
+    revision()
+
+
+def first_sync(rounds: int, sentences: str) -> None:
+    """Beside a plain encode of the chunks, without their sentences."""
     pages = discover([va_pages(NEW)])
-    print_row("first sync", "documents/s", "plain encode", "ratio")
+    print_row(f"first sync, sentences {sentences}", "documents/s", "plain encode", "ratio")
     ratios = []
     for number in range(1, rounds + 1):
-        with empty_corpus() as corpus:
+        with empty_corpus(sentences) as corpus:
             synced = finished(corpus, pages).seconds
             texts = embedded_texts(corpus)
             plain = seconds_to_encode(corpus, texts)
@@ -37,7 +44,6 @@ def main(rounds: int) -> None:
         print_row(f"round {number}, {len(texts)} chunks", *rates, f"{ratios[-1]:.2f}")
     print_row("median", "", "", f"{median(ratios):.2f}")
     print_row("unchanged pages / s to see it", str(again.unchanged), f"{again.seconds:.2f}")
-    revision()
 
 
 def revision() -> None:
@@ -45,7 +51,7 @@ def revision() -> None:
     with empty_corpus() as corpus:
         finished(corpus, discover([va_pages(OLD)]))
         report = finished(corpus, discover([va_pages(NEW)]))
-        chunks = len(embedded_texts(corpus))
+        texts = len(set(embedded_texts(corpus, sentences=True)))
     old, new = contents(OLD), contents(NEW)
     both = old.keys() & new.keys()
     expected = {
@@ -59,14 +65,15 @@ def revision() -> None:
         print_row(kind, str(len(told)), str(len(names)), "yes" if told == names else "NO")
     same = len(both) - len(expected["changed"])
     print_row("unchanged", str(report.unchanged), str(same), "yes" if report.unchanged == same else "NO")
-    print_row("chunks embedded / of", str(report.embedded), str(chunks), f"{report.seconds:.1f} s")
+    print_row("texts embedded / of", str(report.embedded), str(texts), f"{report.seconds:.1f} s")
 
 
 @contextmanager
-def empty_corpus() -> Iterator[Corpus]:
+def empty_corpus(sentences: str = "on") -> Iterator[Corpus]:
     """With the embedder loaded: its seconds belong to the start of the service, not to the documents."""
     with TemporaryDirectory() as folder:
-        settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": folder}).settings
+        values = {"TRIPTYCH__DATA__FOLDER": folder, "TRIPTYCH__SPLITTER__SENTENCES": f"'{sentences}'"}
+        settings = load_settings(None, values).settings
         with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
             corpus.embedder.embed(["A first text warms the network up."])
             yield corpus
@@ -86,12 +93,13 @@ def seconds_to_encode(corpus: Corpus, texts: list[str]) -> float:
     return time.monotonic() - started
 
 
-def embedded_texts(corpus: Corpus) -> list[str]:
+def embedded_texts(corpus: Corpus, sentences: bool = False) -> list[str]:
     collection = corpus.serving
     assert collection is not None
     library = corpus.library
     stored = [library.document(collection.id, source) for source in library.document_hashes(collection.id)]
-    return [chunk.embedded_text for one in stored if one for chunk in one[1]]
+    chunks = [chunk for one in stored if one for chunk in one[1]]
+    return [text for chunk in chunks for text in (chunk.embedded_texts if sentences else [chunk.embedded_text])]
 
 
 def contents(version: str) -> dict[str, bytes]:

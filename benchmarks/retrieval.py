@@ -29,6 +29,11 @@ from service.evaluation.questions import read_questions
 from service.retrieve import HybridRetriever, Search, searchable
 
 WITHOUT_LIMIT = 1_000_000
+# The hospital's settings put another embedder and weight in place of these.
+AS_BY_DEFAULT = {
+    "TRIPTYCH__EMBEDDER__ADAPTER": "null",
+    "TRIPTYCH__LAYERS__RETRIEVAL__DENSE_WEIGHT": "0.7",
+}
 UNRELATED = (
     "who won the football game",
     "What is the capital of Australia?",
@@ -50,14 +55,19 @@ def main(arguments: argparse.Namespace) -> None:
         folder = arguments.folder or Path(temporary)
         print_row("nDCG@10 / hit@1", "questions", "dense", "keyword", "fused")
         for task in (scifact(), va("2019-02"), va("2019-02", headings=False), medquad(200)):
-            page_search(task, folder / task.name.replace(" ", "-"), arguments.adapted)
+            for sentences in ("off", "on") if arguments.sentences else ("off",):
+                page_search(task, folder, arguments.adapted, sentences)
         asyncio.run(hospital(folder / "hospital"))
 
 
-def page_search(task: Task, folder: Path, adapted: bool) -> None:
+def page_search(task: Task, folder: Path, adapted: bool, sentences: str) -> None:
     """Chunks are searched, pages are ranked: the best chunk of a page counts."""
-    packaged = {} if adapted else {"TRIPTYCH__EMBEDDER__ADAPTER": "null"}
-    settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": str(folder), **packaged}).settings
+    name = f"{task.name}, by sentence" if sentences == "on" else task.name
+    values = {
+        "TRIPTYCH__DATA__FOLDER": str(folder / name.replace(" ", "-")),
+        "TRIPTYCH__SPLITTER__SENTENCES": f"'{sentences}'",
+    }
+    settings = load_settings(None, values | ({} if adapted else AS_BY_DEFAULT)).settings
     with ingested(settings, task.files, task.whole) as corpus:
         search = Search(corpus, searchable(corpus).id, frozenset({PUBLIC}), settings.layers.retrieval.candidates)
         vectors, worded = corpus.embedder.embed_queries(task.questions), search.keyword(task.questions)
@@ -73,7 +83,7 @@ def page_search(task: Task, folder: Path, adapted: bool) -> None:
             judged = list(zip(pages, task.relevant, strict=True))
             hit = fmean(bool(ranking) and ranking[0] in gold for ranking, gold in judged)
             cells.append(f"{fmean(ndcg(*one) for one in judged):.3f} / {hit:.3f}")
-    print_row(task.name, str(len(task.questions)), *cells)
+    print_row(name, str(len(task.questions)), *cells)
 
 
 def own(cosines: Sequence[list[Hit]], *searches: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
@@ -125,7 +135,10 @@ async def hospital(folder: Path) -> None:
 def ingested(settings: Settings, files: Sequence[SourceFile], whole: bool = False) -> Iterator[Corpus]:
     with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
         if whole:
-            corpus = replace(corpus, splitter=Splitter(corpus.embedder.count_tokens, WITHOUT_LIMIT))
+            whole_pages = Splitter(
+                corpus.embedder.count_tokens, WITHOUT_LIMIT, sentences=settings.splitter.sentences == "on"
+            )
+            corpus = replace(corpus, splitter=whole_pages)
         for step in sync(corpus, files):
             if isinstance(step, Progress) and step.done % 100 == 0:
                 print(f"{settings.data.folder.name}: {step.done} of {step.total}", file=sys.stderr)
@@ -139,6 +152,7 @@ def print_row(name: str, *cells: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="keep the ingested data here; a second run embeds nothing")
-    parser.add_argument("--adapted", action="store_true", help="public pages, too, with the hospital's adapter")
+    parser.add_argument("--adapted", action="store_true", help="public pages, too, with the hospital's settings")
+    parser.add_argument("--sentences", action="store_true", help="public pages by their sentences, too")
     skip_without_data()
     main(parser.parse_args())
