@@ -71,8 +71,7 @@ def page_search(task: Task, folder: Path, adapted: bool, sentences: str) -> None
     with ingested(settings, task.files, task.whole) as corpus:
         search = Search(corpus, searchable(corpus).id, frozenset({PUBLIC}), settings.layers.retrieval.candidates)
         vectors, worded = corpus.embedder.embed_queries(task.questions), search.keyword(task.questions)
-        dense = search.dense(vectors, 10)
-        found = search.passages([*dense, *worded])
+        dense, found = search.candidates(vectors, worded, 10)
         near = own(search.cosines(vectors, found), dense, worded)
         cells = []
         for retriever in retrievers(settings, corpus):

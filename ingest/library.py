@@ -18,6 +18,16 @@ from ingest.outbox import Outbox, record_change
 from ingest.records import Collection, CollectionStats, DocumentSummary, Failure, now
 from ingest.stored_vectors import StoredVectors, allowed, lines, to_bytes, to_chunk
 
+_PASSAGE = (
+    chunks.c.id,
+    chunks.c.document_id,
+    documents.c.source,
+    chunks.c.title,
+    chunks.c.headings,
+    chunks.c.position,
+    chunks.c.text,
+)
+
 
 def open_library(url: str | None, folder: Path) -> "Library":
     """The library at the database URL, or in the folder's file library.db; made if it is not there."""
@@ -159,7 +169,8 @@ class Library:
 
     def passages(self, collection_id: str, chunk_ids: Items[str], readers: Items[str]) -> dict[str, Passage]:
         """Those of the chunks that are alive and that someone with one of these labels may read."""
-        columns = select(chunks, documents.c.source).join(documents)
+        # Without the vectors, which are most of a row.
+        columns = select(*_PASSAGE).join(documents)
         statement = columns.where(
             documents.c.collection_id == collection_id, chunks.c.id.in_(chunk_ids), allowed(readers)
         )

@@ -64,8 +64,7 @@ class HybridRetriever(BaseRetriever):
             asyncio.to_thread(corpus.embedder.embed_queries, queries),
             asyncio.to_thread(search.keyword, queries),
         )
-        dense = await asyncio.to_thread(search.dense, vectors, limit or self.passages)
-        found = await asyncio.to_thread(search.passages, [*dense, *keyword])
+        dense, found = await asyncio.to_thread(search.candidates, vectors, keyword, limit or self.passages)
         if not found:
             await asyncio.to_thread(check_filled, corpus)
         near = await asyncio.to_thread(search.cosines, vectors, found)
@@ -105,25 +104,26 @@ class Search:
     corpus: Corpus
     collection_id: str
     labels: frozenset[str]
-    candidates: int
+    limit: int
 
-    def dense(self, vectors: Vectors, needed: int) -> list[list[Hit]]:
-        return [self.nearest(vector, needed) for vector in vectors]
-
-    def nearest(self, vector: Vectors, needed: int) -> list[Hit]:
-        hits = self.corpus.index.search(self.collection_id, vector, self.candidates)
-        readable = self.passages([hits])
-        if len(readable) >= min(needed, len(hits)):
-            return hits
-        # The index knows no labels: what this reader may not see must not push out what they may.
-        library = self.corpus.library
-        return library.exact_search(self.collection_id, vector, self.candidates, self.labels)
+    def candidates(
+        self, vectors: Vectors, keyword: Sequence[Sequence[Hit]], needed: int
+    ) -> tuple[list[list[Hit]], dict[str, Passage]]:
+        """What is nearest to each vector, and the passages of both searches."""
+        dense = [self.corpus.index.search(self.collection_id, vector, self.limit) for vector in vectors]
+        found = self.passages([*dense, *keyword])
+        for number, hits in enumerate(dense):
+            if sum(hit.chunk_id in found for hit in hits) < min(needed, len(hits)):
+                # The index knows no labels: what this reader may not see must not push out what they may.
+                dense[number] = self.corpus.library.exact_search(
+                    self.collection_id, vectors[number], self.limit, self.labels
+                )
+                found |= self.passages([dense[number]])
+        return dense, found
 
     def keyword(self, queries: Sequence[str]) -> list[list[Hit]]:
         library = self.corpus.library
-        return [
-            library.keyword_search(self.collection_id, query, self.candidates, self.labels) for query in queries
-        ]
+        return [library.keyword_search(self.collection_id, query, self.limit, self.labels) for query in queries]
 
     def passages(self, hits: Sequence[Sequence[Hit]]) -> dict[str, Passage]:
         """Those of the hits' chunks that are alive and that the labels allow to read."""
