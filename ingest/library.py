@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, true, update
+from sqlalchemy import Connection, LargeBinary, Row, Select, delete, func, insert, select, true, update
 
 from ingest.database import Database, library_url
 from ingest.documents import Chunk, Document, Hit, Passage, Section, document_id
@@ -17,16 +17,6 @@ from ingest.library_schema import chunks, collections, documents, failures, labe
 from ingest.outbox import Outbox, record_change
 from ingest.records import Collection, CollectionStats, DocumentSummary, Failure, now
 from ingest.stored_vectors import StoredVectors, allowed, lines, to_bytes, to_chunk
-
-_PASSAGE = (
-    chunks.c.id,
-    chunks.c.document_id,
-    documents.c.source,
-    chunks.c.title,
-    chunks.c.headings,
-    chunks.c.position,
-    chunks.c.text,
-)
 
 
 def open_library(url: str | None, folder: Path) -> "Library":
@@ -170,7 +160,8 @@ class Library:
     def passages(self, collection_id: str, chunk_ids: Items[str], readers: Items[str]) -> dict[str, Passage]:
         """Those of the chunks that are alive and that someone with one of these labels may read."""
         # Without the vectors, which are most of a row.
-        columns = select(*_PASSAGE).join(documents)
+        light = (column for column in chunks.c if not isinstance(column.type, LargeBinary))
+        columns: Select[Any] = select(*light, documents.c.source).join(documents)
         statement = columns.where(
             documents.c.collection_id == collection_id, chunks.c.id.in_(chunk_ids), allowed(readers)
         )
