@@ -29,9 +29,10 @@ from service.evaluation.questions import read_questions
 from service.retrieve import HybridRetriever, Search, searchable
 
 WITHOUT_LIMIT = 1_000_000
-# The hospital's settings put another embedder and weight in place of these.
+# The hospital's settings put other values in place of these.
 AS_BY_DEFAULT = {
     "TRIPTYCH__EMBEDDER__ADAPTER": "null",
+    "TRIPTYCH__LAYERS__RETRIEVAL__CANDIDATES": "100",
     "TRIPTYCH__LAYERS__RETRIEVAL__DENSE_WEIGHT": "0.7",
 }
 UNRELATED = (
