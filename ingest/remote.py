@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -66,7 +66,7 @@ class RemoteIngest:
         if found is None:
             return None
         summary = DocumentSummary(**{**found["document"], "labels": tuple(found["document"]["labels"])})
-        return summary, [Chunk(**{**one, "headings": tuple(one["headings"])}) for one in found["chunks"]]
+        return summary, [_chunk(one) for one in found["chunks"]]
 
     def remove(self, source: str) -> bool:
         return self._call("DELETE", f"/admin/documents/{quote(source)}", missing=False) is not False
@@ -127,3 +127,7 @@ def _uploads(files: Sequence[DiskFile]) -> Iterator[list[DiskFile]]:
         size += length
     if part:
         yield part
+
+
+def _chunk(told: Mapping[str, Any]) -> Chunk:
+    return Chunk(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
