@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+from pydantic import TypeAdapter
 
 from ingest.documents import Chunk, content_hash
 from ingest.records import CollectionStats, DocumentSummary, Failure
@@ -66,7 +67,7 @@ class RemoteIngest:
         if found is None:
             return None
         summary = DocumentSummary(**{**found["document"], "labels": tuple(found["document"]["labels"])})
-        return summary, [_chunk(one) for one in found["chunks"]]
+        return summary, TypeAdapter(list[Chunk]).validate_python(found["chunks"])
 
     def remove(self, source: str) -> bool:
         return self._call("DELETE", f"/admin/documents/{quote(source)}", missing=False) is not False
@@ -127,7 +128,3 @@ def _uploads(files: Sequence[DiskFile]) -> Iterator[list[DiskFile]]:
         size += length
     if part:
         yield part
-
-
-def _chunk(told: Mapping[str, Any]) -> Chunk:
-    return Chunk(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})

@@ -23,7 +23,7 @@ def api(open_in: OpenCorpus) -> Iterator[AdminApi]:
 @pytest.fixture
 def ingest(api: AdminApi) -> Iterator[RemoteIngest]:
     headers = {"Authorization": f"Bearer {KEY}"}
-    with served(api) as url, httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+    with served(api) as url, httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
         yield RemoteIngest(client, "documents")
 
 
