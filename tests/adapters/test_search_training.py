@@ -64,7 +64,7 @@ def tune(recipe: Path, *arguments: str) -> Result:
 
 
 def test_a_recipe_becomes_an_adapter_that_brings_questions_to_their_passages(
-    recipe: Path, embedder: Embedder, embedder_folder: Path
+    recipe: Path, embedder: Embedder, model_folder: Path
 ) -> None:
     result = tune(recipe, "--json")
     assert result.exit_code == 0, result.output
@@ -75,7 +75,7 @@ def test_a_recipe_becomes_an_adapter_that_brings_questions_to_their_passages(
     assert told["scores"].keys() == {"without", "with"}
     assert told["scores"]["with"].keys() == {"first", "among three", "answerable, area", "bound"}
     assert str(recipe.parent) not in (folder / CARD).read_text(), "no path of this machine"
-    adapted = Embedder(embedder_folder, adapter=folder)
+    adapted = Embedder(model_folder, adapter=folder)
     assert margin(adapted) > margin(embedder) + 0.05, "it has learnt the questions"
     again = tune(recipe)
     assert again.exit_code == 2

