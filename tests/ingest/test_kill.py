@@ -13,7 +13,8 @@ from ingest.corpus import Corpus
 from ingest.report import SyncReport
 from ingest.sources import discover
 from ingest.sync import sync
-from tests.ingest.conftest import MODEL, OpenCorpus
+from tests.conftest import EMBEDDER
+from tests.ingest.conftest import OpenCorpus
 
 ROOT = Path(__file__).parents[2]
 CHILD = """
@@ -41,7 +42,7 @@ with open_corpus(**opened, embedder=embedder, splitter=splitter) as corpus:
 
 def ingest_and_kill(data: Path, docs: Path, after: int, pause: float) -> list[str]:
     """The sources that the child had acknowledged when it was killed."""
-    command = [sys.executable, "-c", CHILD, str(data), str(docs), MODEL]
+    command = [sys.executable, "-c", CHILD, str(data), str(docs), EMBEDDER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
         assert child.stdout is not None
         seen = [line.strip() for line, _ in zip(child.stdout, range(after), strict=False)]
