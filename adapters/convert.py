@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.durable import replace
 from adapters.shapes import read_gguf
 
 WEIGHTS = "adapter_model.safetensors"
@@ -30,7 +31,7 @@ def lora_gguf(folder: Path, base: Path, target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
         write(unfinished, base, read_matrices(folder / WEIGHTS), alpha(folder))
-        replace_durably(unfinished, target)
+        replace(unfinished, target)
     return target
 
 
@@ -102,9 +103,3 @@ def interleaved(matrix: Matrix, heads: int) -> Matrix:
     if rows % (2 * heads):
         raise ConversionError(f"{rows} rows cannot be those of {heads} heads.")
     return matrix.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
-
-
-def replace_durably(unfinished: Path, target: Path) -> None:
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(target)

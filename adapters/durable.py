@@ -12,10 +12,14 @@ def replace_text(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with unfinished.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    sync_folder(path.parent)
+    replace(unfinished, path)
+
+
+def replace(unfinished: Path, target: Path) -> None:
+    """Gives a file its name once all of it is on the disk."""
+    flush(unfinished)
+    unfinished.replace(target)
+    flush(target.parent)
 
 
 def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
@@ -26,7 +30,7 @@ def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
         file.write(json.dumps(entry).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    sync_folder(path.parent)
+    flush(path.parent)
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
@@ -38,9 +42,9 @@ def whole_lines(content: bytes) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def sync_folder(folder: Path) -> None:
-    """A new name is only on the disk once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """A file's content is on the disk, or a folder's names: a new name is only there once its folder is."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

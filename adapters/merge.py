@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from adapters.convert import WEIGHTS, ConversionError, Matrix, alpha, gguf_matrices, read_matrices, replace_durably
+from adapters.convert import WEIGHTS, ConversionError, Matrix, alpha, gguf_matrices, read_matrices
+from adapters.durable import replace
 from adapters.shapes import read_gguf
 
 # The layers that an adapter can change.
@@ -25,7 +26,7 @@ def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
         write(unfinished, base, folder)
-        replace_durably(unfinished, target)
+        replace(unfinished, target)
     return target
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TextIO
@@ -77,8 +78,8 @@ class Worker:
 
     def open(self, number: int, model: str | None, path: str) -> None:
         try:
-            # Half of the time that a model takes to open; all of them have the base's.
-            self.tokenizer = self.tokenizer or tokenizer_of(path)
+            # Read once: all models have the base's.
+            self.tokenizer = self.tokenizer or tokenizer_of(Path(path))
             self.lanes[model] = Lane(model, path, self.tokenizer, **self.values)
             self.reply([{"id": number, "last": True}])
         except RuntimeError as error:

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from adapters.engines.openvino_lane import genai, keep_tokenizer, tokenizer_of
+
+TEXTS = (
+    "When can I visit? [1] 8 a.m.\n\n- two  spaces",
+    "<|im_start|>user\nh\u00e9 \u6f22\u5b57 \U0001f600<|im_end|>",
+    "",
+)
+
+
+@pytest.fixture
+def base(gguf: Path, tmp_path: Path) -> Path:
+    """The base under a name in a folder that may be written to."""
+    place = tmp_path / "base.gguf"
+    place.symlink_to(gguf)
+    return place
+
+
+def test_the_kept_tokenizer_is_the_one_of_the_file(base: Path) -> None:
+    tokenizer_of(base)
+    kept, read = tokenizer_of(base), genai.Tokenizer(base)
+    assert kept.chat_template == read.chat_template
+    assert kept.get_eos_token_id() == read.get_eos_token_id()
+    for text in TEXTS:
+        ids = [one.encode(text, add_special_tokens=False).input_ids.data.tolist() for one in (kept, read)]
+        assert ids[0] == ids[1]
+        assert kept.decode(ids[0][0]) == read.decode(ids[0][0])
+
+
+def test_it_is_kept_once_and_nothing_else_is_left(base: Path) -> None:
+    tokenizer_of(base)
+    (folder,) = base.parent.glob("base.gguf.tokenizer-*")
+    files = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    keep_tokenizer(base, folder)
+    tokenizer_of(base)
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == files
+    assert {file.name for file in base.parent.iterdir()} == {base.name, folder.name}
+
+
+def test_a_file_without_a_tokenizer_leaves_nothing(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"cut short")
+    with pytest.raises(RuntimeError):
+        tokenizer_of(broken)
+    assert list(tmp_path.iterdir()) == [broken]
