@@ -55,20 +55,30 @@ class HybridRetriever(BaseRetriever):
         collection: str | None = None,
         limit: int | None = None,
     ) -> Found:
+        """As `look`, in a thread."""
+        return await asyncio.to_thread(
+            self.look, question, history, labels=labels, collection=collection, limit=limit
+        )
+
+    def look(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        *,
+        labels: frozenset[str] | None = None,
+        collection: str | None = None,
+        limit: int | None = None,
+    ) -> Found:
         """At most `limit` passages with one of the labels. Raises RetrievalError with nothing to search in."""
         corpus = self.corpus.named(collection) if collection else self.corpus
-        serving = await asyncio.to_thread(searchable, corpus)
+        serving = searchable(corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
         queries = search_queries(question, history)
-        vectors, keyword = await asyncio.gather(
-            asyncio.to_thread(corpus.embedder.embed_queries, queries),
-            asyncio.to_thread(search.keyword, queries),
-        )
-        dense, found = await asyncio.to_thread(search.candidates, vectors, keyword, limit or self.passages)
+        vectors, keyword = corpus.embedder.embed_queries(queries), search.keyword(queries)
+        dense, found = search.candidates(vectors, keyword, limit or self.passages)
         if not found:
-            await asyncio.to_thread(check_filled, corpus)
-        near = await asyncio.to_thread(search.cosines, vectors, found)
-        scores = best_of(map(self.scores, queries, near, keyword, repeat(found)))
+            check_filled(corpus)
+        scores = best_of(map(self.scores, queries, search.cosines(vectors, found), keyword, repeat(found)))
         least = max(self.min_score, self.min_share * max(scores.values(), default=0))
         shown = chosen(found, scores, limit or self.passages, least)
         return Found(
@@ -94,12 +104,12 @@ class HybridRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
-        return [as_document(passage) for passage in asyncio.run(self.find(query)).passages]
+        return [as_document(passage) for passage in self.look(query).passages]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The blocking calls of one search, each for all queries: run them in threads."""
+    """The steps of one search, each for all of its queries."""
 
     corpus: Corpus
     collection_id: str
