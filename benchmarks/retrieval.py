@@ -26,6 +26,7 @@ from ingest.split import Splitter
 from ingest.sync import sync
 from service.build import retriever_of
 from service.evaluation.questions import read_questions
+from service.fusion import coverage, fuse
 from service.retrieve import HybridRetriever, Search, searchable
 
 WITHOUT_LIMIT = 1_000_000
@@ -33,7 +34,7 @@ WITHOUT_LIMIT = 1_000_000
 AS_BY_DEFAULT = {
     "TRIPTYCH__EMBEDDER__ADAPTER": "null",
     "TRIPTYCH__LAYERS__RETRIEVAL__CANDIDATES": "100",
-    "TRIPTYCH__LAYERS__RETRIEVAL__DENSE_WEIGHT": "0.7",
+    "TRIPTYCH__LAYERS__RETRIEVAL__DENSE_WEIGHT": "0.6",
 }
 UNRELATED = (
     "who won the football game",
@@ -54,7 +55,7 @@ UNRELATED = (
 def main(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        print_row("nDCG@10 / hit@1", "questions", "dense", "keyword", "fused")
+        print_row("nDCG@10 / hit@1", "questions", "dense", "keyword", "fused", "pages summed")
         for task in (scifact(), va("2019-02"), va("2019-02", headings=False), medquad(200)):
             for sentences in ("off", "on") if arguments.sentences else ("off",):
                 page_search(task, folder, arguments.adapted, sentences)
@@ -62,7 +63,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def page_search(task: Task, folder: Path, adapted: bool, sentences: str) -> None:
-    """Chunks are searched, pages are ranked: the best chunk of a page counts."""
+    """Chunks are searched, pages are ranked: the best chunk of a page counts, and at last the page as a whole."""
     name = f"{task.name}, by sentence" if sentences == "on" else task.name
     values = {
         "TRIPTYCH__DATA__FOLDER": str(folder / name.replace(" ", "-")),
@@ -80,10 +81,35 @@ def page_search(task: Task, folder: Path, adapted: bool, sentences: str) -> None
                 ranked(retriever.scores(*one, found), found)
                 for one in zip(task.questions, near, worded, strict=True)
             ]
-            judged = list(zip(pages, task.relevant, strict=True))
-            hit = fmean(bool(ranking) and ranking[0] in gold for ranking, gold in judged)
-            cells.append(f"{fmean(ndcg(*one) for one in judged):.3f} / {hit:.3f}")
-    print_row(name, str(len(task.questions)), *cells)
+            cells.append(figures(pages, task))
+        summed = [
+            summed_pages(*one, found, settings.layers.retrieval.dense_weight)
+            for one in zip(task.questions, near, worded, strict=True)
+        ]
+    print_row(name, str(len(task.questions)), *cells, figures(summed, task))
+
+
+def summed_pages(
+    question: str, near: Sequence[Hit], worded: Sequence[Hit], found: Mapping[str, Passage], weight: float
+) -> list[str]:
+    """Pages by the sum of their best cosine and their best words, which may stand in different chunks."""
+    strength = coverage(question, found[worded[0].chunk_id]) if worded else 0.0
+    scores = fuse(by_page(near, found), by_page(worded, found), strength, weight)
+    return sorted(scores, key=lambda page: (-scores[page], page))
+
+
+def by_page(hits: Sequence[Hit], found: Mapping[str, Passage]) -> list[Hit]:
+    best: dict[str, float] = {}
+    for hit in hits:
+        page = found[hit.chunk_id].source
+        best[page] = max(hit.score, best.get(page, 0.0))
+    return [Hit(page, score) for page, score in best.items()]
+
+
+def figures(rankings: Sequence[list[str]], task: Task) -> str:
+    judged = list(zip(rankings, task.relevant, strict=True))
+    hit = fmean(bool(ranking) and ranking[0] in gold for ranking, gold in judged)
+    return f"{fmean(ndcg(*one) for one in judged):.3f} / {hit:.3f}"
 
 
 def own(cosines: Sequence[list[Hit]], *searches: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
