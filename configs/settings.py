@@ -134,12 +134,16 @@ class LangChainModel(Section):
 
 
 class Engine(Section):
-    """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request."""
+    """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request.
+
+    Of more than `adapters` loaded ones, the one that was not used for the longest time is unloaded.
+    """
 
     kind: Literal["openvino", "llamacpp", "peft", "openai", "langchain"]
     base: Model
     context_tokens: int = Field(ge=256)
     slots: int = Field(gt=0, le=64)
+    adapters: int = Field(gt=0, le=64)
     threads: int = Field(ge=0)
     openai: OpenAIServer
     langchain: LangChainModel

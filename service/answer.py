@@ -138,11 +138,11 @@ class Chatbot:
             json_schema=json_schema,
         )
         with draft.timed("answer"):
-            draft.weights = await self.adapters.ready(plan.layers.adapter)
-            stream = self.engine.astream(messages, generation=generation)
-            async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
-                async for chunk in chunks:
-                    yield draft.read(chunk)
+            async with self.adapters.held(plan.layers.adapter) as draft.weights:
+                stream = self.engine.astream(messages, generation=generation)
+                async with aclosing(cast(AsyncGenerator[AIMessageChunk], stream)) as chunks:
+                    async for chunk in chunks:
+                        yield draft.read(chunk)
 
     async def search(
         self,

@@ -56,7 +56,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         records = Records(Database(library_url(settings.library.url, settings.data.folder)))
         stack.callback(records.close)
         engine = await opening
-        loader = AdapterLoader(registry, engine)
+        loader = AdapterLoader(registry, engine, max(settings.engine.adapters, len(needed)))
         admin = Admin(corpus, registry, loader)
         stack.callback(admin.close)
         chatbot = Chatbot(

@@ -1,7 +1,9 @@
-"""Adapters are loaded when they are first needed, one at a time, and only through the gate."""
+"""Adapters are loaded when they are first needed, one at a time, only through the gate, and only so many."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from adapters.engines.protocol import AdapterWeights, Engine
@@ -18,13 +20,32 @@ class AdapterShelf(Protocol):
 
 
 class AdapterLoader:
-    """Keeps what was loaded, so that an answer can name the hash of the weights that made it."""
+    """Keeps what was loaded, so that an answer can name the hash of the weights that made it.
 
-    def __init__(self, shelf: AdapterShelf, engine: Engine) -> None:
+    Of more than `most`, the one that was not used for the longest time is unloaded, but none while it answers: then
+    there are more for that long.
+    """
+
+    def __init__(self, shelf: AdapterShelf, engine: Engine, most: int) -> None:
         self.shelf = shelf
         self.engine = engine
+        self.most = most
+        # The one used last stands last.
         self.loaded: dict[str, AdapterWeights] = {}
+        self.answering: Counter[str] = Counter()
         self.loading = asyncio.Lock()
+
+    @asynccontextmanager
+    async def held(self, label: str | None) -> AsyncIterator[AdapterWeights | None]:
+        """The weights of NAME@VERSION, which stay loaded meanwhile. Raises AdapterRefused."""
+        if label is None:
+            yield None
+            return
+        self.answering[label] += 1
+        try:
+            yield await self.ready(label)
+        finally:
+            self.answering[label] -= 1
 
     async def ready(self, label: str | None) -> AdapterWeights | None:
         """The weights of NAME@VERSION, loaded by now. Raises AdapterRefused."""
@@ -33,6 +54,7 @@ class AdapterLoader:
         if label not in self.loaded:
             # Others wait for it, too: a caller who leaves does not stop it half-way.
             await asyncio.shield(asyncio.create_task(self.load(label)))
+        self.loaded[label] = self.loaded.pop(label)
         return self.loaded[label]
 
     async def load(self, label: str) -> None:
@@ -41,3 +63,10 @@ class AdapterLoader:
                 weights = await asyncio.to_thread(self.shelf.verified, label, self.engine.base)
                 await self.engine.load(weights)
                 self.loaded[label] = weights
+                await self.unload_oldest(label)
+
+    async def unload_oldest(self, newest: str) -> None:
+        idle = [label for label in self.loaded if label != newest and not self.answering[label]]
+        for label in idle[: max(len(self.loaded) - self.most, 0)]:
+            del self.loaded[label]
+            await self.engine.unload(label)

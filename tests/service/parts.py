@@ -155,7 +155,7 @@ def emergencies(embedder: Embedder) -> EmergencyCheck:
 
 def chatbot(corpus: Corpus, folder: Path, engine: Engine | None = None, **defaults: Any) -> Chatbot:
     engine = engine or ScriptedEngine()
-    loader = AdapterLoader(Shelf(), engine)
+    loader = AdapterLoader(Shelf(), engine, 3)
     return Chatbot(
         defaults=replace(DEFAULTS, **defaults),
         emergencies=emergencies(corpus.embedder),

@@ -21,7 +21,7 @@ FILES = tuple(Upload(name, text.encode()) for name, text in PUBLIC_DOCUMENTS.ite
 
 def made(corpus: Corpus, folder: Path) -> Admin:
     registry = Registry(folder / "shipped", folder / "adapters")
-    return Admin(corpus, registry, AdapterLoader(registry, ScriptedEngine()))
+    return Admin(corpus, registry, AdapterLoader(registry, ScriptedEngine(), 3))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.service.parts import ScriptedEngine, Shelf
 
 async def test_a_caller_who_leaves_does_not_stop_the_loading() -> None:
     shelf, engine = Shelf(), ScriptedEngine(pause=0.05)
-    loader = AdapterLoader(shelf, engine)
+    loader = AdapterLoader(shelf, engine, 3)
     leaving = asyncio.create_task(loader.ready("style@1"))
     await asyncio.sleep(0.01)
     leaving.cancel()
@@ -21,7 +21,7 @@ async def test_a_caller_who_leaves_does_not_stop_the_loading() -> None:
 
 async def test_a_loaded_adapter_does_not_wait_for_another() -> None:
     engine = ScriptedEngine(pause=0.2)
-    loader = AdapterLoader(Shelf(), engine)
+    loader = AdapterLoader(Shelf(), engine, 3)
     await loader.ready("style@1")
     other = asyncio.create_task(loader.ready("style@2"))
     await asyncio.sleep(0.01)
@@ -31,9 +31,42 @@ async def test_a_loaded_adapter_does_not_wait_for_another() -> None:
 
 
 async def test_a_refused_adapter_is_tried_again_and_harms_no_other() -> None:
-    loader = AdapterLoader(Shelf(), ScriptedEngine())
+    loader = AdapterLoader(Shelf(), ScriptedEngine(), 3)
     for _ in range(2):
         with pytest.raises(AdapterRefused):
             await loader.ready("broken@1")
     assert await loader.ready("style@2") is not None
     assert await loader.ready(None) is None
+
+
+async def test_of_too_many_the_one_that_was_not_used_for_the_longest_time_goes() -> None:
+    engine = ScriptedEngine()
+    loader = AdapterLoader(Shelf(), engine, 2)
+    for label in ("style@1", "style@2", "style@1", "style@3"):
+        await loader.ready(label)
+    assert engine.adapters() == tuple(loader.loaded) == ("style@1", "style@3")
+
+
+async def test_none_goes_while_it_answers() -> None:
+    engine = ScriptedEngine()
+    loader = AdapterLoader(Shelf(), engine, 1)
+    async with loader.held("style@1") as weights:
+        assert weights is not None and weights.name == "style@1"
+        await loader.ready("style@2")
+        assert engine.adapters() == ("style@1", "style@2")
+    await loader.ready("style@3")
+    assert engine.adapters() == ("style@3",)
+
+
+async def test_an_unloaded_adapter_passes_the_gate_again() -> None:
+    shelf = Shelf()
+    loader = AdapterLoader(shelf, ScriptedEngine(), 1)
+    for label in ("style@1", "style@2", "style@1"):
+        await loader.ready(label)
+    assert shelf.verifications == ["style@1", "style@2", "style@1"]
+
+
+async def test_without_an_adapter_nothing_is_held() -> None:
+    loader = AdapterLoader(Shelf(), ScriptedEngine(), 1)
+    async with loader.held(None) as weights:
+        assert weights is None

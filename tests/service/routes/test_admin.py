@@ -28,7 +28,7 @@ def client(empty_corpus: Corpus, tmp_path: Path) -> Iterator[httpx.Client]:
     registry = Registry(tmp_path / "shipped", tmp_path / "own")
     chatbot = ScriptedChatbot()
     with (
-        closing(Admin(empty_corpus, registry, AdapterLoader(registry, ScriptedEngine()))) as chatbot.admin,
+        closing(Admin(empty_corpus, registry, AdapterLoader(registry, ScriptedEngine(), 3))) as chatbot.admin,
         running(chatbot, max_upload_bytes=100_000) as client,
     ):
         client.headers = httpx.Headers(KEY)
