@@ -1,4 +1,4 @@
-"""The commands `triptych adapters list | show | diff | lineage | verify | promote | rollback`, and training."""
+"""The commands `triptych adapters list | show | diff | lineage | verify | export | promote | rollback | train`."""
 
 import os
 import pwd
@@ -13,11 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.compare import differences, lineage
+from adapters.convert import ConversionError
 from adapters.engines.protocol import EMBEDDED
+from adapters.export import Form, export
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
 from adapters.shapes import BaseFile
-from adapters.terminal import ConfigOption, JsonOption, cell, settings_of, show
+from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, cell, settings_of, show, stop
 from adapters.training_commands import check_command, train_command, tune_command
 from adapters.verify import prompt_warning
 from configs.settings import Settings
@@ -105,6 +107,28 @@ def verify_command(label: Label, as_json: JsonOption = False, config: ConfigOpti
         warning = warned(registry.resolve(weights.name), template)
     facts = {"adapter": weights.name, "sha256": weights.sha256, "fits": base, "warning": warning}
     show(facts, f"{weights.name} fits.", as_json)
+
+
+@app.command("export")
+def export_command(
+    label: Label,
+    target: Annotated[Path, typer.Argument(help="The folder (peft) or file (gguf, merged) to write.")],
+    form: Annotated[Form, typer.Option(help="PEFT's files, a LoRA for llama.cpp, or base and adapter in one.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write an adapter, after the gate, for other programs."""
+    with settings_of(config) as settings:
+        weights = registry_of(settings).verified(label, base_of(settings))
+        base = locate(settings.engine.base.model, settings.engine.base.sha256)
+        try:
+            export(Path(weights.folder), base, form, target)
+        except OSError as error:
+            raise stop(f"Nothing is exported: {error}", WRONG_USE) from None
+        except ConversionError as error:
+            raise stop(f"{weights.name} cannot be written as {form}: {error}", REFUSED) from None
+    facts = {"adapter": weights.name, "sha256": weights.sha256, "form": form.value, "target": str(target)}
+    show(facts, f"{weights.name} is in {target}.", as_json)
 
 
 @app.command("promote")

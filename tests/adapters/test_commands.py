@@ -74,6 +74,18 @@ def test_a_good_adapter_is_verified(config: Path, tmp_path: Path) -> None:
     assert answer(config, "verify", "style")["sha256"] == file_sha256(weights)
 
 
+def test_an_adapter_is_exported_once_and_only_through_the_gate(config: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    exported = answer(config, "export", "style@1", target, "--form", "peft")
+    assert (exported["adapter"], exported["target"]) == ("style@1", str(target))
+    assert file_sha256(target / "adapter_model.safetensors") == exported["sha256"]
+    again = call(config, "export", "style@1", target, "--form", "peft")
+    assert (again.exit_code, "is there already" in again.stderr) == (2, True)
+    (tmp_path / "shipped" / "style" / "1" / CONFIG).write_text("[1]")
+    refused = call(config, "export", "style@1", tmp_path / "other", "--form", "merged")
+    assert (refused.exit_code, (tmp_path / "other").exists()) == (1, False)
+
+
 def test_people_get_sentences_and_tables(config: Path) -> None:
     assert "style@2" in call(config, "list").stdout
     assert "parking.md" in call(config, "show", "style").stdout
