@@ -179,12 +179,20 @@ class Arm(Section):
 
 
 class Experiment(Section):
+    """`active` holds until someone starts or stops it by command.
+
+    `decision_at` is the number of users, all arms together, at which someone means to decide; `smallest_effect` the
+    change of the mean rating (-1 to 1) that would be worth it, and the most that a guardrail may lose.
+    """
+
     key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")
     factor: Literal["prompt", "retrieval", "adapter"]
     seed: str
     coverage: Share
     active: bool
     arms: tuple[Arm, ...] = Field(min_length=2)
+    decision_at: int = Field(1000, gt=0)
+    smallest_effect: float = Field(0.05, gt=0, le=1)
 
     @model_validator(mode="after")
     def shares_make_a_whole(self) -> "Experiment":

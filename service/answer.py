@@ -21,6 +21,8 @@ from service.admin import Admin
 from service.defaults import Defaults
 from service.draft import Draft
 from service.events import Done, Event, Meta, Sources
+from service.experiments.assign import Experiment
+from service.experiments.running import ExperimentLog
 from service.guard.check import EmergencyCheck
 from service.guard.citations import CitationFilter, Verbatim
 from service.loading import AdapterLoader
@@ -59,13 +61,18 @@ class Chatbot:
     engine: Engine
     adapters: AdapterLoader
     records: Records
+    experiments: ExperimentLog
     admin: Admin
     corpus: Corpus
     owner: OwnerLock
 
     def plan(self, overrides: Overrides, user: str | None) -> Plan:
         """The configuration, then the experiments, then the request. Raises SwitchRefused."""
-        return self.defaults.plan(overrides, user, self.known())
+        return replace(self.defaults, experiments=self.running()).plan(overrides, user, self.known())
+
+    def running(self) -> tuple[Experiment, ...]:
+        """The experiments that run now: one may have been started or stopped since the service started."""
+        return self.experiments.running(self.defaults.experiments)
 
     async def urgent(self, question: Question) -> bool:
         """Whether the answer will be an emergency hand-off, which no layer and no limit stands before."""

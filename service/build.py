@@ -20,6 +20,7 @@ from service.admin import Admin
 from service.answer import Chatbot
 from service.defaults import Defaults
 from service.experiments.assign import Arm, Experiment
+from service.experiments.running import LOG, ExperimentLog, check_alone
 from service.guard.check import EmergencyCheck
 from service.guard.emergencies import load_rules
 from service.guard.likeness import likeness, load_examples
@@ -35,7 +36,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
     """Open everything, check what the settings name, load what they need; close it all in the end.
 
     Raises FolderInUse, ModelError, LibraryError, PromptError, EmergencyRulesError, UnknownAdapter,
-    SwitchRefused or EngineError: each says what to do.
+    ExperimentRefused, SwitchRefused or EngineError: each says what to do.
     """
     async with AsyncExitStack() as stack:
         owner = stack.enter_context(OwnerLock(settings.data.folder))
@@ -67,6 +68,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
             engine=engine,
             adapters=loader,
             records=records,
+            experiments=ExperimentLog(settings.data.folder / LOG),
             admin=admin,
             corpus=corpus,
             owner=owner,
@@ -80,7 +82,9 @@ async def prepare(chatbot: Chatbot, adapters: Iterable[str]) -> None:
     """Fail now rather than at the first question, and let the first question not wait for models."""
     chatbot.plan(Overrides(), None)
     known = chatbot.known()
-    for experiment in chatbot.defaults.experiments:
+    running = chatbot.running()
+    check_alone(running)
+    for experiment in running:
         for arm in experiment.arms:
             if arm.value not in ("on", "off"):
                 known.value(experiment.factor, arm.value)
@@ -209,17 +213,18 @@ def defaults_of(settings: Settings) -> Defaults:
 
 
 def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
-    """The active experiments."""
     return tuple(
         Experiment(
-            one.key,
-            one.factor,
-            one.seed,
-            one.coverage,
-            tuple(Arm(arm.name, arm.value, arm.share) for arm in one.arms),
+            key=one.key,
+            factor=one.factor,
+            seed=one.seed,
+            coverage=one.coverage,
+            arms=tuple(Arm(arm.name, arm.value, arm.share) for arm in one.arms),
+            active=one.active,
+            decision_at=one.decision_at,
+            smallest_effect=one.smallest_effect,
         )
         for one in settings.experiments
-        if one.active
     )
 
 

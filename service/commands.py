@@ -1,4 +1,4 @@
-"""The `triptych` command: serve, chat, compare, demo, search, config, doctor; ingest, adapters, evaluate below."""
+"""The `triptych` command: serve, chat, compare, demo, search, config, doctor; the other folders' commands below."""
 
 import asyncio
 import json
@@ -16,6 +16,7 @@ from rich.table import Table
 import adapters.commands
 import ingest.commands
 import service.evaluation.commands
+import service.experiments.commands
 import service.harvest_commands
 from adapters.card import CardError
 from adapters.engines.protocol import EngineError
@@ -27,6 +28,7 @@ from ingest.database import LibraryError
 from ingest.models import ModelError
 from ingest.owner import FolderInUse
 from ingest.sources import SourceError
+from service.experiments.running import ExperimentRefused
 from service.guard.emergencies import EmergencyRulesError
 from service.guard.redact import redact_logs
 from service.retrieve import RetrievalError
@@ -52,6 +54,7 @@ WRONG_SETTINGS = (
     CardError,
     ConfigurationError,
     EmergencyRulesError,
+    ExperimentRefused,
     LibraryError,
     ModelError,
     PromptError,
@@ -70,6 +73,7 @@ app.add_typer(ingest.commands.app, name="ingest")
 adapters.commands.app.add_typer(service.harvest_commands.app, name="harvest")
 app.add_typer(adapters.commands.app, name="adapters")
 app.add_typer(service.evaluation.commands.app, name="evaluate")
+app.add_typer(service.experiments.commands.app, name="experiments")
 app.add_typer(config_app, name="config")
 console = Console()
 errors = Console(stderr=True)

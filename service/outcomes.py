@@ -88,6 +88,29 @@ def made_under(experiment: str) -> Select[Any]:
     )
 
 
+def ratings_before(connection: Connection, experiment: str) -> dict[str, float]:
+    """Unit -> the mean rating of the answers that it had before its first exposure (up 1, down -1, no word 0)."""
+    first = messages.alias()
+    statement = (
+        select(exposures.c.unit, messages.c.id)
+        .join(first, first.c.id == exposures.c.message_id)
+        .join(conversations, conversations.c.user == exposures.c.unit)
+        .join(messages, (messages.c.conversation_id == conversations.c.id) & (messages.c.number < first.c.number))
+        .where(exposures.c.experiment == experiment)
+    )
+    rows = connection.execute(statement).all()
+    words = words_on(connection, statement.with_only_columns(messages.c.id))
+    ratings: dict[str, list[float]] = {}
+    for row in rows:
+        said = words.get(row.id)
+        ratings.setdefault(row.unit, []).append(rating_value(said[-1].rating if said else None))
+    return {unit: sum(values) / len(values) for unit, values in ratings.items()}
+
+
+def rating_value(rating: Rating | None) -> float:
+    return 0.0 if rating is None else 1.0 if rating == "up" else -1.0
+
+
 def joined(row: Row[Any], words: Sequence[Feedback]) -> ExposedOutcome:
     word = words[-1] if words else None
     return ExposedOutcome(

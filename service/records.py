@@ -10,7 +10,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapters.prompt import Turn
 from ingest.database import Database
 from ingest.records import now
-from service.outcomes import ExposedOutcome, Feedback, Outcome, exposed_outcomes, keep, take_over, words_on
+from service.outcomes import (
+    ExposedOutcome,
+    Feedback,
+    Outcome,
+    exposed_outcomes,
+    keep,
+    ratings_before,
+    take_over,
+    words_on,
+)
 from service.plan import Exposure, Manifest
 from service.records_schema import conversations, exposures, messages, metadata, outcomes
 
@@ -130,6 +139,11 @@ class Records:
         """Every answer made under an arm of the experiment, with the latest word on it, the oldest first."""
         with self._database.read() as connection:
             return exposed_outcomes(connection, experiment)
+
+    def ratings_before(self, experiment: str) -> dict[str, float]:
+        """Unit -> the mean rating, -1 to 1, of the answers that it had before the experiment."""
+        with self._database.read() as connection:
+            return ratings_before(connection, experiment)
 
     def judged(self, reviewed: Collection[str] = ()) -> list[Message]:
         """Every answer that somebody said a word on, and all of the reviewed conversations, the oldest first.

@@ -30,6 +30,7 @@ from service.evaluation.questions import PackQuestion
 from service.evaluation.run import answers
 from service.evaluation.selection import selected
 from service.evaluation.store import Run, RunError, find_run, keep, opened_run, read_run
+from service.experiments.running import ExperimentRefused
 from service.guard.emergencies import EmergencyRulesError
 from service.retrieve import RetrievalError
 from service.switches import SwitchRefused
@@ -40,6 +41,7 @@ WRONG = (
     ConfigurationError,
     DesignError,
     EmergencyRulesError,
+    ExperimentRefused,
     LibraryError,
     ModelError,
     PromptError,

@@ -23,13 +23,21 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A factor (layer) with its arms. Units outside `coverage` (0..1) take no part."""
+    """A factor (layer) with its arms, the first of them the control. Units outside `coverage` (0..1) take no part.
+
+    `active`: whether it runs where nobody started or stopped it. `decision_at` is the number of units, all arms
+    together, at which someone means to decide; `smallest_effect` the change of a unit's mean rating (-1 to 1) that
+    would be worth it, and the most that a guardrail may lose.
+    """
 
     key: str
     factor: Factor
     seed: str
     coverage: float
     arms: tuple[Arm, ...]
+    active: bool = True
+    decision_at: int = 1000
+    smallest_effect: float = 0.05
 
 
 def assign(experiments: Sequence[Experiment], unit: str) -> list[Exposure]:

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -295,6 +296,16 @@ async def test_an_experiment_decides_and_is_recorded_once(corpus: Corpus, tmp_pa
         arms.add(arm)
     assert arms == {"with", "without"}
     assert len(bot.records.exposures("adapter-test")) == 6
+
+
+async def test_an_experiment_starts_and_stops_while_the_service_runs(corpus: Corpus, tmp_path: Path) -> None:
+    waiting = replace(half("adapter"), active=False)
+    bot = chatbot(corpus, tmp_path, experiments=(waiting,))
+    assert bot.plan(Overrides(), "ann").exposures == ()
+    bot.experiments.start("adapter-test", (waiting,), "Ada")
+    assert [one.experiment for one in bot.plan(Overrides(), "ann").exposures] == ["adapter-test"]
+    bot.experiments.stop("adapter-test", (waiting,), "Ada")
+    assert bot.plan(Overrides(), "ann").exposures == ()
 
 
 async def test_who_switches_a_layer_or_gets_no_model_is_not_exposed(corpus: Corpus, tmp_path: Path) -> None:

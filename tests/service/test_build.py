@@ -203,10 +203,12 @@ def test_needed_adapters_are_those_that_act_unasked(tmp_path: Path) -> None:
     assert needed_adapters(settings_in(tmp_path, **ADAPTER_OFF, experiments=[experiment(active=False)])) == []
 
 
-def test_only_active_experiments_assign(tmp_path: Path) -> None:
-    both = [experiment(), experiment(key="old-2025", active=False)]
-    [running] = experiments_of(settings_in(tmp_path, experiments=both))
+def test_experiments_are_as_configured(tmp_path: Path) -> None:
+    both = [experiment(decision_at=300), experiment(key="old-2025", active=False)]
+    running, stopped = experiments_of(settings_in(tmp_path, experiments=both))
     assert (running.key, [arm.value for arm in running.arms]) == ("style-2026", ["on", "tone@2"])
+    assert (running.active, running.decision_at) == (True, 300)
+    assert (stopped.active, stopped.decision_at, stopped.smallest_effect) == (False, 1000, 0.05)
 
 
 def test_the_admin_key_is_made_once_and_is_the_owner_s_alone(tmp_path: Path) -> None:

@@ -99,6 +99,27 @@ def test_outcomes_are_joined_to_every_answer_under_an_arm(records: Records) -> N
     assert records.outcomes("autumn") == []
 
 
+def test_what_a_unit_said_before_its_first_exposure(records: Records) -> None:
+    for message in ("m1", "m2", "m3"):
+        ask(records, message)
+    ask(records, "m4", user="bob")
+    ask(records, "m5", user="cem")
+    for message, arms in (("m6", "ann"), ("m7", "ann"), ("m8", "bob")):
+        ask(records, message, user=arms, **{SPRING: "treatment"})
+    for message, user, outcome in (
+        ("m1", "ann", WRONG),
+        ("m1", "ann", Outcome("up")),
+        ("m2", "ann", WRONG),
+        ("m6", "ann", WRONG),
+        ("m5", "cem", WRONG),
+    ):
+        records.give_feedback(message, user, outcome)
+    assert records.ratings_before(SPRING) == {"ann": 0.0, "bob": 0.0}
+    records.give_feedback("m3", "ann", Outcome("up"))
+    assert records.ratings_before(SPRING) == {"ann": pytest.approx(1 / 3), "bob": 0.0}
+    assert records.ratings_before("autumn") == {}
+
+
 def test_a_database_of_the_first_program_brings_its_feedback_along(url: URL) -> None:
     with closing(Records(Database(url))) as records:
         ask(records, "m1")

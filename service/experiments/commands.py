@@ -1,0 +1,133 @@
+"""The commands `triptych experiments list | start | stop | report`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from adapters.commands import login, registry_of
+from adapters.prompt import prompt_labels
+from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from configs.settings import Settings
+from ingest.database import Database, LibraryError, library_url
+from ingest.library import Library
+from ingest.owner import FolderInUse, OwnerLock
+from service.build import experiments_of
+from service.experiments.assign import Experiment
+from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, named
+from service.records import Records
+from service.switches import Known, SwitchRefused
+
+LOCK = "experiments"
+
+app = typer.Typer(help="Start and stop experiments, and read what they show.", no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The experiment, as `list` names it.")]
+ByOption = Annotated[str | None, typer.Option(help="Who does it, for the log; without it, your login name.")]
+
+
+@app.command("list")
+def list_command(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the experiments of the settings: whether they run, and how many users each arm has."""
+    with _opened(config) as (settings, log, configured), _records(settings) as records:
+        running = {one.key for one in log.running(configured)}
+        rows = [summary(one, one.key in running, log, records) for one in configured]
+    table = Table("Experiment", "Layer", "Runs", "Users", "Last act")
+    for row in rows:
+        users = ", ".join(f"{arm} {count}" for arm, count in row["users"].items())
+        act = row["acts"][-1] if row["acts"] else None
+        told = f"{act['act']} {act['at']} {act['by']}" if act else "as configured"
+        table.add_row(row["experiment"], row["factor"], "yes" if row["running"] else "no", users, told)
+    show(rows, table if rows else "The settings have no experiments.", as_json)
+
+
+def summary(experiment: Experiment, runs: bool, log: ExperimentLog, records: Records) -> dict[str, Any]:
+    exposed = [one.exposure.arm for one in records.exposures(experiment.key)]
+    return {
+        "experiment": experiment.key,
+        "factor": experiment.factor,
+        "running": runs,
+        "users": {arm.name: exposed.count(arm.name) for arm in experiment.arms},
+        "acts": log.acts(experiment.key),
+    }
+
+
+@app.command("start")
+def start_command(key: Key, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Start an experiment from the next request on, in a running service, too."""
+    with _opened(config, writing=True) as (settings, log, configured):
+        check_arms(named(key, configured), settings)
+        log.start(key, configured, by or login())
+    show({"started": key}, f"{key} runs from the next request on.", as_json)
+
+
+@app.command("stop")
+def stop_command(key: Key, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Stop an experiment: its layer is as configured from the next request on; what it recorded stays."""
+    with _opened(config, writing=True) as (_, log, configured):
+        log.stop(key, configured, by or login())
+    show({"stopped": key}, f"{key} is stopped.", as_json)
+
+
+@app.command("report")
+def report_command(key: Key, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show what an experiment has shown so far; look as often as you like, its intervals allow for that."""
+    # scipy takes a second to import: only who needs statistics pays for it.
+    from service.experiments.report import report_of
+    from service.experiments.report_terminal import as_terminal
+
+    with _opened(config) as (settings, _, configured), _records(settings) as records:
+        report = report_of(named(key, configured), records.outcomes(key), records.ratings_before(key))
+    show(report.as_dict(), as_terminal(report), as_json)
+
+
+def check_arms(experiment: Experiment, settings: Settings) -> None:
+    """Every arm names something that exists. Raises SwitchRefused."""
+    layers, registry = settings.layers, registry_of(settings)
+    with closing(Library(Database(library_url(settings.library.url, settings.data.folder)))) as library:
+        collections = {one.name for one in library.collections()}
+    known = Known(
+        prompts=frozenset(prompt_labels(layers.prompt.folder)),
+        collections=frozenset({layers.retrieval.collection, *collections}),
+        adapters=registry.labels(),
+        promoted=registry.promoted(),
+    )
+    named_on = {
+        "prompt": layers.prompt.name,
+        "retrieval": layers.retrieval.collection,
+        "adapter": layers.adapter.name,
+    }
+    for arm in experiment.arms:
+        if arm.value != "off":
+            known.value(experiment.factor, named_on[experiment.factor] if arm.value == "on" else arm.value)
+
+
+@contextmanager
+def _opened(
+    config: Path | None, writing: bool = False
+) -> Iterator[tuple[Settings, ExperimentLog, Sequence[Experiment]]]:
+    """The log is locked by its own lock: the service may run. Errors become sentences and exit codes."""
+    with settings_of(config) as settings:
+        folder, log = settings.data.folder, ExperimentLog(settings.data.folder / LOG)
+        try:
+            if writing:
+                with OwnerLock(folder / LOCK):
+                    yield settings, log, experiments_of(settings)
+            else:
+                yield settings, log, experiments_of(settings)
+        except FolderInUse as error:
+            raise stop(str(error), IN_USE) from None
+        except (ExperimentRefused, SwitchRefused) as error:
+            raise stop(str(error), REFUSED) from None
+        except LibraryError as error:
+            raise stop(str(error), WRONG_USE) from None
+
+
+@contextmanager
+def _records(settings: Settings) -> Iterator[Records]:
+    """Read beside a running service, as the database allows."""
+    with closing(Records(Database(library_url(settings.library.url, settings.data.folder)))) as records:
+        yield records

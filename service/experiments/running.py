@@ -1,0 +1,70 @@
+"""Which experiments run: as the settings say, until a person starts or stops one; every such act is kept."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from adapters.durable import append_entry, read_entries
+from service.experiments.assign import Experiment
+
+LOG = "experiments.jsonl"
+Act = Literal["start", "stop"]
+
+
+class ExperimentRefused(ValueError):
+    """The experiment cannot be started or stopped like this; the message says why."""
+
+
+class ExperimentLog:
+    """Reads at any time, also beside a running service; who writes holds the data folder's lock for experiments."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def acts(self, key: str | None = None) -> list[dict[str, Any]]:
+        """The oldest first: at (UTC, ISO 8601), by, act, experiment."""
+        return [entry for entry in read_entries(self._path) if key in (None, entry["experiment"])]
+
+    def running(self, experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
+        last = {entry["experiment"]: entry["act"] for entry in self.acts()}
+        return tuple(one for one in experiments if last.get(one.key, "start" if one.active else "stop") == "start")
+
+    def start(self, key: str, experiments: Sequence[Experiment], by: str) -> None:
+        """From the next request on; in a running service, too. Raises ExperimentRefused."""
+        wanted = named(key, experiments)
+        running = self.running(experiments)
+        if wanted in running:
+            raise ExperimentRefused(f"The experiment {key!r} runs already.")
+        check_alone([*running, wanted])
+        self._append("start", key, by)
+
+    def stop(self, key: str, experiments: Sequence[Experiment], by: str) -> None:
+        """From the next request on, its layer is as configured; its records stay. Raises ExperimentRefused."""
+        if named(key, experiments) not in self.running(experiments):
+            raise ExperimentRefused(f"The experiment {key!r} does not run.")
+        self._append("stop", key, by)
+
+    def _append(self, act: Act, key: str, by: str) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        append_entry(self._path, {"at": at, "by": by, "act": act, "experiment": key})
+
+
+def named(key: str, experiments: Sequence[Experiment]) -> Experiment:
+    """Raises ExperimentRefused where the settings know none of this key."""
+    found = next((one for one in experiments if one.key == key), None)
+    if found is None:
+        known = ", ".join(one.key for one in experiments) or "none"
+        raise ExperimentRefused(f"The settings have no experiment {key!r}; there are: {known}.")
+    return found
+
+
+def check_alone(running: Sequence[Experiment]) -> None:
+    """Two on one layer would undo each other. Raises ExperimentRefused."""
+    for number, one in enumerate(running):
+        for other in running[:number]:
+            if one.factor == other.factor:
+                raise ExperimentRefused(
+                    f"{one.key!r} and {other.key!r} are both about the {one.factor} layer: stop one of them first."
+                )

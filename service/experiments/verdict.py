@@ -1,0 +1,113 @@
+"""Ship an arm, roll it back, or go on: from intervals that hold at every look, and guardrails."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from service.experiments.assign import Experiment
+from service.experiments.sequential import FEWEST_UNITS, TestedInterval, always_valid_width
+
+MOST_UNITS = 10_000_000
+SHORTEST_DAYS = 1.0
+NAMES = {"escalated": "people who went on to a person", "follow_up_needed": "questions that stayed open"}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricEffect:
+    """An arm less the control. `always_valid` may be read at any time, `fixed` once, at a size set beforehand.
+
+    All three are None before there is enough to tell.
+    """
+
+    arm: str
+    metric: str
+    difference: float | None
+    always_valid: TestedInterval | None
+    fixed: TestedInterval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of an arm against the control, after `days` with so many units in all arms together.
+
+    `guardrails` are bounds of what gets worse, None before there is enough to tell.
+    """
+
+    arm: str
+    goal: MetricEffect
+    guardrails: Mapping[str, tuple[float, float] | None]
+    units: int
+    days: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`more_units` and `more_days` are None where the verdict is not to go on, or nobody can tell."""
+
+    arm: str
+    verdict: Literal["ship", "roll back", "go on", "check"]
+    sentence: str
+    more_units: int | None = None
+    more_days: float | None = None
+
+
+def judged(evidence: Evidence, experiment: Experiment, mismatch: bool) -> Verdict:
+    """What to do with an arm.
+
+    Check: the arms' sizes do not fit their shares, so nothing is believed. Roll back: the rating is worse for sure,
+    or not better by as much as counts, or a guardrail is harmed by more than that. Ship: better for sure, by at
+    least that much, with all guardrails within it. Go on: everything else.
+    """
+    arm, least = evidence.arm, experiment.smallest_effect
+    if mismatch:
+        why = "the arms' sizes do not fit their shares; find out why"
+        return Verdict(arm, "check", f"Believe nothing of {arm} yet: {why}.")
+    harmed = [name for name, bound in evidence.guardrails.items() if bound and bound[0] > least]
+    if harmed:
+        return Verdict(
+            arm, "roll back", f"Roll back {arm}: more {listed(harmed)}, by more than {least:g} for sure."
+        )
+    interval = evidence.goal.always_valid
+    if interval is None or evidence.goal.difference is None:
+        return going_on(evidence, experiment, "there is too little to tell")
+    change = f"{evidence.goal.difference:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+    if interval.high < 0:
+        return Verdict(arm, "roll back", f"Roll back {arm}: it is rated worse, by {change}.")
+    unsure = [name for name, bound in evidence.guardrails.items() if bound is None or bound[1] > least]
+    if interval.low > 0 and evidence.goal.difference >= least:
+        if not unsure:
+            return Verdict(arm, "ship", f"Ship {arm}: it is rated better, by {change}, and nothing else got worse.")
+        return going_on(evidence, experiment, f"rated better, by {change}, but not yet sure of {listed(unsure)}")
+    if interval.high < least:
+        return Verdict(arm, "roll back", f"Roll back {arm}: its effect, {change}, is below {least:g} for sure.")
+    return going_on(evidence, experiment, f"the change of the rating is {change}")
+
+
+def going_on(evidence: Evidence, experiment: Experiment, finding: str) -> Verdict:
+    more = units_missing(evidence, experiment)
+    pace = evidence.units / evidence.days if evidence.days >= SHORTEST_DAYS else None
+    days = more / pace if more and pace else None
+    needed = f"about {more} more users" if more else "more users"
+    time = f", {math.ceil(days)} days at this pace" if days else ""
+    return Verdict(evidence.arm, "go on", f"Go on with {evidence.arm}: {finding}; {needed}{time}.", more, days)
+
+
+def units_missing(evidence: Evidence, experiment: Experiment) -> int | None:
+    """Until the interval is no wider to either side than the smallest effect; None where its width is unknown."""
+    fewest = FEWEST_UNITS * len(experiment.arms)
+    if evidence.goal.always_valid is None:
+        return max(fewest - evidence.units, 0) or None
+    half = (evidence.goal.always_valid.high - evidence.goal.always_valid.low) / 2
+    now = float(always_valid_width(evidence.units, experiment.decision_at))
+    total = evidence.units
+    while total < MOST_UNITS:
+        width = float(always_valid_width(total, experiment.decision_at)) / now * math.sqrt(evidence.units / total)
+        if half * width <= experiment.smallest_effect:
+            return max(total - evidence.units, 1)
+        total = math.ceil(total * 1.05)
+    return None
+
+
+def listed(names: list[str]) -> str:
+    return " and ".join(NAMES[name] for name in names)
