@@ -15,6 +15,7 @@ from rich.table import Table
 
 import adapters.commands
 import ingest.commands
+import service.evaluation.advise_command
 import service.evaluation.commands
 import service.experiments.commands
 import service.harvest_commands
@@ -73,6 +74,7 @@ app.add_typer(ingest.commands.app, name="ingest")
 adapters.commands.app.add_typer(service.harvest_commands.app, name="harvest")
 app.add_typer(adapters.commands.app, name="adapters")
 app.add_typer(service.evaluation.commands.app, name="evaluate")
+app.command("advise")(service.evaluation.advise_command.advise_command)
 app.add_typer(service.experiments.commands.app, name="experiments")
 app.add_typer(config_app, name="config")
 console = Console()

@@ -86,7 +86,7 @@ def report_command(
     from service.evaluation.report_terminal import as_terminal
 
     with _settings(config) as settings:
-        report = report_of(find_run(_runs(settings), run))
+        report = report_of(find_run(runs_of(settings), run))
         if html:
             replace_text(html, as_page(report))
     show(report.as_dict(), as_terminal(report), as_json)
@@ -107,7 +107,7 @@ def compare_command(
     from service.evaluation.report_terminal import comparison_as_terminal
 
     with _settings(config) as settings:
-        before, after = (find_run(_runs(settings), name) for name in (first, second))
+        before, after = (find_run(runs_of(settings), name) for name in (first, second))
         comparison = compare(before, after, margins_of(after) | _margins(margin or []))
     show(comparison.as_dict(), comparison_as_terminal(comparison), as_json)
     if comparison.regressed:
@@ -127,7 +127,7 @@ def _settings(config: Path | None) -> Iterator[Settings]:
         raise stop(f"{error} An evaluation needs the data folder for itself.", IN_USE) from None
 
 
-def _runs(settings: Settings) -> Path:
+def runs_of(settings: Settings) -> Path:
     return settings.data.folder / "evaluations"
 
 
@@ -150,7 +150,7 @@ async def _run(settings: Settings, design: Design, questions: list[PackQuestion]
     guards = {path.name: file_sha256(path) for path in (settings.guard.emergencies, settings.guard.examples)}
     async with build(settings) as chatbot:
         origin = await made_from(chatbot, design, cells, questions, guards)
-        run = opened_run(_runs(settings), design, questions, origin)
+        run = opened_run(runs_of(settings), design, questions, origin)
         await _ask(chatbot, run, questions[:limit])
     return read_run(run.folder)
 
