@@ -12,6 +12,7 @@ from service.evaluation.grid import Grid, Levels, grid_of, pairs_of
 from service.evaluation.layers import LayerResult, goal_effects, layer_name, layer_results
 from service.evaluation.limits import limits
 from service.evaluation.metrics.catalogue import METRICS
+from service.evaluation.mistakes import mistakes
 from service.evaluation.questions import PackQuestion
 from service.evaluation.score import EMERGENCY
 from service.evaluation.source_use import SourceUse, source_use
@@ -44,6 +45,7 @@ class Report:
     combinations: tuple[Combination, ...]
     types: tuple[TypeResult, ...]
     examples: tuple[Example, ...]
+    mistakes: tuple[str, ...]
     limits: tuple[str, ...]
 
     @property
@@ -109,6 +111,7 @@ def report_of(run: Run) -> Report:
         combinations=found,
         types=tuple(type_results(design, grid, levels)),
         examples=tuple(examples(design, grid)),
+        mistakes=tuple(mistakes(design.factors, grid)),
         limits=tuple(limits(run, grid, len(cells))),
     )
 

@@ -25,6 +25,7 @@ def as_terminal(report: Report) -> RenderableType:
         costs_table(report),
         Text(report.source_use.sentence),
         types_table(report),
+        *(Text(mistake, style="yellow") for mistake in report.mistakes),
         *(Text(f"* {limit}", style="dim") for limit in report.limits),
     )
 
