@@ -41,21 +41,21 @@ class AdapterLoader:
         if label is None:
             yield None
             return
+        # First, so that nothing unloads it from here on.
         self.answering[label] += 1
         try:
-            yield await self.ready(label)
+            if label not in self.loaded:
+                # Others wait for it, too: a caller who leaves does not stop it half-way.
+                await asyncio.shield(asyncio.create_task(self.load(label)))
+            self.loaded[label] = self.loaded.pop(label)
+            yield self.loaded[label]
         finally:
             self.answering[label] -= 1
 
     async def ready(self, label: str | None) -> AdapterWeights | None:
         """The weights of NAME@VERSION, loaded by now. Raises AdapterRefused."""
-        if label is None:
-            return None
-        if label not in self.loaded:
-            # Others wait for it, too: a caller who leaves does not stop it half-way.
-            await asyncio.shield(asyncio.create_task(self.load(label)))
-        self.loaded[label] = self.loaded.pop(label)
-        return self.loaded[label]
+        async with self.held(label) as weights:
+            return weights
 
     async def load(self, label: str) -> None:
         async with self.loading:
@@ -66,7 +66,11 @@ class AdapterLoader:
                 await self.unload_oldest(label)
 
     async def unload_oldest(self, newest: str) -> None:
-        idle = [label for label in self.loaded if label != newest and not self.answering[label]]
-        for label in idle[: max(len(self.loaded) - self.most, 0)]:
-            del self.loaded[label]
-            await self.engine.unload(label)
+        # One at a time: while one is unloaded, another may begin to answer.
+        while len(self.loaded) > self.most:
+            idle = (label for label in self.loaded if label != newest and not self.answering[label])
+            oldest = next(idle, None)
+            if oldest is None:
+                return
+            del self.loaded[oldest]
+            await self.engine.unload(oldest)

@@ -70,3 +70,31 @@ async def test_without_an_adapter_nothing_is_held() -> None:
     loader = AdapterLoader(Shelf(), ScriptedEngine(), 1)
     async with loader.held(None) as weights:
         assert weights is None
+
+
+async def test_what_begins_to_answer_while_others_go_stays() -> None:
+    class SlowToUnload(ScriptedEngine):
+        async def unload(self, name: str) -> None:
+            await asyncio.sleep(0.05)
+            await super().unload(name)
+
+    engine = SlowToUnload()
+    loader = AdapterLoader(Shelf(), engine, 3)
+    for label in ("style@1", "style@2", "style@3"):
+        await loader.ready(label)
+    loader.most = 1
+    loading = asyncio.create_task(loader.ready("style@4"))
+    await asyncio.sleep(0.02)
+    assert "style@1" not in loader.loaded
+    async with loader.held("style@2"):
+        await loading
+        assert "style@2" in engine.adapters()
+    assert engine.adapters() == ("style@2", "style@4")
+
+
+async def test_many_at_once_each_get_their_own() -> None:
+    loader = AdapterLoader(Shelf(), ScriptedEngine(pause=0.001), 1)
+    labels = [f"style@{1 + number % 5}" for number in range(40)]
+    weights = await asyncio.gather(*map(loader.ready, labels))
+    assert [one.name for one in weights if one] == labels
+    assert len(loader.loaded) <= 5
