@@ -148,7 +148,7 @@ def next_steps(situation: Situation, layers: Sequence[Advice], measured: Sequenc
         if result is None:
             steps.append(f"The run says nothing of the {advice.layer} layer alone: put off and on into its design.")
         elif advice.disagrees:
-            steps.append(disagreement(advice))
+            steps.append(disagreement(advice, result))
         elif result.decision.more_questions:
             steps.append(f"Ask about {result.decision.more_questions} more questions to decide on {advice.layer}.")
     if situation.regulated:
@@ -156,9 +156,14 @@ def next_steps(situation: Situation, layers: Sequence[Advice], measured: Sequenc
     return steps
 
 
-def disagreement(advice: Advice) -> str:
+def disagreement(advice: Advice, result: LayerResult) -> str:
     """The measurement is of this very set-up; the checklist knows what no question set asks."""
     said = {"use": "use it", "not yet": "not yet", "leave out": "leave it out"}[advice.use]
+    if result.caution:
+        return (
+            f"Checklist and measurement disagree on {advice.layer}: the checklist says {said}, and the measurement says "
+            "one thing on average and another with the other layers on. Decide on the layers together, not one by one."
+        )
     return (
         f"Checklist and measurement disagree on {advice.layer}: the checklist says {said}. Believe the measurement "
         "for this model and these questions, and look whether they ask for what the checklist is about."

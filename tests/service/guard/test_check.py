@@ -57,6 +57,13 @@ def test_the_second_step_leaves_the_hospital_s_own_questions_to_the_chatbot(chec
     assert len(alarms) / len(questions) <= 0.01
 
 
+async def test_cramps_are_an_emergency_only_where_they_are_those_of_a_birth(check: EmergencyCheck) -> None:
+    asked = ["What is Muscle Cramps?", "What are the symptoms of muscle cramps?", "My calf cramps when I run."]
+    assert await rules_of(check, asked) == [None] * 3
+    cried = ["the cramps come and go every 5 minutes", "belly cramps every four minutes, due next month"]
+    assert await rules_of(check, cried) == ["labor"] * 2
+
+
 async def test_the_first_step_comes_first(check: EmergencyCheck) -> None:
     sentence = "my dad is choking"
     assert await check.handoff(sentence) == detect(sentence, check.rules)
