@@ -161,8 +161,8 @@ def disagreement(advice: Advice, result: LayerResult) -> str:
     said = {"use": "use it", "not yet": "not yet", "leave out": "leave it out"}[advice.use]
     if result.caution:
         return (
-            f"Checklist and measurement disagree on {advice.layer}: the checklist says {said}, and the measurement says "
-            "one thing on average and another with the other layers on. Decide on the layers together, not one by one."
+            f"Checklist and measurement disagree on {advice.layer}: the checklist says {said}, and the measurement "
+            "one thing on average, another with the other layers on. Decide on the layers together, not one by one."
         )
     return (
         f"Checklist and measurement disagree on {advice.layer}: the checklist says {said}. Believe the measurement "

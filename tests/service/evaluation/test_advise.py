@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,14 @@ def test_where_checklist_and_measurement_disagree_it_says_so(helpful: Report) ->
     assert adapter.measured is not None and adapter.measured.startswith("Keep adapter")
     assert "disagree on prompt: the checklist says use it" in advised.next_steps[0]
     assert "someone who is responsible" in advised.next_steps[-1]
+
+
+def test_a_measurement_that_is_not_of_one_mind_is_not_simply_believed(helpful: Report) -> None:
+    prompt, *others = helpful.layers
+    torn = replace(prompt, caution="But with the other layers on, prompt adds +0.4.")
+    advised = advise(situation_of(HOSPITAL), [torn, *others])
+    assert "Decide on the layers together" in advised.next_steps[0]
+    assert "Believe the measurement" not in advised.next_steps[0]
 
 
 def test_a_layer_that_pays_is_not_left_out_in_silence(helpful: Report) -> None:
