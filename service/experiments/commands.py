@@ -128,6 +128,7 @@ def _opened(
 
 @contextmanager
 def _records(settings: Settings) -> Iterator[Records]:
-    """Read beside a running service, as the database allows."""
+    """Read beside a running service, as the database allows; empty before the first start."""
+    settings.data.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(Records(Database(library_url(settings.library.url, settings.data.folder)))) as records:
         yield records

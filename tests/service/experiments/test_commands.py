@@ -61,6 +61,12 @@ def test_it_is_started_stopped_and_listed(config: Path) -> None:
     assert "stop" in call(config, "list").stdout
 
 
+def test_before_the_first_start_there_is_nothing(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text().replace(str(tmp_path / "data"), str(tmp_path / "new" / "data")))
+    assert answer(config, "list")[0]["users"] == {"old": 0, "new": 0}
+    assert "too little to tell" in call(config, "report", "spring").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
