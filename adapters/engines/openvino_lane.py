@@ -125,7 +125,7 @@ class Lane:
 def tokenizer_of(gguf: Path) -> Tokenizer:
     """The tokenizer and chat template of a GGUF file, kept beside it: opened again, it takes a tenth of the time.
 
-    Raises RuntimeError.
+    Raises RuntimeError, and OSError where it cannot be kept.
     """
     folder = gguf.with_name(f"{gguf.name}.tokenizer-{genai.__version__}")
     if not folder.is_dir():
@@ -186,7 +186,7 @@ def chunk(number: int, text: str, logprobs: list[Message]) -> Message:
     return {"id": number, "choices": [{"delta": {"content": text}, "logprobs": {"content": logprobs}}]}
 
 
-def failed(number: int, error: RuntimeError) -> Message:
+def failed(number: int, error: OSError | RuntimeError) -> Message:
     """What OpenVINO says, without the lines and names of its own source."""
     lines = [OWN_SOURCE.sub("", line) for line in str(error).splitlines()]
     told = [line for line in lines if line.strip() and not line.startswith(("Check", "Exception"))]

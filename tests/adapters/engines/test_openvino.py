@@ -46,6 +46,15 @@ async def test_a_merged_file_that_is_no_model_is_named(openvino: OpenVINO, tmp_p
         await openvino.model_copy(update={"cache_folder": tmp_path}).open()
 
 
+async def test_a_tokenizer_that_cannot_be_kept_is_named(openvino: OpenVINO, tmp_path: Path) -> None:
+    base = f"{BASE_SHA256[:16]}-base.q8_0.gguf"
+    (tmp_path / base).symlink_to(openvino.cache_folder / base)
+    (kept,) = openvino.cache_folder.glob(f"{base}.tokenizer-*")
+    (tmp_path / kept.name).write_text("in its place")
+    with pytest.raises(EngineError, match=r"OpenVINO cannot load .*Not a directory"):
+        await openvino.model_copy(update={"cache_folder": tmp_path}).open()
+
+
 async def test_closing_the_stream_frees_its_place(openvino: OpenVINO) -> None:
     async with aclosing(openvino.astream(LONG, generation=Generation(max_tokens=900))) as stream:  # type: ignore[type-var]
         await anext(stream)
