@@ -1,7 +1,6 @@
 """How well dense, keyword and fused search find the right page or section; two printed tables."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,7 +58,7 @@ def main(arguments: argparse.Namespace) -> None:
         for task in (scifact(), va("2019-02"), va("2019-02", headings=False), medquad(200)):
             for sentences in ("off", "on") if arguments.sentences else ("off",):
                 page_search(task, folder, arguments.adapted, sentences)
-        asyncio.run(hospital(folder / "hospital"))
+        hospital(folder / "hospital")
 
 
 def page_search(task: Task, folder: Path, adapted: bool, sentences: str) -> None:
@@ -135,7 +134,7 @@ def ndcg(ranking: Sequence[str], relevant: frozenset[str]) -> float:
     return found / sum(gains[: len(relevant)])
 
 
-async def hospital(folder: Path) -> None:
+def hospital(folder: Path) -> None:
     """The gold section among three passages, and what the cut-off keeps of it and keeps out."""
     settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": str(folder)}).settings
     questions = read_questions(HOSPITAL.parent / "questions.jsonl")
@@ -146,14 +145,14 @@ async def hospital(folder: Path) -> None:
         known = [one for one in questions if one.answerable]
         cells = []
         for arm in arms:
-            shown = [(await arm.find(q.question, [Turn(*vars(t).values()) for t in q.history]), q) for q in known]
+            shown = [(arm.find(q.question, [Turn(*vars(t).values()) for t in q.history]), q) for q in known]
             cells.append(fmean(any(q.section in p.headings for p in found.passages) for found, q in shown))
         print_row("gold section in 3", str(len(known)), *(f"{cell:.3f}" for cell in cells))
         for name, asked in (
             ("nothing found: unrelated", UNRELATED),
             ("nothing found: unanswerable", [one.question for one in questions if not one.answerable]),
         ):
-            empty = [fmean([not (await arm.find(question)).passages for question in asked]) for arm in arms]
+            empty = [fmean([not arm.find(question).passages for question in asked]) for arm in arms]
             print_row(name, str(len(asked)), *(f"{cell:.3f}" for cell in empty))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import InstanceOf
@@ -46,7 +46,7 @@ class HybridRetriever(BaseRetriever):
     min_share: float = 0
     labels: frozenset[str] = frozenset({PUBLIC})
 
-    async def find(
+    def find(
         self,
         question: str,
         history: Sequence[Turn] = (),
@@ -55,21 +55,7 @@ class HybridRetriever(BaseRetriever):
         collection: str | None = None,
         limit: int | None = None,
     ) -> Found:
-        """As `look`, in a thread."""
-        return await asyncio.to_thread(
-            self.look, question, history, labels=labels, collection=collection, limit=limit
-        )
-
-    def look(
-        self,
-        question: str,
-        history: Sequence[Turn] = (),
-        *,
-        labels: frozenset[str] | None = None,
-        collection: str | None = None,
-        limit: int | None = None,
-    ) -> Found:
-        """At most `limit` passages with one of the labels. Raises RetrievalError with nothing to search in."""
+        """At most `limit` passages with one of the labels; blocks. Raises RetrievalError with nothing to search in."""
         corpus = self.corpus.named(collection) if collection else self.corpus
         serving = searchable(corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
@@ -96,15 +82,10 @@ class HybridRetriever(BaseRetriever):
         strength = coverage(query, found[worded[0].chunk_id]) if worded else 0.0
         return fuse(dense, worded, strength, self.dense_weight)
 
-    async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
-    ) -> list[Document]:
-        return [as_document(passage) for passage in (await self.find(query)).passages]
-
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
-        return [as_document(passage) for passage in self.look(query).passages]
+        return [as_document(passage) for passage in self.find(query).passages]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +171,9 @@ async def find(
     Its Documents may carry `labels` in their metadata; without them they are public.
     """
     if isinstance(retriever, HybridRetriever):
-        return await retriever.find(question, history, labels=labels, collection=collection, limit=limit)
+        return await asyncio.to_thread(
+            retriever.find, question, history, labels=labels, collection=collection, limit=limit
+        )
     query = search_queries(question, history)[-1]
     documents = await retriever.ainvoke(query)
     readable = [one for one in documents if labels.intersection(one.metadata.get("labels", (PUBLIC,)))]

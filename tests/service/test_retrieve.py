@@ -29,37 +29,37 @@ def hybrid(corpus: Corpus, **changes: float) -> HybridRetriever:
         ("are flowers ok in the ICU", "icu.md", "Flowers"),
     ],
 )
-async def test_the_right_section_comes_first(corpus: Corpus, question: str, source: str, heading: str) -> None:
-    found = await hybrid(corpus).find(question)
+def test_the_right_section_comes_first(corpus: Corpus, question: str, source: str, heading: str) -> None:
+    found = hybrid(corpus).find(question)
     assert (found.passages[0].source, found.passages[0].headings) == (source, (heading,))
     assert found.fingerprint == corpus.fingerprint
     assert not found.degraded
 
 
-async def test_a_question_about_something_else_finds_nothing(corpus: Corpus) -> None:
-    assert (await hybrid(corpus).find("Who won the football world cup in 1974?")).passages == ()
+def test_a_question_about_something_else_finds_nothing(corpus: Corpus) -> None:
+    assert hybrid(corpus).find("Who won the football world cup in 1974?").passages == ()
 
 
-async def test_where_nothing_is_near_enough_nothing_is_shown(corpus: Corpus) -> None:
+def test_where_nothing_is_near_enough_nothing_is_shown(corpus: Corpus) -> None:
     question = "What does the North Garage cost?"
     near = (
         corpus.embedder.embed_queries([question])
         @ corpus.embedder.embed(["Parking > North Garage\nThe North Garage costs $4 for the first hour."]).T
     )
     assert near.item() > 0.5
-    assert (await hybrid(corpus, min_cosine=0.5).find(question)).passages
-    assert (await hybrid(corpus, min_cosine=0.99, min_score=0.0).find(question)).passages == ()
+    assert hybrid(corpus, min_cosine=0.5).find(question).passages
+    assert hybrid(corpus, min_cosine=0.99, min_score=0.0).find(question).passages == ()
 
 
-async def test_what_is_far_weaker_than_the_best_is_not_shown(corpus: Corpus) -> None:
+def test_what_is_far_weaker_than_the_best_is_not_shown(corpus: Corpus) -> None:
     question = "What does the North Garage cost?"
-    every = (await hybrid(corpus, min_score=0.0).find(question)).passages
+    every = hybrid(corpus, min_score=0.0).find(question).passages
     shares = [passage.score / every[0].score for passage in every]
     assert shares[0] == 1
     assert shares[1] < 1
     between = (shares[1] + 1) / 2
-    assert (await hybrid(corpus, min_score=0.0, min_share=between).find(question)).passages == every[:1]
-    assert (await hybrid(corpus, min_score=0.0, min_share=shares[-1] / 2).find(question)).passages == every
+    assert hybrid(corpus, min_score=0.0, min_share=between).find(question).passages == every[:1]
+    assert hybrid(corpus, min_score=0.0, min_share=shares[-1] / 2).find(question).passages == every
 
 
 LONG = (
@@ -69,9 +69,7 @@ LONG = (
 
 
 @pytest.mark.parametrize("sentences", [True, False])
-async def test_a_passage_is_as_near_as_its_nearest_sentence(
-    tmp_path: Path, embedder: Embedder, sentences: bool
-) -> None:
+def test_a_passage_is_as_near_as_its_nearest_sentence(tmp_path: Path, embedder: Embedder, sentences: bool) -> None:
     question = "Where are lost keys kept?"
     whole, sentence = (
         (embedder.embed_queries([question]) @ embedder.embed([f"Helpers\n{text}"]).T).item()
@@ -80,13 +78,13 @@ async def test_a_passage_is_as_near_as_its_nearest_sentence(
     assert sentence > whole + 0.1
     for corpus in opened(tmp_path, embedder, sentences=sentences):
         ingest(corpus, {"helpers.md": f"# Helpers\n\n{LONG}"})
-        (passage,) = (await hybrid(corpus, dense_weight=1.0, min_score=0.0).find(question)).passages
+        (passage,) = hybrid(corpus, dense_weight=1.0, min_score=0.0).find(question).passages
         assert passage.score == pytest.approx(sentence if sentences else whole, abs=2e-3)
         near = hybrid(corpus, min_cosine=(whole + sentence) / 2, min_score=0.0)
-        assert (await near.find(question)).passages == (), "whether it is about this at all, the whole tells"
+        assert near.find(question).passages == (), "whether it is about this at all, the whole tells"
 
 
-async def test_what_only_the_words_found_is_as_near_as_it_is(empty_corpus: Corpus) -> None:
+def test_what_only_the_words_found_is_as_near_as_it_is(empty_corpus: Corpus) -> None:
     ingest(
         empty_corpus,
         {"meals.md": "# Meals\n\nLunch is at noon.", "codes.md": "# Codes\n\nZebra is the garage's word."},
@@ -94,74 +92,72 @@ async def test_what_only_the_words_found_is_as_near_as_it_is(empty_corpus: Corpu
     question = "At what time do you serve food? Zebra."
     vectors = empty_corpus.embedder.embed(["Meals\nLunch is at noon.", "Codes\nZebra is the garage's word."])
     cosines = vectors @ empty_corpus.embedder.embed_queries([question])[0]
-    found = await hybrid(empty_corpus, candidates=1, dense_weight=1.0, min_score=0.0).find(question)
+    found = hybrid(empty_corpus, candidates=1, dense_weight=1.0, min_score=0.0).find(question)
     assert [passage.source for passage in found.passages] == ["meals.md", "codes.md"]
     assert [passage.score for passage in found.passages] == pytest.approx(cosines.tolist(), abs=2e-3)
 
 
-async def test_a_follow_up_is_understood_and_a_new_topic_too(corpus: Corpus) -> None:
+def test_a_follow_up_is_understood_and_a_new_topic_too(corpus: Corpus) -> None:
     history = (Turn("When can I visit the general wards?", "From 10 a.m. to 8 p.m. [1]."),)
-    follow_up = await hybrid(corpus).find("And on Sundays?", history)
+    follow_up = hybrid(corpus).find("And on Sundays?", history)
     assert follow_up.passages[0].headings == ("Sundays and holidays",)
     assert follow_up.query == "When can I visit the general wards? And on Sundays?"
-    other = await hybrid(corpus).find("What does parking cost?", history)
+    other = hybrid(corpus).find("What does parking cost?", history)
     assert other.passages[0].source == "parking.md"
 
 
-async def test_what_the_labels_do_not_allow_is_never_found(corpus: Corpus) -> None:
+def test_what_the_labels_do_not_allow_is_never_found(corpus: Corpus) -> None:
     secret = "Staff park in the Badge Garage, the gate code is willow-4711"
-    reader = await hybrid(corpus, min_score=0.0, passages=20).find(secret)
-    staff = await hybrid(corpus).find(secret, labels=frozenset({"staff"}))
+    reader = hybrid(corpus, min_score=0.0, passages=20).find(secret)
+    staff = hybrid(corpus).find(secret, labels=frozenset({"staff"}))
     assert "staff-parking.md" not in {passage.source for passage in reader.passages}
     assert {passage.source for passage in staff.passages} == {"staff-parking.md"}
-    assert (await hybrid(corpus).find(secret, labels=frozenset())).passages == ()
+    assert hybrid(corpus).find(secret, labels=frozenset()).passages == ()
 
 
-async def test_documents_that_a_reader_may_not_see_do_not_push_out_others(empty_corpus: Corpus) -> None:
+def test_documents_that_a_reader_may_not_see_do_not_push_out_others(empty_corpus: Corpus) -> None:
     hidden = {f"s{number}.md": f"# Night garage {number}\n\nNight staff park free." for number in range(12)}
     ingest(empty_corpus, hidden, "staff")
     ingest(empty_corpus, {"parking.md": PUBLIC_DOCUMENTS["parking.md"]})
-    found = await hybrid(empty_corpus, candidates=5, dense_weight=1.0).find("Where do I park at night?")
+    found = hybrid(empty_corpus, candidates=5, dense_weight=1.0).find("Where do I park at night?")
     assert found.passages
     assert {passage.source for passage in found.passages} == {"parking.md"}
 
 
-async def test_a_removed_document_is_gone_at_the_next_question(empty_corpus: Corpus) -> None:
+def test_a_removed_document_is_gone_at_the_next_question(empty_corpus: Corpus) -> None:
     ingest(empty_corpus, PUBLIC_DOCUMENTS)
     serving = empty_corpus.serving
     assert serving is not None
     empty_corpus.library.remove_document(serving.id, "parking.md")
-    found = await hybrid(empty_corpus, min_score=0.0).find("What does the North Garage cost?")
+    found = hybrid(empty_corpus, min_score=0.0).find("What does the North Garage cost?")
     assert "parking.md" not in {passage.source for passage in found.passages}
 
 
-async def test_an_empty_or_unknown_collection_is_an_error_and_no_silence(
-    corpus: Corpus, empty_corpus: Corpus
-) -> None:
+def test_an_empty_or_unknown_collection_is_an_error_and_no_silence(corpus: Corpus, empty_corpus: Corpus) -> None:
     with pytest.raises(RetrievalError, match="triptych ingest sync"):
-        await hybrid(empty_corpus).find("When?")
+        hybrid(empty_corpus).find("When?")
     with pytest.raises(RetrievalError, match="'other'"):
-        await hybrid(corpus).find("When?", collection="other")
+        hybrid(corpus).find("When?", collection="other")
 
 
-async def test_another_embedder_s_collection_is_refused(empty_corpus: Corpus) -> None:
+def test_another_embedder_s_collection_is_refused(empty_corpus: Corpus) -> None:
     ingest(empty_corpus, PUBLIC_DOCUMENTS)
     library = empty_corpus.library
     library.switch_collection(library.ensure_collection("hospital", "another-embedder"))
     with pytest.raises(RetrievalError):
-        await hybrid(empty_corpus).find("When?")
+        hybrid(empty_corpus).find("When?")
 
 
-async def test_without_the_index_the_library_answers_and_says_so(empty_corpus: Corpus) -> None:
+def test_without_the_index_the_library_answers_and_says_so(empty_corpus: Corpus) -> None:
     ingest(empty_corpus, PUBLIC_DOCUMENTS)
     empty_corpus.index.close()
-    found = await hybrid(empty_corpus).find("What does the North Garage cost?")
+    found = hybrid(empty_corpus).find("What does the North Garage cost?")
     assert found.degraded
     assert found.passages[0].source == "parking.md"
 
 
-async def test_the_limit_of_a_call_wins(corpus: Corpus) -> None:
-    assert len((await hybrid(corpus, min_score=0.0).find("visit", limit=5)).passages) == 5
+def test_the_limit_of_a_call_wins(corpus: Corpus) -> None:
+    assert len(hybrid(corpus, min_score=0.0).find("visit", limit=5).passages) == 5
 
 
 async def test_it_is_a_langchain_retriever(corpus: Corpus) -> None:
