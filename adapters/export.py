@@ -3,6 +3,7 @@
 import shutil
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from adapters.card import CARD, CONFIG
 from adapters.convert import WEIGHTS, lora_gguf
@@ -34,8 +35,11 @@ def export(folder: Path, base: Path, form: Form, target: Path) -> Path:
 
 
 def copied(folder: Path, target: Path) -> Path:
-    """Only what the gate has looked at."""
-    target.mkdir(parents=True)
-    for name in (WEIGHTS, CONFIG, CARD):
-        shutil.copyfile(folder / name, target / name)
-    return target
+    """Only what the gate has looked at; all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent) as temporary:
+        unfinished = Path(temporary) / target.name
+        unfinished.mkdir()
+        for name in (WEIGHTS, CONFIG, CARD):
+            shutil.copyfile(folder / name, unfinished / name)
+        return unfinished.rename(target)

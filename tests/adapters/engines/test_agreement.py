@@ -18,7 +18,7 @@ from adapters.registry import Registry
 from ingest.embed import Embedder
 from ingest.parse import Parser
 from ingest.split import Splitter
-from tests.adapters.engines.conftest import BASE_SHA256, SHIPPED
+from tests.adapters.conftest import BASE_SHA256, SHIPPED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="session")]
 

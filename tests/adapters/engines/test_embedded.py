@@ -16,8 +16,7 @@ from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.openvino import OpenVINO
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError, Generation, PromptTooLong
 from adapters.verify import WEIGHTS
-from tests.adapters.conftest import lora_weights
-from tests.adapters.engines.conftest import BASE_SHA256
+from tests.adapters.conftest import BASE_SHA256, lora_weights
 from tests.adapters.small_adapter import lora_config
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

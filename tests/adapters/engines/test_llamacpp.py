@@ -12,7 +12,7 @@ from adapters.engines import wire
 from adapters.engines.handoff import Handoff
 from adapters.engines.llamacpp import Lane, LlamaCpp, server
 from adapters.engines.protocol import EngineError, Generation
-from tests.adapters.engines.conftest import BASE_SHA256
+from tests.adapters.conftest import BASE_SHA256
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,7 +9,7 @@ from langchain_core.messages import HumanMessage
 
 from adapters.engines.openvino import OpenVINO
 from adapters.engines.protocol import AdapterWeights, EngineError, Generation
-from tests.adapters.engines.conftest import BASE_SHA256
+from tests.adapters.conftest import BASE_SHA256
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
