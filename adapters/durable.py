@@ -28,8 +28,7 @@ def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
         file.seek(0)
         file.truncate(len(whole_lines(file.read())))
         file.write(json.dumps(entry).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    flush(path)
     flush(path.parent)
 
 

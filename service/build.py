@@ -20,7 +20,7 @@ from service.admin import Admin
 from service.answer import Chatbot
 from service.defaults import Defaults
 from service.experiments.assign import Arm, Experiment
-from service.experiments.running import LOG, ExperimentLog, check_alone
+from service.experiments.running import LOG, ExperimentLog, check_alone, check_arms
 from service.guard.check import EmergencyCheck
 from service.guard.emergencies import load_rules
 from service.guard.likeness import likeness, load_examples
@@ -85,9 +85,7 @@ async def prepare(chatbot: Chatbot, adapters: Iterable[str]) -> None:
     running = chatbot.running()
     check_alone(running)
     for experiment in running:
-        for arm in experiment.arms:
-            if arm.value not in ("on", "off"):
-                known.value(experiment.factor, arm.value)
+        check_arms(experiment, chatbot.defaults.layers, known)
     for label in adapters:
         await chatbot.adapters.ready(label)
 

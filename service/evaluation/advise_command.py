@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from pydantic.fields import FieldInfo
@@ -14,6 +14,9 @@ from rich.text import Text
 from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from service.evaluation.commands import runs_of
 from service.evaluation.store import RunError, find_run
+
+if TYPE_CHECKING:
+    from service.evaluation.advise import Advised
 
 
 def advise_command(
@@ -57,7 +60,7 @@ def put(field: FieldInfo) -> Any:
     return prompts[kind].ask(str(field.description), console=console)
 
 
-def as_terminal(advised: Any) -> RenderableType:
+def as_terminal(advised: "Advised") -> RenderableType:
     lines: list[Text] = []
     for advice in advised.layers:
         lines.append(Text(f"{advice.layer}: {advice.use}", style="bold"))

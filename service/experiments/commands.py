@@ -15,9 +15,9 @@ from configs.settings import Settings
 from ingest.database import Database, LibraryError, library_url
 from ingest.library import Library
 from ingest.owner import FolderInUse, OwnerLock
-from service.build import experiments_of
+from service.build import defaults_of, experiments_of
 from service.experiments.assign import Experiment
-from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, named
+from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, check_arms, named
 from service.records import Records
 from service.switches import Known, SwitchRefused
 
@@ -59,7 +59,7 @@ def summary(experiment: Experiment, runs: bool, log: ExperimentLog, records: Rec
 def start_command(key: Key, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Start an experiment from the next request on, in a running service, too."""
     with _opened(config, writing=True) as (settings, log, configured):
-        check_arms(named(key, configured), settings)
+        check_arms(named(key, configured), defaults_of(settings).layers, known_in(settings))
         log.start(key, configured, by or login())
     show({"started": key}, f"{key} runs from the next request on.", as_json)
 
@@ -84,25 +84,17 @@ def report_command(key: Key, as_json: JsonOption = False, config: ConfigOption =
     show(report.as_dict(), as_terminal(report), as_json)
 
 
-def check_arms(experiment: Experiment, settings: Settings) -> None:
-    """Every arm names something that exists. Raises SwitchRefused."""
+def known_in(settings: Settings) -> Known:
+    """What can stand in the layers, read beside a running service."""
     layers, registry = settings.layers, registry_of(settings)
     with closing(Library(Database(library_url(settings.library.url, settings.data.folder)))) as library:
         collections = {one.name for one in library.collections()}
-    known = Known(
+    return Known(
         prompts=frozenset(prompt_labels(layers.prompt.folder)),
         collections=frozenset({layers.retrieval.collection, *collections}),
         adapters=registry.labels(),
         promoted=registry.promoted(),
     )
-    named_on = {
-        "prompt": layers.prompt.name,
-        "retrieval": layers.retrieval.collection,
-        "adapter": layers.adapter.name,
-    }
-    for arm in experiment.arms:
-        if arm.value != "off":
-            known.value(experiment.factor, named_on[experiment.factor] if arm.value == "on" else arm.value)
 
 
 @contextmanager

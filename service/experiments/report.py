@@ -87,18 +87,8 @@ def report_of(
         for metric in METRICS
     )
     counts = [len(values[GOAL][arm]) for arm in arms]
-    days = days_of(outcomes)
-    ratio = srm_p(counts, [arm.share for arm in experiment.arms])
-    evidence = [
-        Evidence(
-            arm=arm,
-            goal=find(effects, arm, GOAL),
-            guardrails={metric: bound_of(effects, arm, metric, values[metric], control) for metric in GUARDRAILS},
-            units=sum(counts),
-            days=days,
-        )
-        for arm in others
-    ]
+    days, ratio = days_of(outcomes), srm_p(counts, [arm.share for arm in experiment.arms])
+    evidence = [evidence_of(arm, effects, values, control, days) for arm in others]
     return ExperimentReport(
         key=experiment.key,
         factor=experiment.factor,
@@ -158,6 +148,22 @@ def effect_of(
 
 def find(effects: Sequence[MetricEffect], arm: str, metric: str) -> MetricEffect:
     return next(one for one in effects if (one.arm, one.metric) == (arm, metric))
+
+
+def evidence_of(
+    arm: str,
+    effects: Sequence[MetricEffect],
+    values: Mapping[str, Mapping[str, FloatArray]],
+    control: str,
+    days: float,
+) -> Evidence:
+    return Evidence(
+        arm=arm,
+        goal=find(effects, arm, GOAL),
+        guardrails={metric: bound_of(effects, arm, metric, values[metric], control) for metric in GUARDRAILS},
+        units=sum(map(len, values[GOAL].values())),
+        days=days,
+    )
 
 
 def bound_of(

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from adapters.durable import append_entry, read_entries
 from service.experiments.assign import Experiment
+from service.plan import Layers
+from service.switches import Known
 
 LOG = "experiments.jsonl"
 Act = Literal["start", "stop"]
@@ -58,6 +60,14 @@ def named(key: str, experiments: Sequence[Experiment]) -> Experiment:
         known = ", ".join(one.key for one in experiments) or "none"
         raise ExperimentRefused(f"The settings have no experiment {key!r}; there are: {known}.")
     return found
+
+
+def check_arms(experiment: Experiment, configured: Layers, known: Known) -> None:
+    """Every arm names something that exists; `on` is what the configuration names. Raises SwitchRefused."""
+    for arm in experiment.arms:
+        if arm.value != "off":
+            name = getattr(configured, experiment.factor) if arm.value == "on" else arm.value
+            known.value(experiment.factor, name)
 
 
 def check_alone(running: Sequence[Experiment]) -> None:

@@ -77,7 +77,7 @@ def judged(evidence: Evidence, experiment: Experiment, mismatch: bool) -> Verdic
     unsure = [name for name, bound in evidence.guardrails.items() if bound is None or bound[1] > least]
     if interval.low > 0 and evidence.goal.difference >= least:
         if not unsure:
-            return Verdict(arm, "ship", f"Ship {arm}: it is rated better, by {change}, and nothing else got worse.")
+            return Verdict(arm, "ship", f"Ship {arm}: it is rated better, by {change}, and the guardrails hold.")
         return going_on(evidence, experiment, f"rated better, by {change}, but not yet sure of {listed(unsure)}")
     if interval.high < least:
         return Verdict(arm, "roll back", f"Roll back {arm}: its effect, {change}, is below {least:g} for sure.")

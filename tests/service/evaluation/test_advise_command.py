@@ -6,7 +6,6 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from service.commands import app
-from service.evaluation.advise_command import asked
 from tests.service.evaluation.small_evaluation import planted
 from tests.service.evaluation.test_advise import HOSPITAL
 from tests.service.test_build import settings_in
@@ -55,7 +54,3 @@ def test_what_cannot_be_ends_with_a_reason(config: Path, arguments: list[str], t
     result = call(config, *arguments, typed=typed)
     assert result.exit_code == 2
     assert message in result.stderr
-
-
-def test_nothing_is_asked_that_nobody_knows() -> None:
-    assert asked({}) == {}
