@@ -25,7 +25,6 @@ from ingest.split import Splitter
 from ingest.sync import sync
 from service.build import retriever_of
 from service.evaluation.questions import read_questions
-from service.fusion import coverage, fuse
 from service.retrieve import HybridRetriever, Search, searchable
 
 WITHOUT_LIMIT = 1_000_000
@@ -34,6 +33,7 @@ AS_BY_DEFAULT = {
     "TRIPTYCH__EMBEDDER__ADAPTER": "null",
     "TRIPTYCH__LAYERS__RETRIEVAL__CANDIDATES": "100",
     "TRIPTYCH__LAYERS__RETRIEVAL__DENSE_WEIGHT": "0.6",
+    "TRIPTYCH__LAYERS__RETRIEVAL__PAGE_WEIGHT": "0.7",
 }
 UNRELATED = (
     "who won the football game",
@@ -54,7 +54,7 @@ UNRELATED = (
 def main(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        print_row("nDCG@10 / hit@1", "questions", "dense", "keyword", "fused", "pages summed")
+        print_row("nDCG@10 / hit@1", "questions", "dense", "keyword", "fused")
         for task in (scifact(), va("2019-02"), va("2019-02", headings=False), medquad(200)):
             for sentences in ("off", "on") if arguments.sentences else ("off",):
                 page_search(task, folder, arguments.adapted, sentences)
@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def page_search(task: Task, folder: Path, adapted: bool, sentences: str) -> None:
-    """Chunks are searched, pages are ranked: the best chunk of a page counts, and at last the page as a whole."""
+    """Chunks are searched, pages are ranked: the best chunk of a page counts."""
     name = f"{task.name}, by sentence" if sentences == "on" else task.name
     values = {
         "TRIPTYCH__DATA__FOLDER": str(folder / name.replace(" ", "-")),
@@ -81,28 +81,7 @@ def page_search(task: Task, folder: Path, adapted: bool, sentences: str) -> None
                 for one in zip(task.questions, near, worded, strict=True)
             ]
             cells.append(figures(pages, task))
-        summed = [
-            summed_pages(*one, found, settings.layers.retrieval.dense_weight)
-            for one in zip(task.questions, near, worded, strict=True)
-        ]
-    print_row(name, str(len(task.questions)), *cells, figures(summed, task))
-
-
-def summed_pages(
-    question: str, near: Sequence[Hit], worded: Sequence[Hit], found: Mapping[str, Passage], weight: float
-) -> list[str]:
-    """Pages by the sum of their best cosine and their best words, which may stand in different chunks."""
-    strength = coverage(question, found[worded[0].chunk_id]) if worded else 0.0
-    scores = fuse(by_page(near, found), by_page(worded, found), strength, weight)
-    return sorted(scores, key=lambda page: (-scores[page], page))
-
-
-def by_page(hits: Sequence[Hit], found: Mapping[str, Passage]) -> list[Hit]:
-    best: dict[str, float] = {}
-    for hit in hits:
-        page = found[hit.chunk_id].source
-        best[page] = max(hit.score, best.get(page, 0.0))
-    return [Hit(page, score) for page, score in best.items()]
+    print_row(name, str(len(task.questions)), *cells)
 
 
 def figures(rankings: Sequence[list[str]], task: Task) -> str:

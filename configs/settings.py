@@ -1,9 +1,12 @@
 """Every setting once, with its type, its bounds and its unit; the defaults stand in default.yaml."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from configs.slot import Namespace, Slot
 
 AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
@@ -63,10 +66,14 @@ class Index(Section):
 
 
 class Embedder(Model):
-    """`adapter` is the folder of a LoRA adapter for this very model, which learnt what people's questions mean."""
+    """`adapter` is the folder of a LoRA adapter for this very model, which learnt what people's questions mean.
+
+    `questions`: what gives them their vectors. Both give the same; openvino is quicker and starts without torch.
+    """
 
     adapter: Path | None
     batch_size: int = Field(gt=0)
+    questions: Literal["openvino", "torch"]
 
 
 class Splitter(Section):
@@ -87,7 +94,9 @@ class PromptLayer(Section):
 
 
 class RetrievalLayer(Section):
-    """`min_score`: passages below it are not shown; the score runs from 0 to 1.
+    """`page_weight`: this share of a passage's score is its page's: the best of both searches anywhere on it.
+
+    `min_score`: passages below it are not shown; the score runs from 0 to 1.
 
     `min_share`: nor are those below this share of the best one's score, which only distract a small model.
     `min_cosine`: where no passage is so near to the question, none is shown: it is about something else.
@@ -98,6 +107,7 @@ class RetrievalLayer(Section):
     passages: int = Field(gt=0, le=20)
     candidates: int = Field(gt=0, le=1000)
     dense_weight: Share
+    page_weight: Share
     min_score: Share
     min_cosine: Share
     min_share: Share
@@ -179,7 +189,9 @@ class Arm(Section):
 
 
 class Experiment(Section):
-    """`active` holds until someone starts or stops it by command.
+    """`active` holds until someone starts or stops it by command, and only from `starts` until `ends`.
+
+    Two experiments on one layer take different parts of one `namespace`, or run at different times.
 
     `decision_at` is the number of users, all arms together, at which someone means to decide; `smallest_effect` the
     change of the mean rating (-1 to 1) that would be worth it, and the most that a guardrail may lose.
@@ -193,6 +205,9 @@ class Experiment(Section):
     arms: tuple[Arm, ...] = Field(min_length=2)
     decision_at: int = Field(1000, gt=0)
     smallest_effect: float = Field(0.05, gt=0, le=1)
+    namespace: Namespace | None = None
+    starts: AwareDatetime | None = None
+    ends: AwareDatetime | None = None
 
     @model_validator(mode="after")
     def shares_make_a_whole(self) -> "Experiment":
@@ -200,6 +215,18 @@ class Experiment(Section):
         if not 0.99 <= total <= 1.01:
             raise ValueError(f"the arms' shares add up to {total:g}, expected 1")
         return self
+
+    @model_validator(mode="after")
+    def something_is_left(self) -> "Experiment":
+        if self.namespace and self.namespace.start >= self.namespace.end:
+            raise ValueError(f"its part of the namespace {self.namespace.name!r} is empty: start is not before end")
+        if self.starts and self.ends and self.starts >= self.ends:
+            raise ValueError("it ends before it starts")
+        return self
+
+    @property
+    def slot(self) -> Slot:
+        return Slot(self.namespace, self.starts, self.ends)
 
 
 class Settings(Section):
@@ -220,8 +247,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def one_experiment_a_factor(self) -> "Settings":
-        factors = [experiment.factor for experiment in self.experiments if experiment.active]
-        twice = sorted({factor for factor in factors if factors.count(factor) > 1})
+        pairs = combinations([one for one in self.experiments if one.active], 2)
+        clash = [one for one, other in pairs if one.factor == other.factor and not one.slot.apart_from(other.slot)]
+        twice = sorted({one.factor for one in clash})
         if twice:
-            raise ValueError(f"more than one active experiment on {', '.join(twice)}; stop all but one")
+            raise ValueError(
+                f"more than one active experiment on {', '.join(twice)}; stop all but one, or keep them apart by "
+                "a namespace or by their dates"
+            )
         return self

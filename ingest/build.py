@@ -12,8 +12,12 @@ from ingest.split import Splitter
 def embedder_of(settings: Settings, adapted: bool = True) -> Embedder:
     """Not loaded yet; without its adapter where `adapted` is False. Raises ModelError."""
     values = settings.embedder
-    adapter = values.adapter if adapted else None
-    return Embedder(locate(values.model, values.sha256), values.batch_size, adapter=adapter)
+    return Embedder(
+        locate(values.model, values.sha256),
+        values.batch_size,
+        adapter=values.adapter if adapted else None,
+        kept=settings.data.folder / "cache" if values.questions == "openvino" else None,
+    )
 
 
 def opened_corpus(

@@ -3,7 +3,13 @@
 import hashlib
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 PUBLIC = "public"
+
+# A row for each text, of length 1.
+Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from ingest.documents import Vectors
 from ingest.embed_adapter import ADAPTER_WEIGHTS, CONFIG, add_adapter, check_adapter
+from ingest.embed_openvino import KeptNetwork, keep_network, kept_name
 from ingest.models import WEIGHTS, ModelError, file_sha256
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-Vectors = NDArray[np.float32]
 
 RECENT_QUESTIONS = 64
 _NEEDED = (WEIGHTS, "tokenizer.json", "modules.json", "sentence_bert_config.json")
@@ -30,7 +29,9 @@ class Embedder:
     The tokenizer is there at once. The network is loaded by `load` or at the first text, since that takes
     seconds and much of what an ingest does needs no vectors. `dtype` bfloat16 takes a third of the time on
     processors that know it, at the same quality of search. `adapter` is the folder of a LoRA adapter for this very
-    network; a damaged or foreign one raises ModelError here.
+    network; a damaged or foreign one raises ModelError here. With a folder `kept`, questions go through a copy of
+    the network that is kept there in OpenVINO's form: the same vectors, and sentence-transformers is loaded at the
+    first passage only.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Embedder:
         device: str = "cpu",
         dtype: Literal["float32", "bfloat16"] = "float32",
         adapter: Path | None = None,
+        kept: Path | None = None,
     ) -> None:
         missing = [name for name in _NEEDED if not (path / name).is_file()]
         if missing:
@@ -51,7 +53,10 @@ class Embedder:
         self._batch_size = batch_size
         self._device = device
         self._dtype = dtype
+        self._kept = kept
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._network: KeptNetwork | None = None
         self._recent: dict[str, Vectors] = {}
         self._counter = Tokenizer.from_file(str(path / "tokenizer.json"))
         self._counter.no_truncation()
@@ -96,10 +101,23 @@ class Embedder:
         known = {text: recent[text] for text in texts if text in recent}
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            known |= zip(new, self._encode(new, self.load().encode_query), strict=True)
+            known |= zip(new, self._embed_questions(new), strict=True)
             # A new dictionary in the old one's place: threads that read the old one are not disturbed.
             self._recent = dict([*self._recent.items(), *known.items()][-RECENT_QUESTIONS:])
         return np.stack([known[text] for text in texts])
+
+    def _embed_questions(self, texts: Sequence[str]) -> Vectors:
+        network = self.load_questions()
+        return network.embed(texts) if network else self._encode(texts, self.load().encode_query)
+
+    def load_questions(self) -> KeptNetwork | None:
+        """Open what questions need; the kept network is made if there is none yet. Raises ModelError."""
+        if self._kept is None:
+            self.load()
+            return None
+        with self._opening:
+            self._network = self._network or self._open_network(self._kept)
+            return self._network
 
     def load(self) -> "SentenceTransformer":
         with self._lock:
@@ -114,6 +132,12 @@ class Embedder:
                 list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
             )
         return np.asarray(vectors, dtype=np.float32)
+
+    def _open_network(self, kept: Path) -> KeptNetwork:
+        folder = kept / kept_name(self.fingerprint)
+        if not folder.is_dir():
+            keep_network(self.load(), folder)
+        return KeptNetwork(folder)
 
     @cached_property
     def _model(self) -> "SentenceTransformer":

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, Row, Select, delete, func, insert, select, true, update
 
 from ingest.database import Database, library_url
-from ingest.documents import Chunk, Document, Hit, Passage, Section, document_id
-from ingest.embed import Vectors
+from ingest.documents import Chunk, Document, Hit, Passage, Section, Vectors, document_id
 from ingest.jobs import JobLog
 from ingest.keyword import search_words
 from ingest.library_schema import chunks, collections, documents, failures, labels, outbox

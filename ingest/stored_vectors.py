@@ -9,8 +9,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Row, Select, exists, select
 
 from ingest.database import Database
-from ingest.documents import Chunk, Hit
-from ingest.embed import Vectors
+from ingest.documents import Chunk, Hit, Vectors
 from ingest.library_schema import chunks, documents, labels
 
 _BATCH = 2048

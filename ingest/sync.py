@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ingest.corpus import Corpus
-from ingest.documents import PUBLIC, Chunk, Document, content_hash, document_id
-from ingest.embed import Vectors
+from ingest.documents import PUBLIC, Chunk, Document, Vectors, content_hash, document_id
 from ingest.parse import ParseError
 from ingest.records import Failure, now
 from ingest.report import Progress, SyncReport

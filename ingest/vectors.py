@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import httpx
 
-from ingest.documents import Hit
-from ingest.embed import Vectors
+from ingest.documents import Hit, Vectors
 from ingest.library import Library
 from ingest.outbox import Change
 from ingest.records import ScrubReport

@@ -48,7 +48,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         embedder = embedder_of(settings)
         # Each takes seconds, so all three open at once. The embedder is needed where retrieval is off, too: the
         # emergency check embeds.
-        loading = asyncio.get_running_loop().run_in_executor(None, embedder.load)
+        loading = asyncio.get_running_loop().run_in_executor(None, embedder.load_questions)
         opening = asyncio.create_task(opened_engine(settings))
         stack.push_async_callback(close_engine, opening)
         corpus = await asyncio.to_thread(stack.enter_context, opened_corpus(settings, embedder))
@@ -82,9 +82,9 @@ async def prepare(chatbot: Chatbot, adapters: Iterable[str]) -> None:
     """Fail now rather than at the first question, and let the first question not wait for models."""
     chatbot.plan(Overrides(), None)
     known = chatbot.known()
-    running = chatbot.running()
-    check_alone(running)
-    for experiment in running:
+    started = chatbot.experiments.started(chatbot.defaults.experiments)
+    check_alone(started)
+    for experiment in started:
         check_arms(experiment, chatbot.defaults.layers, known)
     for label in adapters:
         await chatbot.adapters.ready(label)
@@ -180,6 +180,7 @@ def retriever_of(settings: Settings, corpus: Corpus) -> HybridRetriever:
         passages=layer.passages,
         candidates=layer.candidates,
         dense_weight=layer.dense_weight,
+        page_weight=layer.page_weight,
         min_score=layer.min_score,
         min_cosine=layer.min_cosine,
         min_share=layer.min_share,
@@ -221,6 +222,7 @@ def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
             active=one.active,
             decision_at=one.decision_at,
             smallest_effect=one.smallest_effect,
+            slot=one.slot,
         )
         for one in settings.experiments
     )

@@ -59,7 +59,7 @@ def base_model(settings: Settings) -> str:
 
 
 def embedder(settings: Settings) -> str:
-    embedder_of(settings).load()
+    embedder_of(settings).load_questions()
     adapter = settings.embedder.adapter
     return "hash as expected" + (f", with the adapter {adapter.parent.name}/{adapter.name}" if adapter else "")
 

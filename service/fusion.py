@@ -52,6 +52,24 @@ def fuse(
     return scores
 
 
+def with_pages(
+    scores: Mapping[str, float], pages: Mapping[str, float], sources: Mapping[str, str], page_weight: float
+) -> dict[str, float]:
+    """A chunk's score, `page_weight` of it being that of its page (by `sources`): what two searches find in two
+    places of one page speaks for that page, too.
+    """
+    return {key: (1 - page_weight) * score + page_weight * pages[sources[key]] for key, score in scores.items()}
+
+
+def by_page(hits: Iterable[Hit], sources: Mapping[str, str]) -> list[Hit]:
+    """Each page with the best of its chunks' scores."""
+    best: dict[str, float] = {}
+    for hit in hits:
+        page = sources[hit.chunk_id]
+        best[page] = max(hit.score, best.get(page, hit.score))
+    return [Hit(page, score) for page, score in best.items()]
+
+
 def best_of(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Each chunk with its best score over several queries."""
     best: dict[str, float] = {}

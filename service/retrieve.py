@@ -14,10 +14,9 @@ from pydantic import InstanceOf
 
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
-from ingest.documents import PUBLIC, Hit, Passage
-from ingest.embed import Vectors
+from ingest.documents import PUBLIC, Hit, Passage, Vectors
 from ingest.records import Collection
-from service.fusion import best_of, chosen, coverage, fuse, search_queries
+from service.fusion import best_of, by_page, chosen, coverage, fuse, search_queries, with_pages
 
 
 class RetrievalError(RuntimeError):
@@ -41,6 +40,7 @@ class HybridRetriever(BaseRetriever):
     passages: int
     candidates: int
     dense_weight: float
+    page_weight: float = 0
     min_score: float
     min_cosine: float = 0
     min_share: float = 0
@@ -80,7 +80,10 @@ class HybridRetriever(BaseRetriever):
         """The fused scores of what is alive and allowed."""
         worded = [hit for hit in keyword if hit.chunk_id in found]
         strength = coverage(query, found[worded[0].chunk_id]) if worded else 0.0
-        return fuse(dense, worded, strength, self.dense_weight)
+        scores = fuse(dense, worded, strength, self.dense_weight)
+        sources = {key: passage.document_id for key, passage in found.items()}
+        pages = fuse(by_page(dense, sources), by_page(worded, sources), strength, self.dense_weight)
+        return with_pages(scores, pages, sources, self.page_weight)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any

@@ -10,11 +10,12 @@ ROOT = Path(__file__).parents[1]
 LINE = ("configs", "ingest", "adapters", "service")
 OWNERS = {
     "chromadb": {"ingest/vectors.py"},
-    "sentence_transformers": {"ingest/embed.py", "adapters/tune.py"},
+    "sentence_transformers": {"ingest/embed.py", "ingest/embed_openvino.py", "adapters/tune.py"},
     "langchain_text_splitters": {"ingest/split.py"},
     "xllamacpp": {"adapters/engines/llamacpp.py"},
+    "openvino": {"ingest/embed_openvino.py"},
     "openvino_genai": {"adapters/engines/openvino_lane.py"},
-    "torch": {"adapters/", "ingest/embed.py", "ingest/embed_adapter.py"},
+    "torch": {"adapters/", "ingest/embed.py", "ingest/embed_adapter.py", "ingest/embed_openvino.py"},
     "transformers": {"adapters/"},
     "peft": {"adapters/"},
     "trl": {"adapters/"},

@@ -57,7 +57,7 @@ def retrieval_values(chatbot: Chatbot) -> dict[str, float]:
     retriever = chatbot.retriever
     if not isinstance(retriever, HybridRetriever):
         return {}
-    values = ("passages", "candidates", "dense_weight", "min_score", "min_cosine", "min_share")
+    values = ("passages", "candidates", "dense_weight", "page_weight", "min_score", "min_cosine", "min_share")
     return {name: getattr(retriever, name) for name in values}
 
 

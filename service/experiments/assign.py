@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from configs.slot import Namespace, Slot
 from service.plan import Exposure, Factor
 
 Range = tuple[float, float]
@@ -25,7 +26,8 @@ class Arm:
 class Experiment:
     """A factor (layer) with its arms, the first of them the control. Units outside `coverage` (0..1) take no part.
 
-    `active`: whether it runs where nobody started or stopped it. `decision_at` is the number of units, all arms
+    Nor do units outside its `slot`, nor anybody outside the slot's dates. `active`: whether it runs where nobody
+    started or stopped it. `decision_at` is the number of units, all arms
     together, at which someone means to decide; `smallest_effect` the change of a unit's mean rating (-1 to 1) that
     would be worth it, and the most that a guardrail may lose.
     """
@@ -38,6 +40,7 @@ class Experiment:
     active: bool = True
     decision_at: int = 1000
     smallest_effect: float = 0.05
+    slot: Slot = Slot()
 
 
 def assign(experiments: Sequence[Experiment], unit: str) -> list[Exposure]:
@@ -49,6 +52,8 @@ def assign(experiments: Sequence[Experiment], unit: str) -> list[Exposure]:
 
 
 def arm_of(experiment: Experiment, unit: str) -> Arm | None:
+    if experiment.slot.namespace and not in_namespace(unit, experiment.slot.namespace):
+        return None
     shares = [arm.share for arm in experiment.arms]
     index = choose_variation(
         bucket(experiment.seed, unit, 2) or 0.0,
@@ -94,7 +99,7 @@ def choose_variation(value: float, ranges: Sequence[Range]) -> int:
     return next((index for index, (start, end) in enumerate(ranges) if start <= value < end), -1)
 
 
-def in_namespace(unit: str, namespace: tuple[str, float, float]) -> bool:
+def in_namespace(unit: str, namespace: Namespace) -> bool:
     """Whether the unit is in this part of a namespace, which keeps experiments apart."""
     name, start, end = namespace
     return start <= (bucket(f"__{name}", unit, 1) or 0.0) < end

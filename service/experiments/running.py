@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,23 +29,27 @@ class ExperimentLog:
         """The oldest first: at (UTC, ISO 8601), by, act, experiment."""
         return [entry for entry in read_entries(self._path) if key in (None, entry["experiment"])]
 
-    def running(self, experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
+    def started(self, experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
         last = {entry["experiment"]: entry["act"] for entry in self.acts()}
         return tuple(one for one in experiments if last.get(one.key, "start" if one.active else "stop") == "start")
 
+    def running(self, experiments: Sequence[Experiment], now: datetime | None = None) -> tuple[Experiment, ...]:
+        """Those that are started, within their dates."""
+        at = now or datetime.now(UTC)
+        return tuple(one for one in self.started(experiments) if one.slot.open_at(at))
+
     def start(self, key: str, experiments: Sequence[Experiment], by: str) -> None:
-        """From the next request on; in a running service, too. Raises ExperimentRefused."""
-        wanted = named(key, experiments)
-        running = self.running(experiments)
-        if wanted in running:
-            raise ExperimentRefused(f"The experiment {key!r} runs already.")
-        check_alone([*running, wanted])
+        """From the next request on, or from its date on; in a running service, too. Raises ExperimentRefused."""
+        wanted, started = named(key, experiments), self.started(experiments)
+        if wanted in started:
+            raise ExperimentRefused(f"The experiment {key!r} is started already ({wanted.slot}).")
+        check_alone([*started, wanted])
         self._append("start", key, by)
 
     def stop(self, key: str, experiments: Sequence[Experiment], by: str) -> None:
         """From the next request on, its layer is as configured; its records stay. Raises ExperimentRefused."""
-        if named(key, experiments) not in self.running(experiments):
-            raise ExperimentRefused(f"The experiment {key!r} does not run.")
+        if named(key, experiments) not in self.started(experiments):
+            raise ExperimentRefused(f"The experiment {key!r} is not started.")
         self._append("stop", key, by)
 
     def _append(self, act: Act, key: str, by: str) -> None:
@@ -70,11 +75,11 @@ def check_arms(experiment: Experiment, configured: Layers, known: Known) -> None
             known.value(experiment.factor, name)
 
 
-def check_alone(running: Sequence[Experiment]) -> None:
-    """Two on one layer would undo each other. Raises ExperimentRefused."""
-    for number, one in enumerate(running):
-        for other in running[:number]:
-            if one.factor == other.factor:
-                raise ExperimentRefused(
-                    f"{one.key!r} and {other.key!r} are both about the {one.factor} layer: stop one of them first."
-                )
+def check_alone(started: Sequence[Experiment]) -> None:
+    """Two on one layer would undo each other, unless nobody can be in both. Raises ExperimentRefused."""
+    for one, other in combinations(started, 2):
+        if one.factor == other.factor and not one.slot.apart_from(other.slot):
+            raise ExperimentRefused(
+                f"{other.key!r} and {one.key!r} are both about the {one.factor} layer: stop one of them first, or "
+                "give them parts of one namespace, or dates one after the other."
+            )

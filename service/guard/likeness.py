@@ -10,7 +10,8 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ingest.embed import Embedder, Vectors
+from ingest.documents import Vectors
+from ingest.embed import Embedder
 from service.guard.emergencies import SENTENCE_END, EmergencyRules, EmergencyRulesError, Handoff
 
 CACHE = "emergency-examples.npz"

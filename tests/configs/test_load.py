@@ -88,6 +88,39 @@ def test_two_active_experiments_on_one_layer_are_refused(tmp_path: Path) -> None
         load_settings(file, {})
 
 
+DATED = "{key: k%s, factor: adapter, seed: s, coverage: 1, active: true, " + ARMS % "0.5" + ", %s}"
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        ("namespace: [n, 0, 0.5]", "namespace: [n, 0.5, 1]"),
+        ("ends: 2026-12-01T00:00:00Z", "starts: 2026-12-01T00:00:00Z, ends: 2026-12-09T00:00:00Z"),
+    ],
+)
+def test_two_that_nobody_can_be_in_at_once_may_be_active(tmp_path: Path, slots: tuple[str, str]) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"experiments: [{', '.join(DATED % (number, slot) for number, slot in enumerate(slots))}]\n")
+    first, second = load_settings(file, {}).settings.experiments
+    assert first.slot.apart_from(second.slot)
+
+
+@pytest.mark.parametrize(
+    ("slot", "message"),
+    [
+        ("namespace: [n, 0.5, 0.5]", "part of the namespace 'n' is empty"),
+        ("namespace: [n, 0, 1.5]", "less than or equal to 1"),
+        ("starts: 2026-12-09T00:00:00Z, ends: 2026-12-01T00:00:00Z", "it ends before it starts"),
+        ("starts: 2026-12-09T00:00:00", "timezone"),
+    ],
+)
+def test_an_experiment_that_nobody_could_be_in_is_refused(tmp_path: Path, slot: str, message: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"experiments: [{DATED % (1, slot)}]\n")
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings(file, {})
+
+
 def test_a_mapping_replaces_an_empty_one(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("engine: {openai: {adapters: {house-style@1: served}}}\n")

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ingest.documents import PUBLIC, Chunk, Document, Section, chunk_id, content_hash, document_id
-from ingest.embed import Vectors
+from ingest.documents import PUBLIC, Chunk, Document, Section, Vectors, chunk_id, content_hash, document_id
 from ingest.library import Library
 from ingest.outline import readable_stem
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from adapters.prompt import Turn
 from ingest.documents import Hit, Passage
-from service.fusion import best_of, chosen, coverage, fuse, search_queries
+from service.fusion import best_of, by_page, chosen, coverage, fuse, search_queries, with_pages
 
 ids = st.sampled_from(["a", "b", "c", "d", "e"])
 hits = st.lists(st.builds(Hit, ids, st.floats(-1, 1)), max_size=5, unique_by=lambda hit: hit.chunk_id)
@@ -54,6 +54,31 @@ def test_scores_stay_between_0_and_1(dense: list[Hit], keyword: list[Hit], stren
     scores = fuse(dense, keyword, strength, weight)
     assert set(scores) == {hit.chunk_id for hit in (*dense, *keyword)}
     assert all(0 <= score <= 1 + 1e-9 for score in scores.values())
+
+
+def test_a_page_that_both_searches_find_in_two_places_comes_before_one_that_either_finds() -> None:
+    sources = {"a": "first", "b": "first", "c": "second"}
+    dense, worded = [Hit("a", 0.7), Hit("c", 0.8)], [Hit("b", 5.0)]
+    scores = fuse(dense, worded, 0.5, 0.6)
+    pages = fuse(by_page(dense, sources), by_page(worded, sources), 0.5, 0.6)
+    assert pages == pytest.approx({"first": 0.42 + 0.2, "second": 0.48})
+    assert max(scores, key=scores.__getitem__) == "c"
+    mixed = with_pages(scores, pages, sources, 0.7)
+    assert mixed == pytest.approx({"a": 0.3 * 0.42 + 0.7 * 0.62, "b": 0.3 * 0.2 + 0.7 * 0.62, "c": 0.48})
+    assert with_pages(scores, pages, sources, 0) == scores
+
+
+@given(hits, word_hits, shares, shares, shares)
+def test_within_a_page_nothing_changes_places(
+    dense: list[Hit], keyword: list[Hit], strength: float, weight: float, page_weight: float
+) -> None:
+    sources = dict.fromkeys("abcde", "page")
+    scores = fuse(dense, keyword, strength, weight)
+    pages = fuse(by_page(dense, sources), by_page(keyword, sources), strength, weight)
+    mixed = with_pages(scores, pages, sources, page_weight)
+    for one in scores:
+        assert mixed[one] >= scores[one] - 1e-9
+        assert all(mixed[one] <= mixed[other] + 1e-9 for other in scores if scores[one] <= scores[other])
 
 
 @given(hits, word_hits, shares, shares, ids)

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from configs.slot import Namespace, Slot
 from service.experiments.assign import (
     Arm,
     Experiment,
@@ -50,6 +52,17 @@ def halves(factor: Factor, coverage: float = 1.0, share: float = 0.5) -> Experim
     return Experiment(f"{factor}-2026", factor, f"layer-{factor}", coverage, arms)
 
 
+def test_parts_of_a_namespace_share_the_units_out() -> None:
+    """Each unit in one of two on the same layer, never in both; the arm is the one without a part."""
+    whole = halves("adapter")
+    parts = [replace(whole, slot=Slot(Namespace("adapters", *part))) for part in ((0, 0.3), (0.3, 1))]
+    units = [f"user-{number}" for number in range(10_000)]
+    arms = [(arm_of(whole, unit), *(arm_of(part, unit) for part in parts)) for unit in units]
+    assert all({alone} == {arm for arm in in_parts if arm} for alone, *in_parts in arms)
+    assert all(in_parts.count(None) == 1 for _, *in_parts in arms)
+    assert abs(sum(first is not None for _, first, _ in arms) / len(arms) - 0.3) < 0.02
+
+
 @pytest.mark.parametrize(("seed", "value", "version", "expected"), HASHES)
 def test_known_hashes(seed: str, value: str, version: int, expected: float | None) -> None:
     assert bucket(seed, value, version) == expected
@@ -74,7 +87,7 @@ def test_published_choices() -> None:
 
 def test_published_namespaces() -> None:
     for name, unit, namespace, expected in cases("inNamespace"):
-        assert in_namespace(unit, tuple(namespace)) is expected, name
+        assert in_namespace(unit, Namespace(*namespace)) is expected, name
 
 
 def test_published_equal_weights() -> None:

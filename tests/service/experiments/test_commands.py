@@ -71,7 +71,7 @@ def test_before_the_first_start_there_is_nothing(config: Path, tmp_path: Path) -
     ("arguments", "message"),
     [
         (["start", "winter"], "no experiment 'winter'; there are: spring, summer, autumn."),
-        (["stop", "spring"], "does not run"),
+        (["stop", "spring"], "is not started"),
         (["start", "autumn"], "The adapter layer has no 'house-style@99'"),
         (["report", "winter"], "no experiment 'winter'"),
     ],
