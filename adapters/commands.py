@@ -61,10 +61,13 @@ def summary(version: AdapterVersion, promoted: bool) -> dict[str, Any]:
 
 @app.command("show")
 def show_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show an adapter's card: base, data, recipe, hashes, scores."""
+    """Show an adapter's card: base, data, recipe, hashes; and its last evaluation."""
     with _registry(config) as (registry, _):
         version = registry.resolve(label)
-        values = {"adapter": version.label} | version.card.model_dump(mode="json")
+        score = registry.score(version)
+        evaluation = score.model_dump(mode="json", exclude={"adapter", "weights_sha256"}) if score else None
+        card = version.card.model_dump(mode="json")
+        values = {"adapter": version.label, **card, "evaluation": evaluation}
     table = Table("Card", "Value")
     for key, value in values.items():
         table.add_row(key, cell(value))
@@ -133,15 +136,21 @@ def export_command(
 
 @app.command("promote")
 def promote_command(
-    label: Label, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None
+    label: Label,
+    by: ByOption = None,
+    despite: Annotated[str | None, typer.Option(help="Why one may go out that an evaluation found worse.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Let an adapter's bare name mean this version (of a stopped service; a running one has its admin API)."""
     template = serving_prompt(config)
     with _registry(config, owned=True) as (registry, base):
-        version = registry.promote(label, base, by or login())
+        version = registry.promote(label, base, by or login(), despite)
         warning = warned(version, template)
-    facts = {"promoted": version.label, "warning": warning}
-    show(facts, f"{version.name} now means {version.label}.", as_json)
+        score = registry.score(version)
+    known = f"evaluation {score.run}" if score else "never evaluated: triptych evaluate run"
+    facts = {"promoted": version.label, "evaluation": score.run if score else None, "warning": warning}
+    show(facts, f"{version.name} now means {version.label} ({known}).", as_json)
 
 
 @app.command("rollback")

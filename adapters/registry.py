@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.card import Card, read_card
 from adapters.durable import append_entry, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from adapters.scores import AdapterScore, latest_score, record_score
 from adapters.shapes import BaseFile, Shapes
 from adapters.verify import verify
 
@@ -100,15 +101,22 @@ class Registry:
         card = verify(version.folder, base, self._shapes)
         return AdapterWeights(version.label, str(version.folder), card.weights_sha256)
 
-    def promote(self, label: str, base: str, by: str) -> AdapterVersion:
-        """From now on the bare name means this version; it has to pass the gate first. `by` is for the log."""
+    def promote(self, label: str, base: str, by: str, despite: str | None = None) -> AdapterVersion:
+        """From now on the bare name means this version; it has to pass the gate first. `by` is for the log.
+
+        One that its last evaluation found worse than the base is refused, unless `despite` has the reason why it
+        may go out, which is kept with the name. Raises UnknownAdapter, AdapterRefused.
+        """
         version = self.resolve(label)
-        verify(version.folder, base, self._shapes)
+        card = verify(version.folder, base, self._shapes)
+        score = latest_score(self._own, card.weights_sha256)
+        if score and score.worse and not despite:
+            raise AdapterRefused(score.refusal())
         history = self._history()
         before = history.get(version.name) or [self.promoted()[version.name]]
         # Promoted twice is promoted once: otherwise a rollback would stay where it is.
         after = before if before[-1] == version.label else [*before, version.label]
-        self._remember("promote", version, before[-1], history | {version.name: after}, by)
+        self._remember("promote", version, before[-1], history | {version.name: after}, by, despite)
         return version
 
     def rollback(self, name: str, base: str, by: str) -> AdapterVersion:
@@ -125,6 +133,13 @@ class Registry:
     def promotions(self) -> list[dict[str, Any]]:
         """The log, the oldest first: at, by, act, adapter, before."""
         return read_entries(self._own / LOG)
+
+    def record_score(self, score: AdapterScore) -> None:
+        record_score(self._own, score)
+
+    def score(self, version: AdapterVersion) -> AdapterScore | None:
+        """Its last evaluation, if there was one."""
+        return latest_score(self._own, version.card.weights_sha256)
 
     def add(self, name: str, folder: Path) -> AdapterVersion:
         """Copy a trained adapter in as the next version of the name, after the shipped ones."""
@@ -154,11 +169,17 @@ class Registry:
             ) from error
 
     def _remember(
-        self, act: str, version: AdapterVersion, before: str, history: Mapping[str, list[str]], by: str
+        self,
+        act: str,
+        version: AdapterVersion,
+        before: str,
+        history: Mapping[str, list[str]],
+        by: str,
+        despite: str | None = None,
     ) -> None:
         """The log first: a crash can leave an entry without its act, never an act without its entry."""
         self._own.mkdir(parents=True, exist_ok=True)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"at": at, "by": by, "act": act, "adapter": version.label, "before": before}
-        append_entry(self._own / LOG, entry)
+        append_entry(self._own / LOG, entry | ({"despite": despite} if despite else {}))
         replace_text(self._own / PROMOTED, json.dumps(history, indent=1) + "\n")

@@ -132,11 +132,11 @@ class Admin:
             for version in self._registry.all()
         ]
 
-    async def promote(self, label: str) -> None:
+    async def promote(self, label: str, despite: str | None = None) -> None:
         """The bare name means this version, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
         version = await asyncio.to_thread(self._registry.resolve, label)
         await self._loader.ready(version.label)
-        await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base, BY)
+        await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base, BY, despite)
 
     async def rollback(self, name: str) -> None:
         """Back to the version that was promoted before. Raises UnknownAdapter, AdapterRefused."""

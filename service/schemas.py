@@ -113,7 +113,10 @@ class FeedbackRequest(Strict):
 
 
 class Promotion(Strict):
+    """`despite`: why a version may go out that an evaluation found worse than the base."""
+
     version: int = Field(ge=1)
+    despite: str | None = Field(None, min_length=1, max_length=400)
 
 
 class Source(BaseModel):

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapters.card import CardError
+from adapters.commands import registry_of
 from adapters.durable import replace_text
 from adapters.engines.protocol import EngineError
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
+from adapters.scores import AdapterScore
 from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show, stop
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
@@ -64,10 +66,12 @@ def run_command(
     with _settings(config) as settings:
         read = read_design(design)
         run = asyncio.run(_run(settings, read, selected(read), limit))
+        scores = kept_scores(settings, run)
     failed = sum(answer.status == "failed" for answer in run.answers)
     values = {"run": run.id, "folder": str(run.folder), "answers": len(run.answers), "failed": failed}
+    worse = [score.refusal() for score in scores if score.worse]
     text = f"{len(run.answers)} answers, {failed} failed. Now: triptych evaluate report {run.id}"
-    show(values, text, as_json)
+    show(values | {"worse": worse}, "\n".join([text, *worse]), as_json)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -125,6 +129,17 @@ def _settings(config: Path | None) -> Iterator[Settings]:
         raise stop(str(error), FAILED) from None
     except FolderInUse as error:
         raise stop(f"{error} An evaluation needs the data folder for itself.", IN_USE) from None
+
+
+def kept_scores(settings: Settings, run: Run) -> list[AdapterScore]:
+    """What the run says of each adapter, kept for its promotion."""
+    # scipy takes a second to import: a run that was refused does not need it.
+    from service.evaluation.adapter_scores import adapter_scores
+
+    scores, registry = adapter_scores(run), registry_of(settings)
+    for score in scores:
+        registry.record_score(score)
+    return scores
 
 
 def runs_of(settings: Settings) -> Path:

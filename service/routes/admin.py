@@ -78,7 +78,7 @@ def adapters(chatbot: ChatbotDep) -> dict[str, Any]:
 @router.post("/adapters/{name}/promote", status_code=204)
 async def promote(name: Name, body: Promotion, chatbot: ChatbotDep) -> None:
     """From now on the adapter's name alone means this version."""
-    await chatbot.admin.promote(f"{name}@{body.version}")
+    await chatbot.admin.promote(f"{name}@{body.version}", body.despite)
 
 
 @router.post("/adapters/{name}/rollback", status_code=204)

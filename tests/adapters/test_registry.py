@@ -12,6 +12,7 @@ from adapters.shapes import BaseFile
 from ingest.models import file_sha256
 from tests.adapters.conftest import MakeAdapter
 from tests.adapters.small_adapter import BASE_SHA256, SHAPES, write_base
+from tests.adapters.test_scores import scored
 
 
 @pytest.fixture
@@ -54,6 +55,29 @@ def test_a_bare_name_means_the_newest_until_one_is_promoted(registry: Registry) 
 def test_an_unknown_label_names_the_known_ones(registry: Registry, label: str) -> None:
     with pytest.raises(UnknownAdapter, match="brief@1, style@1, style@2, style@10"):
         registry.resolve(label)
+
+
+def test_what_an_evaluation_found_worse_is_promoted_with_a_reason_only(registry: Registry, tmp_path: Path) -> None:
+    version = registry.resolve("style@2")
+    worse = scored(weights=version.card.weights_sha256)
+    registry.record_score(worse)
+    assert registry.score(version) == worse
+    with pytest.raises(AdapterRefused, match=r"right 0\.600 -> 0\.400"):
+        registry.promote("style@2", BASE_SHA256, "Ada")
+    assert registry.promoted()["style"] == "style@10"
+    assert registry.promotions() == []
+    registry.promote("style@2", BASE_SHA256, "Ada", despite="the old one names a closed ward")
+    assert registry.promoted()["style"] == "style@2"
+    assert registry.promotions()[-1]["despite"] == "the old one names a closed ward"
+
+
+def test_a_better_evaluation_lets_it_through(registry: Registry) -> None:
+    weights = registry.resolve("style@2").card.weights_sha256
+    registry.record_score(scored(weights=weights))
+    registry.record_score(scored("later", weights, worse=False))
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    assert registry.promoted()["style"] == "style@2"
+    assert "despite" not in registry.promotions()[-1]
 
 
 def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:

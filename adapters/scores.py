@@ -1,0 +1,72 @@
+"""What evaluations found of an adapter version: with retrieval, beside the base with the same retrieval."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from adapters.durable import append_entry, read_entries
+
+SCORES = "scores.jsonl"
+
+
+class Finding(BaseModel):
+    """Means of one metric with and without the adapter; `change` with its 95 % interval over questions.
+
+    `worse`: the adapter loses more than `margin`, and not by luck alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    with_adapter: float
+    without: float
+    change: float
+    interval: tuple[float, float] | None
+    margin: float
+    worse: bool
+
+    def __str__(self) -> str:
+        return f"{self.without:.3f} -> {self.with_adapter:.3f} (margin {self.margin:g})"
+
+
+class AdapterScore(BaseModel):
+    """One evaluation of one version, by the hash of its weights. `at` is when it began, UTC in ISO 8601."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    adapter: str
+    weights_sha256: str
+    run: str
+    at: str
+    questions: int
+    findings: Mapping[str, Finding]
+
+    @property
+    def worse(self) -> dict[str, Finding]:
+        return {metric: finding for metric, finding in self.findings.items() if finding.worse}
+
+    def refusal(self) -> str:
+        told = ", ".join(f"{metric} {finding}" for metric, finding in self.worse.items())
+        return (
+            f"{self.adapter} makes answers worse than the base with the same retrieval: {told}, over "
+            f"{self.questions} questions (evaluation {self.run}). Train it further, or promote it with a "
+            "reason why it may go out."
+        )
+
+
+def record_score(folder: Path, score: AdapterScore) -> None:
+    """Grows the folder's log; the same evaluation again says the same, and is not told twice."""
+    if score not in scores_in(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        append_entry(folder / SCORES, score.model_dump(mode="json"))
+
+
+def scores_in(folder: Path) -> list[AdapterScore]:
+    """The oldest first."""
+    return [AdapterScore.model_validate(entry) for entry in read_entries(folder / SCORES)]
+
+
+def latest_score(folder: Path, weights_sha256: str) -> AdapterScore | None:
+    """The last evaluation of these weights, whatever they are called."""
+    found = [one for one in scores_in(folder) if one.weights_sha256 == weights_sha256]
+    return found[-1] if found else None

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+from adapters.scores import AdapterScore, Finding, latest_score, record_score, scores_in
+
+
+def scored(run: str = "abc", weights: str = "a" * 64, worse: bool = True) -> AdapterScore:
+    right = Finding(with_adapter=0.4, without=0.6, change=-0.2, interval=(-0.3, -0.1), margin=0.03, worse=worse)
+    refused = right.model_copy(update={"worse": False})
+    return AdapterScore(
+        adapter="style@2",
+        weights_sha256=weights,
+        run=run,
+        at="2026-11-26T09:00:00+00:00",
+        questions=120,
+        findings={"right": right, "refused": refused},
+    )
+
+
+def test_the_last_evaluation_of_the_weights_counts(tmp_path: Path) -> None:
+    for score in (scored("one"), scored("two", worse=False), scored("three", weights="b" * 64)):
+        record_score(tmp_path, score)
+    assert latest_score(tmp_path, "a" * 64) == scored("two", worse=False)
+    assert latest_score(tmp_path, "c" * 64) is None
+
+
+def test_the_same_evaluation_is_kept_once(tmp_path: Path) -> None:
+    for _ in range(3):
+        record_score(tmp_path / "new", scored())
+    assert scores_in(tmp_path / "new") == [scored()]
+
+
+def test_a_refusal_names_what_is_worse_and_what_to_do() -> None:
+    told = scored().refusal()
+    assert "style@2 makes answers worse" in told
+    assert "right 0.600 -> 0.400 (margin 0.03), over 120 questions (evaluation abc)" in told
+    assert "refused" not in told

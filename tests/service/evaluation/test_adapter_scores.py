@@ -1,0 +1,63 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.scores import AdapterScore
+from service.evaluation.adapter_scores import adapter_scores
+from service.evaluation.store import Answer, Run
+from tests.service.evaluation.small_evaluation import planted
+
+WEIGHTS = "a" * 64
+
+
+def with_makers(run: Run) -> Run:
+    """The planted answers, with what their manifests would say of the adapter."""
+
+    def made(answer: Answer) -> Answer:
+        on = answer.cell.adapter != "off"
+        manifest = {
+            "acted": {"adapter": "style@2" if on else None},
+            "adapter_sha256": WEIGHTS if on else None,
+        }
+        return answer.model_copy(update={"manifest": manifest})
+
+    return replace(run, answers=tuple(map(made, run.answers)))
+
+
+def scored(folder: Path, effect: float, **other: float) -> AdapterScore:
+    (score,) = adapter_scores(with_makers(planted(folder, {"adapter": effect}, questions=80, other=other)))
+    return score
+
+
+def test_a_helpful_adapter_is_worse_in_nothing(tmp_path: Path) -> None:
+    score = scored(tmp_path, 0.3, k_precision=0.1)
+    assert (score.adapter, score.weights_sha256, score.questions) == ("style@2", WEIGHTS, 80)
+    assert score.worse == {}
+    right, precision = score.findings["right"], score.findings["k_precision"]
+    assert right.with_adapter - right.without == pytest.approx(right.change)
+    assert right.change > 0.1 and right.margin == 0.03
+    assert (precision.with_adapter, precision.without) == (pytest.approx(0.6), pytest.approx(0.5))
+
+
+@pytest.mark.parametrize(
+    ("effect", "other", "worse"),
+    [
+        (-0.25, {}, ["right"]),
+        (0.3, {"k_precision": -0.2}, ["k_precision"]),
+        (0.3, {"k_precision": -0.04}, []),
+        (0.3, {"emergency_handled": -0.1}, ["emergency_handled"]),
+    ],
+)
+def test_a_loss_beyond_its_margin_is_named(
+    tmp_path: Path, effect: float, other: dict[str, float], worse: list[str]
+) -> None:
+    assert list(scored(tmp_path, effect, **other).worse) == worse
+
+
+def test_what_no_question_measures_is_left_out(tmp_path: Path) -> None:
+    assert "refused" not in scored(tmp_path, 0.3).findings
+
+
+def test_a_run_without_an_adapter_says_nothing_of_one(tmp_path: Path) -> None:
+    assert adapter_scores(planted(tmp_path, {"adapter": 0.3}, questions=10)) == []
