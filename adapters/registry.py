@@ -17,11 +17,14 @@ from adapters.durable import append_entry, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from adapters.scores import AdapterScore, latest_score, record_score
 from adapters.shapes import BaseFile, Shapes
+from adapters.strength import at_strength, split_strength
 from adapters.verify import verify
 
 LABEL = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")
 HISTORY = TypeAdapter(dict[str, list[str]])
 PROMOTED, LOG = "promoted.json", "promotions.jsonl"
+# No adapter's name begins with a dot.
+SCALED = ".scaled"
 
 
 class UnknownAdapter(LookupError):
@@ -96,10 +99,12 @@ class Registry:
         return newest | {name: history[-1] for name, history in self._history().items() if history}
 
     def verified(self, label: str, base: str) -> AdapterWeights:
-        """The version, through the gate. Raises UnknownAdapter, AdapterRefused."""
-        version = self.resolve(label)
+        """The version, through the gate, at the label's strength. Raises UnknownAdapter, AdapterRefused."""
+        name, strength = split_strength(label)
+        version = self.resolve(name)
         card = verify(version.folder, base, self._shapes)
-        return AdapterWeights(version.label, str(version.folder), card.weights_sha256)
+        weights = AdapterWeights(version.label, str(version.folder), card.weights_sha256)
+        return at_strength(weights, strength, self._own / SCALED)
 
     def promote(self, label: str, base: str, by: str, despite: str | None = None) -> AdapterVersion:
         """From now on the bare name means this version; it has to pass the gate first. `by` is for the log.

@@ -42,7 +42,7 @@ Printable = Annotated[str, AfterValidator(printable)]
 Text = Annotated[Printable, AfterValidator(not_blank)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 User = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]{0,79}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._*-]{0,79}$")]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Switch = Annotated[Name | None, BeforeValidator(switch)]
 
@@ -54,11 +54,16 @@ class Strict(BaseModel):
 
 
 class LayerSwitches(Strict):
-    """Each layer: true or "on", false or "off", or the name of what to put in it; absent is as configured."""
+    """Each layer: true or "on", false or "off", or the name of what to put in it; absent is as configured.
+
+    `adapter_strength` multiplies what the adapter changes, in tenths: 1 as trained, 0 without it; NAME*0.5 says
+    the same.
+    """
 
     prompt: Switch = None
     retrieval: Switch = None
     adapter: Switch = None
+    adapter_strength: Annotated[float | None, Field(ge=0, le=1.5, multiple_of=0.1)] = None
 
 
 class SamplingValues(Strict):

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from adapters.strength import split_strength, with_strength
 from service.plan import FACTORS, Exposure, Factor, Layers, Plan
 
 
@@ -12,16 +13,21 @@ class SwitchRefused(ValueError):
     def __init__(self, layer: str, asked: str, known: Collection[str]) -> None:
         self.layer, self.asked, self.known = layer, asked, tuple(sorted(known))
         names = ", ".join(self.known) or "nothing yet"
-        super().__init__(f"The {layer} layer has no {asked!r}: expected 'on', 'off' or one of {names}.")
+        strength = ", each with a strength after it if you like (NAME*0.5)" if layer == "adapter" else ""
+        super().__init__(f"The {layer} layer has no {asked!r}: expected 'on', 'off' or one of {names}{strength}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What one request changes; a layer is `on`, `off` or a name, None leaves it as it is."""
+    """What one request changes; a layer is `on`, `off` or a name, None leaves it as it is.
+
+    `adapter_strength` (0 to 1.5, 0 is off) is that of whatever adapter then stands in the layer.
+    """
 
     prompt: str | None = None
     retrieval: str | None = None
     adapter: str | None = None
+    adapter_strength: float | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -38,12 +44,15 @@ class Known:
     promoted: Mapping[str, str]
 
     def value(self, factor: Factor, name: str) -> str:
-        """The full name; raises SwitchRefused where there is none."""
+        """The full name. Raises SwitchRefused where there is none, AdapterRefused for a strength out of range."""
         if factor == "adapter":
-            name = self.promoted.get(name, name)
-        names = self.names(factor)
-        if name not in names:
-            raise SwitchRefused(factor, name, names)
+            bare, strength = split_strength(name)
+            return with_strength(self.full(factor, self.promoted.get(bare, bare)), strength)
+        return self.full(factor, name)
+
+    def full(self, factor: Factor, name: str) -> str:
+        if name not in self.names(factor):
+            raise SwitchRefused(factor, name, self.names(factor))
         return name
 
     def names(self, factor: Factor) -> frozenset[str]:
@@ -56,6 +65,15 @@ def switched(plan: Plan, factor: Factor, asked: str, origin: str, configured: La
         return plan.put(factor, None, origin)
     name = getattr(configured, factor) if asked == "on" else asked
     return plan.put(factor, known.value(factor, name), origin)
+
+
+def strengthened(plan: Plan, strength: float, known: Known) -> Plan:
+    """The plan's adapter at this strength, 0 to 1.5. Raises SwitchRefused if there is none."""
+    adapter = plan.layers.adapter
+    if adapter is None:
+        raise SwitchRefused("adapter", f"off*{strength:g}", known.adapters)
+    bare, _ = split_strength(adapter)
+    return plan.put("adapter", with_strength(bare, strength) if strength else None, "request")
 
 
 def expose(plan: Plan, exposures: Sequence[Exposure], configured: Layers, known: Known) -> Plan:
@@ -71,6 +89,9 @@ def resolve(plan: Plan, overrides: Overrides, configured: Layers, known: Known) 
     asked = {factor: value for factor in FACTORS if (value := getattr(overrides, factor)) is not None}
     for factor, value in asked.items():
         plan = switched(plan, factor, value, "request", configured, known)
+    if overrides.adapter_strength is not None:
+        plan = strengthened(plan, overrides.adapter_strength, known)
+        asked |= {"adapter": ""}
     sampling = ("max_tokens", "temperature", "top_p", "seed")
     given = {name: value for name in sampling if (value := getattr(overrides, name)) is not None}
     kept = tuple(exposure for exposure in plan.exposures if exposure.factor not in asked)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.engines.protocol import AdapterRefused
 from service.plan import FACTORS, Exposure, Factor, Layers, Plan
 from service.switches import Known, Overrides, SwitchRefused, expose, resolve
 
@@ -62,6 +63,36 @@ def test_what_does_not_exist_is_refused_with_what_does(
         resolve(PLAN, overrides, CONFIGURED, KNOWN)
     assert (refused.value.layer, refused.value.known) == (layer, known)
     assert known[0] in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "adapter"),
+    [
+        (Overrides(adapter_strength=0.5), "style@1*0.5"),
+        (Overrides(adapter_strength=1.0), "style@1"),
+        (Overrides(adapter_strength=0.0), None),
+        (Overrides(adapter="style@2", adapter_strength=1.5), "style@2*1.5"),
+        (Overrides(adapter="style*0.5"), "style@1*0.5"),
+        (Overrides(adapter="style*0.5", adapter_strength=0.2), "style@1*0.2"),
+    ],
+)
+def test_a_request_sets_the_strength_of_the_adapter_there_is(overrides: Overrides, adapter: str | None) -> None:
+    plan = resolve(expose(PLAN, [exposure("adapter", "on")], CONFIGURED, KNOWN), overrides, CONFIGURED, KNOWN)
+    assert plan.layers.adapter == adapter
+    assert plan.origins["adapter"] == "request"
+    assert plan.exposures == ()
+
+
+def test_there_is_no_strength_of_no_adapter() -> None:
+    with pytest.raises(SwitchRefused, match=r"no 'off\*0\.5'"):
+        resolve(PLAN, Overrides(adapter="off", adapter_strength=0.5), CONFIGURED, KNOWN)
+    with pytest.raises(AdapterRefused, match="switch it off"):
+        resolve(PLAN, Overrides(adapter="style*7"), CONFIGURED, KNOWN)
+
+
+def test_an_arm_can_be_a_strength() -> None:
+    plan = expose(PLAN, [exposure("adapter", "style@2*0.5")], CONFIGURED, KNOWN)
+    assert plan.layers.adapter == "style@2*0.5"
 
 
 def test_sampling_is_taken_over_value_by_value() -> None:

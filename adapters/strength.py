@@ -1,0 +1,64 @@
+"""An adapter at another strength than it was trained at: NAME@VERSION*STRENGTH multiplies its change of weights."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from adapters.card import CONFIG
+from adapters.engines.protocol import AdapterRefused, AdapterWeights
+
+STRONGEST = 1.5
+# In tenths: each strength that someone asks for may cost an engine a copy of the base on the disk.
+SUFFIX = re.compile(r"(.+)\*([0-9](?:\.[0-9])?)")
+
+
+def split_strength(label: str) -> tuple[str, float]:
+    """What stands before the star, and the strength: 1 without one. Raises AdapterRefused outside 0 < s <= 1.5."""
+    if "*" not in label:
+        return label, 1.0
+    found = SUFFIX.fullmatch(label)
+    strength = float(found[2]) if found else 0.0
+    if not found or not 0 < strength <= STRONGEST:
+        raise AdapterRefused(
+            f"{label!r} names no strength that an adapter can act with: expected NAME*STRENGTH, a number over 0, "
+            f"at most {STRONGEST}, in tenths. To do without the adapter, switch it off."
+        )
+    return found[1], strength
+
+
+def with_strength(label: str, strength: float) -> str:
+    """One name for one thing: tenths, and strength 1 has no star."""
+    rounded = round(strength, 1)
+    return label if rounded == 1 else f"{label}*{rounded:g}"
+
+
+def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> AdapterWeights:
+    """A copy of a verified adapter's folder with its LoRA scaling multiplied: every engine applies it alike.
+
+    Its name and its hash are its own: nothing that is cached for one strength is used for another.
+    """
+    if strength == 1:
+        return weights
+    sha256 = hashlib.sha256(f"{weights.sha256}*{strength:g}".encode()).hexdigest()
+    folder = cache / sha256
+    if not folder.is_dir():
+        write_scaled(Path(weights.folder), strength, folder)
+    return replace(weights, name=with_strength(weights.name, strength), folder=str(folder), sha256=sha256)
+
+
+def write_scaled(source: Path, strength: float, target: Path) -> None:
+    """Whole or not there: written beside its place, then named."""
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copytree(source, unfinished)
+    config = json.loads((unfinished / CONFIG).read_text(encoding="utf-8"))
+    config["lora_alpha"] *= strength
+    (unfinished / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+    try:
+        unfinished.rename(target)
+    except OSError:
+        # Another was faster; its folder says the same.
+        shutil.rmtree(unfinished)

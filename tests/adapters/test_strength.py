@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.convert import alpha
+from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from adapters.merge import changes
+from adapters.registry import Registry
+from adapters.shapes import read_gguf
+from adapters.strength import at_strength, split_strength, with_strength
+from ingest.models import file_sha256
+from tests.adapters.conftest import SHIPPED, MakeAdapter
+from tests.adapters.small_adapter import BASE_SHA256
+
+tenths = st.integers(1, 15).map(lambda number: number / 10)
+
+
+@pytest.fixture
+def registry(tmp_path: Path, make_adapter: MakeAdapter) -> Registry:
+    make_adapter("style/1")
+    return Registry(tmp_path / "shipped", tmp_path / "own")
+
+
+@given(tenths)
+def test_a_label_says_its_strength_and_is_read_back(strength: float) -> None:
+    label = with_strength("style@2", strength)
+    assert split_strength(label) == ("style@2", strength)
+    assert ("*" in label) == (strength != 1)
+
+
+@pytest.mark.parametrize("label", ["style*0", "style*1.51", "style*-1", "style*", "style*2e0", "s*0.12", "*0.5"])
+def test_what_is_no_strength_is_refused_with_what_to_do(label: str) -> None:
+    with pytest.raises(AdapterRefused, match="switch it off"):
+        split_strength(label)
+
+
+def test_every_strength_is_an_adapter_of_its_own(registry: Registry) -> None:
+    """Other name, other hash, other folder: no cache can take one for the other."""
+    loaded = [registry.verified(f"style@1{suffix}", BASE_SHA256) for suffix in ("", "*0.5", "*1.5", "*1")]
+    whole, half, more, one = loaded
+    assert one == whole
+    assert [half.name, more.name] == ["style@1*0.5", "style@1*1.5"]
+    assert len({(each.sha256, each.folder) for each in loaded}) == 3
+    assert [alpha(Path(each.folder)) / alpha(Path(whole.folder)) for each in loaded] == [1, 0.5, 1.5, 1]
+    weights = {file_sha256(Path(each.folder) / "adapter_model.safetensors") for each in loaded}
+    assert len(weights) == 1
+
+
+def test_the_copy_is_made_once_and_is_no_version(registry: Registry) -> None:
+    before = registry.labels()
+    first = registry.verified("style*0.5", BASE_SHA256)
+    stamp = (Path(first.folder) / "card.json").stat().st_ino
+    assert registry.verified("style@1*0.5", BASE_SHA256) == first
+    assert (Path(first.folder) / "card.json").stat().st_ino == stamp
+    assert registry.labels() == before
+
+
+def test_a_damaged_adapter_has_no_strength_either(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "shipped" / "style" / "1" / "adapter_model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(AdapterRefused):
+        registry.verified("style@1*0.5", BASE_SHA256)
+
+
+def test_what_it_adds_is_multiplied(gguf: Path, tmp_path: Path) -> None:
+    shipped = SHIPPED / "house-style" / "2"
+    weights = AdapterWeights("house-style@2", str(shipped), "a" * 64)
+    fields = read_gguf(gguf).fields
+    whole = changes(shipped, fields)
+    half = changes(Path(at_strength(weights, 0.5, tmp_path).folder), fields)
+    assert whole.keys() == half.keys()
+    for name in whole:
+        np.testing.assert_allclose(half[name], whole[name] / 2, rtol=1e-6)
