@@ -1,10 +1,10 @@
 """The commands `triptych evaluate run | report | compare`."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,9 +17,11 @@ from adapters.engines.protocol import EngineError
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
 from adapters.scores import AdapterScore
+from adapters.strength import split_strength
 from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show, stop
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
+from ingest.corpus import Corpus
 from ingest.database import LibraryError
 from ingest.models import ModelError, file_sha256
 from ingest.owner import FolderInUse
@@ -31,6 +33,7 @@ from service.evaluation.origin import made_from
 from service.evaluation.questions import PackQuestion
 from service.evaluation.run import answers
 from service.evaluation.selection import selected
+from service.evaluation.setup import Setup, adapter_setup, stale_documents
 from service.evaluation.store import Run, RunError, find_run, keep, opened_run, read_run
 from service.experiments.running import ExperimentRefused
 from service.guard.emergencies import EmergencyRulesError
@@ -142,6 +145,15 @@ def kept_scores(settings: Settings, run: Run) -> list[AdapterScore]:
     return scores
 
 
+def setup_of(settings: Settings, corpus: Corpus, origin: Mapping[str, Any]) -> Setup:
+    """What is known of the adapters' training, and which of the pack's own documents are stale."""
+    registry = registry_of(settings)
+    labels = [split_strength(label)[0] for label in origin["adapters"]]
+    adapters = {label: adapter_setup(registry.resolve(label).card) for label in labels}
+    serving = settings.layers.retrieval.collection in origin["collections"]
+    return Setup(adapters=adapters, stale=stale_documents(corpus, settings.documents) if serving else ())
+
+
 def runs_of(settings: Settings) -> Path:
     return settings.data.folder / "evaluations"
 
@@ -165,7 +177,8 @@ async def _run(settings: Settings, design: Design, questions: list[PackQuestion]
     guards = {path.name: file_sha256(path) for path in (settings.guard.emergencies, settings.guard.examples)}
     async with build(settings) as chatbot:
         origin = await made_from(chatbot, design, cells, questions, guards)
-        run = opened_run(runs_of(settings), design, questions, origin)
+        setup = setup_of(settings, chatbot.corpus, origin)
+        run = opened_run(runs_of(settings), design, questions, origin, setup)
         await _ask(chatbot, run, questions[:limit])
     return read_run(run.folder)
 

@@ -15,6 +15,7 @@ from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.mistakes import mistakes
 from service.evaluation.questions import PackQuestion
 from service.evaluation.score import EMERGENCY
+from service.evaluation.setup import setup_mistakes
 from service.evaluation.source_use import SourceUse, source_use
 from service.evaluation.store import Run, RunError
 from service.plan import FACTORS
@@ -111,7 +112,10 @@ def report_of(run: Run) -> Report:
         combinations=found,
         types=tuple(type_results(design, grid, levels)),
         examples=tuple(examples(design, grid)),
-        mistakes=tuple(mistakes(design.factors, grid)),
+        mistakes=(
+            *mistakes(design.factors, grid),
+            *setup_mistakes(run.setup, run.made_from, grid.questions),
+        ),
         limits=tuple(limits(run, grid, len(cells))),
     )
 

@@ -14,6 +14,7 @@ from ingest.records import now
 from service.evaluation.design import Cell, Design
 from service.evaluation.questions import PackQuestion, read_questions
 from service.evaluation.score import Status
+from service.evaluation.setup import Setup
 
 META, QUESTIONS, ANSWERS = "meta.json", "questions.jsonl", "answers.jsonl"
 
@@ -40,13 +41,17 @@ class Answer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is there of a run; `questions` are all that it is to ask, answered or not."""
+    """What is there of a run; `questions` are all that it is to ask, answered or not.
+
+    `setup` is as it was when the run began; it is empty in a run of an earlier version.
+    """
 
     id: str
     folder: Path
     created: str
     design: Design
     made_from: Mapping[str, Any]
+    setup: Setup
     questions: tuple[PackQuestion, ...]
     answers: tuple[Answer, ...]
 
@@ -61,14 +66,26 @@ def questions_text(questions: Sequence[PackQuestion]) -> str:
     return "".join(f"{question.model_dump_json()}\n" for question in questions)
 
 
-def opened_run(root: Path, design: Design, questions: Sequence[PackQuestion], made_from: Mapping[str, Any]) -> Run:
+def opened_run(
+    root: Path,
+    design: Design,
+    questions: Sequence[PackQuestion],
+    made_from: Mapping[str, Any],
+    setup: Setup = Setup(),
+) -> Run:
     """The run that this makes, new or gone on with."""
     name = run_id(made_from)
     folder = root / name
     if not (folder / META).is_file():
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / QUESTIONS, questions_text(questions))
-        meta = {"run": name, "created": now(), "design": design.model_dump(mode="json"), "made_from": made_from}
+        meta = {
+            "run": name,
+            "created": now(),
+            "design": design.model_dump(mode="json"),
+            "made_from": made_from,
+            "setup": setup.model_dump(mode="json"),
+        }
         # The last of the two files: where it is, both are whole.
         replace_text(folder / META, json.dumps(meta, indent=1) + "\n")
     return read_run(folder)
@@ -84,6 +101,7 @@ def read_run(folder: Path) -> Run:
             created=meta["created"],
             design=Design.model_validate(meta["design"]),
             made_from=meta["made_from"],
+            setup=Setup.model_validate(meta.get("setup", {})),
             questions=tuple(read_questions(folder / QUESTIONS)),
             answers=tuple(Answer.model_validate(entry) for entry in read_entries(folder / ANSWERS)),
         )
