@@ -1,14 +1,17 @@
-"""Does a request ever get another one's adapter or cache? 200 mixed requests four ways; one printed table.
+"""Does a request ever get another one's adapter or cache? 400 mixed requests of four arms; one printed table.
 
 Each answer is compared with the same request alone, without a prompt cache. Low bits depend on what shares a
 batch, and on whether a prompt's last token is read alone because the cache holds the others: an answer may
 differ from its reference and still be its own arm's. So the likeliest first tokens are compared too: `own` is
-the farthest that any lies from its own arm's reference, `other` the nearest that any comes to the other arm's.
+the farthest that any lies from its own arm's reference, `other` the nearest that any comes to another arm's.
+At last 50 answers are broken off half-way and, where the engine has a process of its own, that is killed while
+eight answers are being made; then all of it once more.
 """
 
 import argparse
 import asyncio
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +19,12 @@ from tempfile import TemporaryDirectory
 from engine_agreement import ADAPTER, ENGINES, Embedded, Prompt, held_back_prompts, opened
 
 from adapters.engines import probe
-from adapters.engines.protocol import Generation
+from adapters.engines.openvino import OpenVINO
+from adapters.engines.protocol import EngineError, Generation
+from adapters.registry import Registry
+from configs.load import HOSPITAL
 
+ARMS = (None, "house-style@1", ADAPTER, f"{ADAPTER}*0.5")
 Request = tuple[int, str | None]
 
 
@@ -30,20 +37,58 @@ class Answer:
 
 async def main(arguments: argparse.Namespace) -> None:
     prompts = held_back_prompts(arguments.prompts)
-    requests: list[Request] = [(number, name) for number in range(len(prompts)) for name in (None, ADAPTER)]
-    print(f"{'':22} | {'differ: base':>12} | {'adapter':>8} | {'own':>6} | {'other':>6} | wrong adapter")
+    requests: list[Request] = [(number, name) for number in range(len(prompts)) for name in ARMS]
+    arms = ", ".join(name or "base" for name in ARMS)
+    print(f"{'':30} | differ: {arms} | {'own':>6} | {'other':>6} | wrong adapter")
     many = [request for _ in range(arguments.requests // len(requests)) for request in requests]
     reference: dict[Request, Answer] = {}
     for cached in (False, True):
         with TemporaryDirectory() as folder:
-            engine = await opened(arguments.engine, Path(folder), cached)
+            engine = await with_arms(arguments.engine, Path(folder), cached)
             made = await answers(engine, prompts, requests, 1)
             reference = reference or dict(zip(requests, made, strict=True))
+            if not cached:
+                print(f"{'the references themselves':30} | {row(list(reference.items()), reference)}", flush=True)
             for together in (1, 8):
                 found = await answers(engine, prompts, many, together)
                 way = f"{together} at a time, {'cache' if cached else 'no cache'}"
-                print(f"{way:22} | {row(list(zip(many, found, strict=True)), reference)}", flush=True)
+                print(f"{way:30} | {row(list(zip(many, found, strict=True)), reference)}", flush=True)
+            if cached:
+                await disturb(engine, prompts)
+                found = await answers(engine, prompts, many, 8)
+                print(
+                    f"{'the same, after disturbances':30} | {row(list(zip(many, found, strict=True)), reference)}"
+                )
             await engine.close()
+
+
+async def with_arms(kind: str, folder: Path, cached: bool) -> Embedded:
+    engine = await opened(kind, folder, cached)
+    registry = Registry(HOSPITAL.parent / "adapters", folder)
+    for name in ARMS:
+        if name not in (None, ADAPTER):
+            await engine.load(registry.verified(name, engine.base))
+    return engine
+
+
+async def disturb(engine: Embedded, prompts: list[Prompt]) -> None:
+    """50 answers broken off after their first words, and the engine's process killed with eight under way."""
+    cancelled = [broken_off(engine, prompts[number % len(prompts)], ARMS[number % 4]) for number in range(50)]
+    await asyncio.gather(*cancelled)
+    if isinstance(engine, OpenVINO):
+        under_way = [asyncio.create_task(answers(engine, prompts, [(number, ADAPTER)], 1)) for number in range(8)]
+        await asyncio.sleep(0.5)
+        engine._opened().child.kill()
+        ended = await asyncio.gather(*under_way, return_exceptions=True)
+        failed = sum(isinstance(one, EngineError) for one in ended)
+        print(f"{'':30} | 50 broken off; the process killed: {failed} of 8 answers failed")
+
+
+async def broken_off(engine: Embedded, prompt: Prompt, adapter: str | None) -> None:
+    generation = Generation(adapter=adapter, max_tokens=60)
+    async with aclosing(engine.astream(prompt, generation=generation)) as chunks:
+        async for _ in chunks:
+            return
 
 
 async def answers(engine: Embedded, prompts: list[Prompt], requests: list[Request], together: int) -> list[Answer]:
@@ -67,16 +112,18 @@ def row(found: list[tuple[Request, Answer]], reference: Mapping[Request, Answer]
 
     own = max(probe.distance(answer.first, reference[request].first) for request, answer in found)
     other = min(
-        probe.distance(answer.first, reference[number, None if name else ADAPTER].first)
+        probe.distance(answer.first, reference[number, arm].first)
         for (number, name), answer in found
+        for arm in ARMS
+        if arm != name
     )
     wrong = sum(answer.adapter != name for (_, name), answer in found)
-    return f"{differ(None):>12} | {differ(ADAPTER):>8} | {own:6.3f} | {other:6.3f} | {wrong}"
+    return f"{', '.join(map(differ, ARMS))} | {own:6.3f} | {other:6.3f} | {wrong}"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--engine", choices=ENGINES, default="openvino")
     asyncio.run(main(parser.parse_args()))

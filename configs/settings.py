@@ -107,7 +107,7 @@ class RetrievalLayer(Section):
     passages: int = Field(gt=0, le=20)
     candidates: int = Field(gt=0, le=1000)
     dense_weight: Share
-    page_weight: Share
+    page_weight: float = Field(ge=0, lt=1)
     min_score: Share
     min_cosine: Share
     min_share: Share
