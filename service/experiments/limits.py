@@ -11,8 +11,8 @@ ALWAYS = (
     "answers of the arms, too.",
     "Only requests with a user take part, and of those only answers that the layer could change.",
     "The interval at any look rests on a normal limit: it is good from some dozens of users on, not exact.",
-    "A user who comes back changes a mean that was counted already; the interval's proof does not cover that, "
-    "simulations do.",
+    "A user who comes back changes a mean that was counted already; the interval's proof does not cover that; in "
+    "simulations it held.",
     "The alarm for the arms' sizes is a test for one look: looked at often, chance rings it somewhat more often "
     "than once in a thousand times.",
     "In the course over days an answer stands on its own day with the latest word on it, even one that came later.",
