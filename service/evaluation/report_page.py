@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from service.evaluation import wording
 from service.evaluation.effects import Effect
@@ -11,7 +11,7 @@ from service.evaluation.metrics.catalogue import COSTS, METRICS
 from service.evaluation.report import Report
 from service.plan import FACTORS
 
-TEMPLATE = Path(__file__).with_name("report.html.jinja")
+TEMPLATE = "report.html.jinja"
 CHANGED = tuple(metric for metric in METRICS if metric not in ("right", *COSTS))
 SCORED = ("right", "answer_recall", "k_precision", "right_citation", "answered", "refused", "reading_grade")
 VERDICTS = {"keep": "Keep", "drop": "Drop", "more": "Undecided"}
@@ -19,9 +19,7 @@ VERDICTS = {"keep": "Keep", "drop": "Drop", "more": "Undecided"}
 
 def as_page(report: Report) -> str:
     """Everything that is text is escaped; what the text of answers says never becomes markup."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    return page_of(Path(__file__).with_name(TEMPLATE)).render(
         report=report,
         goal=report.design.goal.metric,
         forest=drawn(report),
@@ -33,6 +31,18 @@ def as_page(report: Report) -> str:
         verdicts=VERDICTS,
         words=wording,
     )
+
+
+def page_of(template: Path) -> Template:
+    """A page's template, which may include the style sheet beside this file; what is put into it is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, Path(__file__).parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template.name)
 
 
 def drawn(report: Report) -> Forest:

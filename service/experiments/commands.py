@@ -1,4 +1,4 @@
-"""The commands `triptych experiments list | start | stop | report`."""
+"""The commands `triptych experiments list | start | stop | report | cells`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from adapters.commands import login, registry_of
+from adapters.durable import replace_text
 from adapters.prompt import prompt_labels
 from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
@@ -18,6 +19,7 @@ from ingest.owner import FolderInUse, OwnerLock
 from service.build import defaults_of, experiments_of
 from service.experiments.assign import Experiment
 from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, check_arms, named
+from service.plan import FACTORS
 from service.records import Records
 from service.switches import Known, SwitchRefused
 
@@ -73,15 +75,49 @@ def stop_command(key: Key, by: ByOption = None, as_json: JsonOption = False, con
 
 
 @app.command("report")
-def report_command(key: Key, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def report_command(
+    key: Key,
+    html: Annotated[Path | None, typer.Option(help="Write one page for people to this file.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """Show what an experiment has shown so far; look as often as you like, its intervals allow for that."""
     # scipy takes a second to import: only who needs statistics pays for it.
     from service.experiments.report import report_of
+    from service.experiments.report_page import as_page
     from service.experiments.report_terminal import as_terminal
 
     with _opened(config) as (settings, _, configured), _records(settings) as records:
-        report = report_of(named(key, configured), records.outcomes(key), records.ratings_before(key))
+        experiment = named(key, configured)
+        outcomes, before = records.outcomes(key), records.ratings_before(key)
+        report = report_of(experiment, outcomes, before)
+        if html:
+            replace_text(html, as_page(experiment, report, outcomes, before))
     show(report.as_dict(), as_terminal(report), as_json)
+
+
+@app.command("cells")
+def cells_command(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY]...", help="Experiments on different layers; else all that run."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show every combination of arms of experiments that ran together, and whether their layers interact."""
+    # scipy takes a second to import: only who needs statistics pays for it.
+    from service.experiments.cells import cells_of
+    from service.experiments.cells_terminal import as_terminal
+
+    with _opened(config) as (settings, log, configured), _records(settings) as records:
+        chosen = [named(key, configured) for key in keys] if keys else by_layer(log.running(configured))
+        report = cells_of(chosen, {one.key: records.outcomes(one.key) for one in chosen})
+    show(report.as_dict(), as_terminal(report), as_json)
+
+
+def by_layer(experiments: Sequence[Experiment]) -> list[Experiment]:
+    return sorted(experiments, key=lambda one: FACTORS.index(one.factor))
 
 
 def known_in(settings: Settings) -> Known:
@@ -112,7 +148,7 @@ def _opened(
                 yield settings, log, experiments_of(settings)
         except FolderInUse as error:
             raise stop(str(error), IN_USE) from None
-        except (ExperimentRefused, SwitchRefused) as error:
+        except (ExperimentRefused, SwitchRefused, OSError) as error:
             raise stop(str(error), REFUSED) from None
         except LibraryError as error:
             raise stop(str(error), WRONG_USE) from None

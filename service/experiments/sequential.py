@@ -83,6 +83,19 @@ def welch(
     return Difference(value, error, control.units + treatment.units, freedom) if error else None
 
 
+def contrast(arms: Sequence[ArmTotals], weights: Sequence[float]) -> Difference | None:
+    """The arms' means, each times its weight, added up: 1, -1, -1, 1 for an interaction, 1 for one arm alone.
+
+    Degrees of freedom after Welch (1947) and Satterthwaite (1946); None as for `absolute`.
+    """
+    if min(arm.units for arm in arms) < FEWEST_UNITS or sum(arm.variance for arm in arms) <= 0:
+        return None
+    parts = [weight**2 * arm.variance / arm.units for arm, weight in zip(arms, weights, strict=True)]
+    freedom = sum(parts) ** 2 / sum(part**2 / (arm.units - 1) for part, arm in zip(parts, arms, strict=True))
+    value = sum(weight * arm.mean for arm, weight in zip(arms, weights, strict=True))
+    return Difference(value, math.sqrt(sum(parts)), sum(arm.units for arm in arms), freedom)
+
+
 def fixed_horizon(difference: Difference, alpha: float = 0.05) -> TestedInterval:
     """Student's interval: right for one look, at a number of units set beforehand; wrong for whoever peeks."""
     half = float(t.ppf(1 - alpha / 2, difference.degrees_of_freedom)) * difference.standard_error

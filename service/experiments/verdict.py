@@ -11,6 +11,8 @@ from service.experiments.sequential import FEWEST_UNITS, TestedInterval, always_
 MOST_UNITS = 10_000_000
 SHORTEST_DAYS = 1.0
 NAMES = {"escalated": "people who went on to a person", "follow_up_needed": "questions that stayed open"}
+Bound = tuple[float, float]
+State = Literal["holds", "open", "harmed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Evidence:
 
     arm: str
     goal: MetricEffect
-    guardrails: Mapping[str, tuple[float, float] | None]
+    guardrails: Mapping[str, Bound | None]
     units: int
     days: float
 
@@ -63,7 +65,8 @@ def judged(evidence: Evidence, experiment: Experiment, mismatch: bool) -> Verdic
     if mismatch:
         why = "the arms' sizes do not fit their shares; find out why"
         return Verdict(arm, "check", f"Believe nothing of {arm} yet: {why}.")
-    harmed = [name for name, bound in evidence.guardrails.items() if bound and bound[0] > least]
+    states = {name: state_of(bound, least) for name, bound in evidence.guardrails.items()}
+    harmed = [name for name, state in states.items() if state == "harmed"]
     if harmed:
         return Verdict(
             arm, "roll back", f"Roll back {arm}: more {listed(harmed)}, by more than {least:g} for sure."
@@ -74,7 +77,7 @@ def judged(evidence: Evidence, experiment: Experiment, mismatch: bool) -> Verdic
     change = f"{evidence.goal.difference:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
     if interval.high < 0:
         return Verdict(arm, "roll back", f"Roll back {arm}: it is rated worse, by {change}.")
-    unsure = [name for name, bound in evidence.guardrails.items() if bound is None or bound[1] > least]
+    unsure = [name for name, state in states.items() if state == "open"]
     if interval.low > 0 and evidence.goal.difference >= least:
         if not unsure:
             return Verdict(arm, "ship", f"Ship {arm}: it is rated better, by {change}, and the guardrails hold.")
@@ -82,6 +85,13 @@ def judged(evidence: Evidence, experiment: Experiment, mismatch: bool) -> Verdic
     if interval.high < least:
         return Verdict(arm, "roll back", f"Roll back {arm}: its effect, {change}, is below {least:g} for sure.")
     return going_on(evidence, experiment, f"the change of the rating is {change}")
+
+
+def state_of(bound: Bound | None, margin: float) -> State:
+    """Harmed: a loss beyond the margin for sure. Holds: within it for sure. Open: neither, or nobody can tell."""
+    if bound is None:
+        return "open"
+    return "harmed" if bound[0] > margin else "open" if bound[1] > margin else "holds"
 
 
 def going_on(evidence: Evidence, experiment: Experiment, finding: str) -> Verdict:

@@ -23,9 +23,9 @@ NOTHING = Layers(None, None, None)
 MANIFEST = Manifest(NOTHING, NOTHING, {}, "model", "scripted", "0" * 64, timings={"answer": 90.0})
 
 
-def experiment(key: str, active: bool = False, value: str = "on") -> dict[str, Any]:
+def experiment(key: str, active: bool = False, value: str = "on", factor: str = "adapter") -> dict[str, Any]:
     arms = [{"name": "old", "value": "off", "share": 0.5}, {"name": "new", "value": value, "share": 0.5}]
-    return {"key": key, "factor": "adapter", "seed": "s", "coverage": 1, "active": active, "arms": arms}
+    return {"key": key, "factor": factor, "seed": key, "coverage": 1, "active": active, "arms": arms}
 
 
 @pytest.fixture
@@ -34,7 +34,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("COLUMNS", "200")
     values = {
         "data": {"folder": str(tmp_path / "data")},
-        "experiments": [experiment("spring"), experiment("summer"), experiment("autumn", value="house-style@99")],
+        "experiments": [
+            experiment("spring"),
+            experiment("summer"),
+            experiment("autumn", value="house-style@99"),
+            experiment("winter", factor="prompt"),
+        ],
     }
     file = tmp_path / "settings.yaml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -53,7 +58,7 @@ def answer(config: Path, *arguments: str) -> Any:
 
 
 def test_it_is_started_stopped_and_listed(config: Path) -> None:
-    assert [row["running"] for row in answer(config, "list")] == [False, False, False]
+    assert [row["running"] for row in answer(config, "list")] == [False] * 4
     assert answer(config, "start", "spring", "--by", "Ada") == {"started": "spring"}
     first = answer(config, "list")[0]
     assert (first["running"], first["acts"][0]["by"]) == (True, "Ada")
@@ -70,10 +75,12 @@ def test_before_the_first_start_there_is_nothing(config: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["start", "winter"], "no experiment 'winter'; there are: spring, summer, autumn."),
+        (["start", "may"], "no experiment 'may'; there are: spring, summer, autumn, winter."),
         (["stop", "spring"], "is not started"),
         (["start", "autumn"], "The adapter layer has no 'house-style@99'"),
-        (["report", "winter"], "no experiment 'winter'"),
+        (["report", "may"], "no experiment 'may'"),
+        (["cells", "spring", "may"], "no experiment 'may'"),
+        (["cells", "spring", "summer"], "both about the adapter layer"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_reason(config: Path, arguments: list[str], message: str) -> None:
@@ -89,20 +96,59 @@ def test_two_on_one_layer_are_refused(config: Path) -> None:
     assert (refused.exit_code, "both about the adapter layer" in refused.stderr) == (1, True)
 
 
+def store(folder: Path, users: int, spring_only: int = 0) -> None:
+    """Users of both experiments, half in each arm, and some who met the one on the adapter only.
+
+    Nine of ten in the adapter's new arm are liked, one of ten in the old; the prompt changes nothing.
+    """
+    with closing(Records(Database(library_url(None, folder)))) as records:
+        for number in range(users + spring_only):
+            arm, prompt = "new" if number % 2 else "old", "new" if number % 4 > 1 else "old"
+            exposed = [Exposure("spring", arm, f"u{number}", "adapter", "on")]
+            if number < users:
+                exposed.append(Exposure("winter", prompt, f"u{number}", "prompt", "on"))
+            manifest = replace(MANIFEST, experiments={one.experiment: one.arm for one in exposed})
+            message = f"m{number}"
+            turn = Turn("When?", "Now.")
+            records.store_answer(message, f"talk{number}", f"u{number}", turn, manifest, exposed)
+            liked = (number // 4) % 10 < (9 if arm == "new" else 1)
+            records.give_feedback(message, f"u{number}", Outcome("up" if liked else "down"))
+
+
 def test_the_report_tells_what_people_said(config: Path, tmp_path: Path) -> None:
-    with closing(Records(Database(library_url(None, tmp_path / "data")))) as records:
-        for number in range(120):
-            arm, message, user = "new" if number % 2 else "old", f"m{number}", f"u{number}"
-            manifest = replace(MANIFEST, experiments={"spring": arm})
-            exposure = Exposure("spring", arm, user, "adapter", "on")
-            records.store_answer(message, f"talk{number}", user, Turn("When?", "Now."), manifest, [exposure])
-            # Nine of ten in the new arm are liked, one of ten in the old.
-            liked = (number // 2) % 10 < (9 if arm == "new" else 1)
-            records.give_feedback(message, user, Outcome("up" if liked else "down"))
+    store(tmp_path / "data", 120)
     found = answer(config, "report", "spring")
     assert [(arm["name"], arm["units"]) for arm in found["arms"]] == [("old", 60), ("new", 60)]
     rating = next(one for one in found["effects"] if one["metric"] == "rating")
     assert rating["difference"] == pytest.approx(1.6)
     assert rating["always_valid"]["low"] > 0.5
+    assert found["guardrails"][0]["state"] == "open"
     assert answer(config, "list")[0]["users"] == {"old": 60, "new": 60}
     assert "rated better" in call(config, "report", "spring").stdout
+
+
+def test_the_report_is_a_page_too(config: Path, tmp_path: Path) -> None:
+    store(tmp_path / "data", 120)
+    page = tmp_path / "page.html"
+    assert call(config, "report", "spring", "--html", str(page)).exit_code == 0
+    assert "spring: an experiment on the adapter layer" in page.read_text(encoding="utf-8")
+    refused = call(config, "report", "spring", "--html", str(tmp_path / "nowhere" / "page.html"))
+    assert (refused.exit_code, "nowhere" in refused.stderr) == (1, True)
+
+
+def test_the_cells_are_of_who_met_all_of_them(config: Path, tmp_path: Path) -> None:
+    store(tmp_path / "data", 160, spring_only=7)
+    found = answer(config, "cells", "winter", "spring")
+    assert (found["factors"], found["units"], found["left_out"]) == (["prompt", "adapter"], 160, 7)
+    assert [cell["arms"] for cell in found["cells"]] == [[a, b] for a in ("old", "new") for b in ("old", "new")]
+    assert [round(cell["rating"], 6) for cell in found["cells"]] == [-0.8, 0.8, -0.8, 0.8]
+    assert found["interactions"][0]["difference"] == pytest.approx(0)
+    assert "The adapter's effect does not depend on the prompt" in call(config, "cells", "winter", "spring").stdout
+
+
+def test_without_keys_the_cells_are_of_all_that_run(config: Path) -> None:
+    refused = call(config, "cells")
+    assert (refused.exit_code, "got none" in refused.stderr) == (1, True)
+    answer(config, "start", "spring")
+    answer(config, "start", "winter")
+    assert answer(config, "cells")["experiments"] == ["winter", "spring"]

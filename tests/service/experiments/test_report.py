@@ -7,58 +7,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from service.experiments.assign import Arm, Experiment
 from service.experiments.report import ExperimentReport, report_of
 from service.experiments.report_terminal import as_terminal
-from service.outcomes import ExposedOutcome, Rating
-
-EXPERIMENT = Experiment("spring", "adapter", "s", 1.0, (Arm("old", "off", 0.5), Arm("new", "on", 0.5)))
-
-
-def answer(
-    unit: str, arm: str, rating: Rating | None = None, day: int = 1, **changes: bool | float
-) -> ExposedOutcome:
-    made = ExposedOutcome(
-        "spring", unit, arm, f"m-{unit}-{day}", f"2026-03-{day:02}T10:00:00+00:00", 200.0, rating, (), *[False] * 3
-    )
-    return replace(made, **changes)
-
-
-def study(users: int, share_up: dict[str, float], seed: int = 0, days: int = 20) -> list[ExposedOutcome]:
-    """`users` an arm with one answer each, over so many days."""
-    chance = np.random.default_rng(seed)
-    return [
-        answer(f"{arm}{number}", arm, "up" if chance.random() < share else "down", 1 + number * days // users)
-        for arm, share in share_up.items()
-        for number in range(users)
-    ]
+from service.outcomes import ExposedOutcome
+from tests.service.experiments.small_experiment import EXPERIMENT, answer, study
 
 
 def report(outcomes: Iterable[ExposedOutcome], before: dict[str, float] | None = None) -> ExperimentReport:
     return report_of(EXPERIMENT, list(outcomes), before or {})
-
-
-def test_a_user_counts_once_with_the_mean_of_all_answers() -> None:
-    made = [
-        answer("ann", "old", "up", 1),
-        answer("ann", "old", "down", 2),
-        answer("ann", "old", None, 3, escalated=True),
-    ]
-    old, new = report([*made, answer("bob", "new", "up", 4)]).arms
-    assert (old.units, old.answers, old.rated) == (1, 3, 2)
-    assert old.means["rating"] == 0
-    assert old.means["escalated"] == pytest.approx(1 / 3)
-    assert (new.units, new.means["rating"]) == (1, 1)
-
-
-def test_who_was_seen_under_two_arms_counts_in_none() -> None:
-    found = report([answer("ann", "old", "up", 1), answer("ann", "new", "up", 2), answer("bob", "new", "up", 3)])
-    assert found.crossed == 1
-    assert [arm.units for arm in found.arms] == [0, 1]
-
-
-def test_answers_under_an_arm_that_is_no_more_are_left_out() -> None:
-    assert sum(arm.units for arm in report([answer("ann", "gone", "up")]).arms) == 0
 
 
 def test_without_answers_it_goes_on() -> None:
@@ -66,6 +22,13 @@ def test_without_answers_it_goes_on() -> None:
     assert [(one.verdict, one.more_units) for one in found.verdicts] == [("go on", 60)]
     assert found.srm_p == 1
     json.dumps(found.as_dict())
+
+
+def test_it_says_how_many_users_one_look_would_take() -> None:
+    # Half of 400 an arm are for it: a spread of about 1, and 2 * (2.8 / 0.05) ** 2 users an arm.
+    needed = report(study(400, {"old": 0.5, "new": 0.5})).one_look
+    assert needed == pytest.approx(2 * 6280, rel=0.02)
+    assert report([]).one_look is None
 
 
 def test_a_better_arm_ships_and_a_worse_one_goes_back() -> None:

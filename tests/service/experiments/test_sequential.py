@@ -1,6 +1,7 @@
 """GrowthBook's published statistics, and what peeking does over four simulated weeks."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.experiments.sequential import (
     absolute,
     always_valid,
     always_valid_width,
+    contrast,
     cuped,
     fixed_horizon,
     relative,
@@ -136,6 +138,28 @@ def test_the_first_units_and_arms_without_spread_have_no_difference() -> None:
     assert absolute(few, many) is None
     assert absolute(ArmTotals.from_counts(50, 0), ArmTotals.from_counts(50, 0)) is None
     assert relative(ArmTotals.from_counts(100, 0), many) is None
+
+
+def test_a_contrast_of_two_arms_is_their_difference() -> None:
+    found, expected = known(contrast([A, B], [-1.0, 1.0])), known(absolute(A, B))
+    assert (found.units, found.value) == (expected.units, pytest.approx(expected.value))
+    assert found.standard_error == pytest.approx(expected.standard_error)
+    assert found.degrees_of_freedom == pytest.approx(expected.degrees_of_freedom)
+
+
+def test_an_interaction_by_hand() -> None:
+    # 0.9 - 0.5 - 0.4 + 0.3, from variances 0.09, 0.25, 0.24 and 0.21 over 100 users each
+    arms = [ArmTotals.from_counts(100, count) for count in (90, 50, 40, 30)]
+    found = known(contrast(arms, [1.0, -1.0, -1.0, 1.0]))
+    assert (found.value, found.standard_error, found.units) == (
+        pytest.approx(0.3),
+        pytest.approx(math.sqrt(0.0079)),
+        400,
+    )
+    # 0.0079 squared, over (0.0009 squared + 0.0025 squared + 0.0024 squared + 0.0021 squared) / 99
+    assert found.degrees_of_freedom == pytest.approx(6.241e-5 / (17.23e-6 / 99))
+    assert contrast([*arms[:3], ArmTotals.from_counts(29, 9)], [1.0, -1.0, -1.0, 1.0]) is None
+    assert contrast([ArmTotals.from_counts(50, 50)], [1.0]) is None
 
 
 def test_totals_are_the_arrays() -> None:
