@@ -119,6 +119,11 @@ class Embedder:
             self._network = self._network or self._open_network(self._kept)
             return self._network
 
+    @property
+    def loaded(self) -> bool:
+        """Whether anything needed sentence-transformers so far."""
+        return "_model" in self.__dict__
+
     def load(self) -> "SentenceTransformer":
         with self._lock:
             return self._model

@@ -29,7 +29,7 @@ class LocalIngest:
     def sync(
         self, discovery: Discovery, *, prune: bool, labels: frozenset[str] | None
     ) -> Iterator[Progress | SyncReport]:
-        return sync(
+        yield from sync(
             self._corpus,
             discovery.files,
             present=discovery.present,
@@ -37,6 +37,9 @@ class LocalIngest:
             labels=labels,
             skipped=discovery.skipped,
         )
+        if self._corpus.embedder.loaded:
+            # Made while torch is here anyway, or the service's first start would have to load it.
+            self._corpus.embedder.load_questions()
 
     def documents(self) -> list[DocumentSummary]:
         serving = self._corpus.serving

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.corpus import open_corpus
 from ingest.embed import Embedder
 from ingest.embed_openvino import ALIKE, SETTINGS, keep_network
+from ingest.local import LocalIngest
 from ingest.models import ModelError
+from ingest.report import SyncReport
+from ingest.sources import discover
+from ingest.split import Splitter
 
 SEARCH_ADAPTER = Path(__file__).parents[2] / "configs" / "hospital" / "search" / "1"
 TEXTS = [
@@ -44,6 +49,7 @@ def test_questions_get_the_vectors_that_sentence_transformers_gives(quick: Embed
 
 
 @given(st.text(max_size=600))
+@settings(max_examples=25)
 def test_whatever_is_asked_it_is_the_same_vector(quick: Embedder, embedder: Embedder, text: str) -> None:
     np.testing.assert_allclose(quick.embed_queries([text]), embedder.embed_queries([text]), atol=1e-5)
 
@@ -87,11 +93,11 @@ def test_threads_get_the_same_vectors(model_folder: Path, quick: Embedder, kept:
 
 def test_a_network_that_gives_other_vectors_is_refused(model_folder: Path, quick: Embedder, kept: Path) -> None:
     (folder,) = (one for one in kept.iterdir() if quick.fingerprint in one.name)
-    settings = json.loads((folder / SETTINGS).read_text())
-    settings["vectors"][0][0] += 2 * ALIKE
+    kept_values = json.loads((folder / SETTINGS).read_text())
+    kept_values["vectors"][0][0] += 2 * ALIKE
     copy = kept.with_name("damaged") / folder.name
     shutil.copytree(folder, copy)
-    (copy / SETTINGS).write_text(json.dumps(settings))
+    (copy / SETTINGS).write_text(json.dumps(kept_values))
     with pytest.raises(ModelError, match="Delete the folder"):
         Embedder(model_folder, kept=copy.parent).embed_queries(["Is it far?"])
 
@@ -108,3 +114,23 @@ def test_what_cannot_be_kept_leaves_nothing(embedder: Embedder, tmp_path: Path) 
     with pytest.raises(OSError, match="network"):
         keep_network(embedder.load(), tmp_path / "network")
     assert [one.name for one in tmp_path.iterdir()] == ["network"]
+
+
+def test_an_ingest_that_embedded_leaves_the_network_for_the_service(model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Parking\n\nThe garage is open at night.\n")
+    for times in (1, 0):
+        embedder = Embedder(model_folder, kept=tmp_path / "cache")
+        splitter = Splitter(embedder.count_tokens, embedder.max_tokens, 0, False)
+        with open_corpus(
+            name="hospital",
+            folder=tmp_path,
+            library_url=None,
+            chroma_server=None,
+            embedder=embedder,
+            splitter=splitter,
+        ) as corpus:
+            *_, report = LocalIngest(corpus).sync(discover([tmp_path / "a.md"]), prune=False, labels=None)
+        assert isinstance(report, SyncReport)
+        assert len(report.added) == times
+        assert embedder.loaded == bool(times)
+        assert len(list((tmp_path / "cache").iterdir())) == 1
