@@ -102,6 +102,7 @@ class Chatbot:
 
     async def composed(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:
         """Sources if retrieval is on, then the model's text; without any source a fixed text."""
+        draft.turns, draft.json_schema = len(history), question.json_schema
         collection = draft.plan.layers.retrieval
         if collection is not None:
             with draft.timed("retrieve"):

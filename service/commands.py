@@ -19,6 +19,7 @@ import service.evaluation.advise_command
 import service.evaluation.commands
 import service.experiments.commands
 import service.harvest_commands
+import service.replay.commands
 from adapters.card import CardError
 from adapters.engines.protocol import EngineError
 from adapters.prompt import PromptError
@@ -76,6 +77,7 @@ app.add_typer(adapters.commands.app, name="adapters")
 app.add_typer(service.evaluation.commands.app, name="evaluate")
 app.command("advise")(service.evaluation.advise_command.advise_command)
 app.add_typer(service.experiments.commands.app, name="experiments")
+app.command("replay")(service.replay.commands.replay_command)
 app.add_typer(config_app, name="config")
 console = Console()
 errors = Console(stderr=True)

@@ -1,7 +1,7 @@
 """An answer while it is being made: what is gathered for its manifest."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -29,6 +29,8 @@ class Draft:
     message_id: str = field(default_factory=lambda: uuid4().hex)
     path: Literal["model", "emergency", "no_sources"] = "model"
     rule: str | None = None
+    turns: int = 0
+    json_schema: Mapping[str, Any] | None = None
     template: PromptTemplate | None = None
     found: Found | None = None
     weights: AdapterWeights | None = None
@@ -117,7 +119,10 @@ class Draft:
             retrieval_degraded=found.degraded if found else False,
             seed=plan.seed,
             temperature=plan.temperature,
+            top_p=plan.top_p,
             max_tokens=plan.max_tokens,
+            turns=self.turns,
+            json_schema=self.json_schema,
             finish_reason=self.engine.get("finish_reason", "stop"),
             tokens={"prompt": self.usage.prompt_tokens, "completion": self.usage.completion_tokens},
             timings=self.stages,

@@ -70,6 +70,7 @@ class Manifest:
     `path` tells how the answer came about: `model`, `emergency` (fixed hand-off, no layer ran) or
     `no_sources` (retrieval found nothing; the fixed text, no model ran). `rule` names the emergency rule
     whose hand-off was given.
+    `turns` counts the earlier turns that search and model saw, `json_schema` is the form that was asked for.
     `timings` are milliseconds a stage; `tokens` counts prompt and completion.
     """
 
@@ -88,7 +89,10 @@ class Manifest:
     retrieval_degraded: bool = False
     seed: int = 0
     temperature: float = 0.0
+    top_p: float = 1.0
     max_tokens: int = 0
+    turns: int = 0
+    json_schema: Mapping[str, Any] | None = None
     finish_reason: str = "stop"
     tokens: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -56,6 +56,14 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptTurn:
+    """An answer, and the turns of its conversation before it, the oldest first."""
+
+    message: Message
+    earlier: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredExposure:
     """A unit's first answer under an arm."""
 
@@ -122,6 +130,21 @@ class Records:
             words = words_on(connection, select(messages.c.id).where(of_it))
         kept = tuple(_message(row, words.get(row.id, [])) for row in rows)
         return Conversation(found.id, found.user, found.started, kept)
+
+    def turn(self, message_id: str) -> KeptTurn:
+        """Anyone's answer: for who runs the service, never for its users. Raises UnknownMessage."""
+        with self._database.read() as connection:
+            found = connection.execute(select(messages).where(messages.c.id == message_id)).one_or_none()
+            if found is None:
+                raise UnknownMessage(
+                    f"No answer {message_id!r} is kept: it was never recorded, or it was removed since. "
+                    "Expected the message_id of a recorded answer."
+                )
+            before = (messages.c.conversation_id == found.conversation_id) & (messages.c.number < found.number)
+            rows = connection.execute(select(messages).where(before).order_by(messages.c.number)).all()
+            words = words_on(connection, [message_id])
+        earlier = tuple(Turn(row.question, row.answer) for row in rows)
+        return KeptTurn(_message(found, words.get(message_id, [])), earlier)
 
     def give_feedback(self, message_id: str, user: str | None, outcome: Outcome) -> None:
         """Adds a word on an answer; the latest counts, the earlier ones are kept. Raises UnknownMessage."""

@@ -79,6 +79,16 @@ async def test_an_answer_in_all_three_layers(bot: Chatbot, engine: ScriptedEngin
     assert engine.seen[0][1].adapter == "style@1"
 
 
+async def test_the_manifest_holds_what_an_answer_needs_to_be_made_again(bot: Chatbot) -> None:
+    earlier = tuple(Turn(f"Question {number}?", "Yes.") for number in range(3))
+    question = Question(VISITING, earlier, json_schema={"type": "object"})
+    events = [event async for event in bot.answer(question, bot.plan(Overrides(top_p=0.9), None))]
+    manifest = done(events).manifest
+    assert (manifest.turns, manifest.top_p, manifest.json_schema) == (2, 0.9, {"type": "object"})
+    manifest = done(await answered(bot, VISITING)).manifest
+    assert (manifest.turns, manifest.top_p, manifest.json_schema) == (0, 1.0, None)
+
+
 async def test_the_cited_passage_is_the_one_that_was_shown(bot: Chatbot) -> None:
     events = await answered(bot, VISITING)
     [sources] = [event for event in events if isinstance(event, Sources)]

@@ -51,6 +51,23 @@ def test_a_conversation_is_kept_with_its_manifests_and_feedback(records: Records
     assert kept.messages[1].feedback is None
 
 
+def test_a_turn_is_found_by_its_answer_alone_with_the_turns_before_it(records: Records) -> None:
+    for number in range(3):
+        ask(records, number)
+    records.give_feedback("m1", "ann", Outcome("up"))
+    records.store_answer("other", "another talk", "bob", Turn("question", "answer"), MANIFEST)
+    turn = records.turn("m1")
+    assert (turn.message.id, turn.message.question, turn.earlier) == (
+        "m1",
+        "question 1",
+        (Turn("question 0", "answer 0"),),
+    )
+    assert turn.message.feedback is not None
+    assert records.turn("other").earlier == ()
+    with pytest.raises(UnknownMessage, match="never recorded, or it was removed"):
+        records.turn("nothing")
+
+
 @pytest.mark.parametrize("user", ["bob", None, "ANN"])
 def test_another_user_s_conversation_is_as_unknown_as_none(records: Records, user: str | None) -> None:
     ask(records, 1)

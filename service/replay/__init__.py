@@ -1,0 +1,1 @@
+"""A stored turn again: both answers side by side, and exactly what differs from then."""
