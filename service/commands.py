@@ -16,6 +16,7 @@ from rich.table import Table
 import adapters.commands
 import adapters.decisions.commands
 import ingest.commands
+import service.calibrate
 import service.evaluation.advise_command
 import service.evaluation.commands
 import service.experiments.commands
@@ -79,6 +80,7 @@ app.add_typer(adapters.commands.app, name="adapters")
 app.add_typer(service.evaluation.commands.app, name="evaluate")
 app.command("advise")(service.evaluation.advise_command.advise_command)
 app.add_typer(service.experiments.commands.app, name="experiments")
+adapters.decisions.commands.app.command("calibrate")(service.calibrate.calibrate)
 app.add_typer(adapters.decisions.commands.app, name="decisions")
 app.add_typer(config_app, name="config")
 console = Console()

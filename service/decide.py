@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import BaseMessage
-
 from adapters.decisions import ask
 from adapters.decisions.calibration import Calibration
 from adapters.decisions.head import likeliest
@@ -15,7 +13,7 @@ from adapters.decisions.pack import DecisionPack
 from adapters.decisions.policy import DecisionName, Service
 from adapters.decisions.records import Case, Request
 from adapters.decisions.similar import Similar, combined, told, votes
-from adapters.engines.protocol import AdapterRefused, Engine, EngineError
+from adapters.engines.protocol import AdapterRefused, Engine
 from ingest.documents import Vectors
 from ingest.embed import Embedder
 from service.defaults import Defaults
@@ -137,25 +135,14 @@ class Decider:
         template = self.pack.prompts[prompt] if prompt else None
         messages = ask.messages(template, self.pack.policy.written(service), case, similar)
         async with self.adapters.held(plan.layers.adapter) as weights:
-            text, tokens, made_by = await self.generated(messages, plan.layers.adapter)
-        said = ask.read(text)
-        made_by |= {"prompt_sha256": template.hash if template else None}
-        made_by |= {"adapter_sha256": weights.sha256 if weights else None}
-        return Verdict(said.decision, said.reason_code, ask.confidence(tokens, said.decision), made_by)
-
-    async def generated(
-        self, messages: list[BaseMessage], adapter: str | None
-    ) -> tuple[str, list[Mapping[str, Any]], dict[str, Any]]:
-        """Text, tokens with their log probabilities, engine and base; that the adapter did act is checked."""
-        text, tokens, last = "", [], {}
-        wanted = ask.generation(self.pack.policy.decisions, adapter)
-        async for chunk in self.engine.astream(messages, generation=wanted):
-            text += str(chunk.content)
-            tokens += chunk.response_metadata.get("logprobs", [])
-            last = chunk.response_metadata
-        if last.get("adapter") != adapter:
-            raise EngineError(f"The adapter {adapter} was asked for, another one acted. Nothing is decided.")
-        return text, tokens, {"engine": last["engine"], "base": last["base"]}
+            said = await ask.answered(self.engine, messages, self.pack.policy.decisions, plan.layers.adapter)
+        made_by = {
+            "engine": said.engine,
+            "base": said.base,
+            "prompt_sha256": template.hash if template else None,
+            "adapter_sha256": weights.sha256 if weights else None,
+        }
+        return Verdict(said.decision, said.code, said.confidence, made_by)
 
     def calibration(self, layers: Layers, verdict: Verdict) -> Calibration | None:
         """That of the way that decided, for the very model that did; None where there is none."""

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from adapters.decisions.policy import DECISIONS, DecisionName
 from adapters.decisions.records import Case
 from adapters.decisions.similar import Similar
-from adapters.engines.protocol import EngineError, Generation
+from adapters.engines.protocol import Engine, EngineError, Generation
 from adapters.prompt import BARE_SYSTEM, PromptTemplate, block, clean
 
 MAX_TOKENS = 40
@@ -24,6 +25,33 @@ class Said(BaseModel):
 
     decision: DecisionName
     reason_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A model's decision, how sure it was (not calibrated), and which engine and base made it."""
+
+    decision: DecisionName
+    code: str
+    confidence: float
+    engine: str
+    base: str
+
+
+async def answered(
+    engine: Engine, prompt: list[BaseMessage], decisions: Mapping[str, DecisionName], adapter: str | None
+) -> Answered:
+    """Ask with an adapter that is loaded. Raises EngineError, also where another adapter acted."""
+    text, tokens, last = "", [], {}
+    async for chunk in engine.astream(prompt, generation=generation(decisions, adapter)):
+        text += str(chunk.content)
+        tokens += chunk.response_metadata.get("logprobs", [])
+        last = chunk.response_metadata
+    if last.get("adapter", "unknown") != adapter:
+        raise EngineError(f"The adapter {adapter} was asked for, another one acted. Nothing is decided.")
+    said = read(text)
+    sure = confidence(tokens, said.decision)
+    return Answered(said.decision, said.reason_code, sure, last["engine"], last["base"])
 
 
 def messages(

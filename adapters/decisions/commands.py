@@ -1,5 +1,7 @@
-"""The commands `triptych decisions generate | fit`: example records, and the classifier head on them."""
+"""The commands `triptych decisions generate | fit | train`: example records, and what is trained on them."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,9 @@ from adapters.decisions.head import write_head
 from adapters.decisions.pack import HEAD, PHRASES, POLICY, RECORDS
 from adapters.decisions.policy import PolicyError, read_policy
 from adapters.decisions.records import read_records, write_records
+from adapters.recipe import RecipeError
 from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.training_commands import WorkOption, training_libraries
 from configs.settings import Settings
 from ingest.build import embedder_of
 
@@ -51,6 +55,26 @@ def fit(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     values = {"folder": str(folder / HEAD), "records": len(past), "marks": len(head.card.known)}
     text = f"The head was fitted to {len(past)} records and written to {folder / HEAD}."
     show(values, text, as_json)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
+    work: WorkOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train a LoRA adapter on the pack's records and add it as the next version."""
+    with training_libraries():
+        from adapters.decisions.training import follow
+        from adapters.train import TrainingError
+    try:
+        with settings_of(config) as settings, redirect_stdout(sys.stderr):
+            version = follow(recipe, folder_of(settings), settings, work)
+    except (PolicyError, RecipeError, TrainingError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    text = f"{version.label} is ready: POST /decide takes it as the adapter. Calibrate it first."
+    show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
 
 
 def folder_of(settings: Settings) -> Path:

@@ -65,6 +65,11 @@ class Request(BaseModel):
         return Case(words, numbers, self.note)
 
 
+def request_of(case: Case) -> Request:
+    """The request that a case was made from."""
+    return Request.model_validate({**case.fields, **case.numbers, "note": case.note})
+
+
 class Record(Request):
     """A request as it was decided."""
 
