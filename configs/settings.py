@@ -183,10 +183,12 @@ class Guard(Section):
 class Decisions(Section):
     """`folder` null: there are none to make. `adapter` is what `on` means: `head`, or the name of a LoRA adapter.
 
-    `similar`: so many past records are shown. Under the probability `refer_below` a person has to decide.
+    `access` admin: with the admin key only, since answers show past records. `similar`: so many of them are shown.
+    Under the probability `refer_below` a person has to decide.
     """
 
     folder: Path | None
+    access: Literal["open", "admin"]
     prompt: PromptLabel
     adapter: AdapterName
     similar: int = Field(gt=0, le=20)

@@ -232,6 +232,7 @@ def decider_of(settings: Settings, embedder: Embedder, engine: Engine, loader: A
         adapters=loader,
         similar=values.similar,
         refer_below=values.refer_below,
+        open=values.access == "open",
     )
 
 

@@ -52,7 +52,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Decider:
-    """The parts that decide. `defaults` has the layers that a request may switch."""
+    """The parts that decide. `defaults` has the layers; if not `open`, the admin key is needed."""
 
     pack: DecisionPack
     defaults: Defaults
@@ -61,6 +61,7 @@ class Decider:
     adapters: AdapterLoader
     similar: int
     refer_below: float
+    open: bool = True
 
     def known(self) -> Known:
         """What can stand in the layers: the head, and the adapters that were trained on records."""

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
 from service.decide import Decided, Decider
-from service.deps import AdmissionDep, ChatbotDep
+from service.deps import AdmissionDep, ChatbotDep, LimitsDep, require_admin
 from service.errors import NotFound
 from service.schemas import DecideAnswer, DecideRequest, SimilarRecord
 from service.streaming import unless_disconnected
@@ -15,12 +15,14 @@ router = APIRouter(tags=["decisions"])
 
 @router.post("/decide")
 async def decide(
-    body: DecideRequest, request: Request, chatbot: ChatbotDep, admission: AdmissionDep
+    body: DecideRequest, request: Request, chatbot: ChatbotDep, admission: AdmissionDep, limits: LimitsDep
 ) -> DecideAnswer:
     """Decide by the pack's policy, as the layers say. Nothing of the request is kept."""
     decider = chatbot.decider
     if decider is None:
         raise NotFound("Nothing is decided here: the settings name no decisions.folder.")
+    if not decider.open:
+        require_admin(request, limits)
     plan = await run_in_threadpool(decider.plan, Overrides(**body.layers.model_dump()))
     with admission.place():
         decided = await unless_disconnected(request.receive, decider.decide(body, plan))

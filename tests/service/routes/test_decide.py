@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.service.deciding import KNEE, decider, decision_embedder
-from tests.service.scripted import ScriptedChatbot, running
+from tests.service.scripted import ADMIN_KEY, ScriptedChatbot, running
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,15 @@ def test_wrong_requests_are_refused_with_a_problem(client: httpx.Client, change:
     response = client.post("/decide", json=KNEE | change)
     assert (response.status_code, response.json()["type"]) == (422, f"/problems/{kind}")
     assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_with_real_records_the_admin_key_is_needed(model_folder: Path) -> None:
+    chatbot = ScriptedChatbot()
+    chatbot.decider = decider(decision_embedder(model_folder), open=False)
+    with running(chatbot) as client:
+        assert client.post("/decide", json=KNEE).status_code == 401
+        key = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        assert client.post("/decide", json=KNEE, headers=key).status_code == 200
 
 
 def test_a_pack_without_decisions_says_so() -> None:
