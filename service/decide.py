@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from adapters.decisions import ask
@@ -94,10 +94,11 @@ class Decider:
             verdict = self.by_head(case, note, similar)
         else:
             verdict = await self.by_model(service, case, plan, similar)
-        calibration = self.calibration(plan.layers, verdict)
+        layers = acted(plan.layers, similar)
+        calibration = self.calibration(layers, verdict)
         probability = calibration.probability(verdict.confidence) if calibration else None
         manifest = {
-            "acted": acted(plan.layers, similar),
+            "acted": asdict(layers),
             "origins": plan.origins,
             **verdict.made_by,
             "records_sha256": self.pack.head.card.records_sha256,
@@ -173,7 +174,6 @@ def way(layers: Layers) -> str:
     return "+".join(part for part in parts if part) or "bare"
 
 
-def acted(layers: Layers, similar: Sequence[Similar]) -> dict[str, str | None]:
+def acted(layers: Layers, similar: Sequence[Similar]) -> Layers:
     """What stood in each layer; retrieval that found no record of the service did nothing."""
-    found = layers.retrieval if similar else None
-    return {"prompt": layers.prompt, "retrieval": found, "adapter": layers.adapter}
+    return layers if similar else replace(layers, retrieval=None)

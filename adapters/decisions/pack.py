@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,7 +29,7 @@ class DecisionPack:
     head: Head
     calibrations: Mapping[str, Calibration]
 
-    @property
+    @cached_property
     def memory(self) -> Memory:
         return Memory(of_split(self.past, "train"), self.head.memory)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 DecisionName = Literal["approved", "rejected", "pending"]
 DECISIONS: tuple[DecisionName, ...] = ("approved", "rejected", "pending")
+NO_DANGER = "this service has none"
 
 
 class PolicyError(ValueError):
@@ -80,12 +81,9 @@ class Policy(Part):
         return {rule.code: rule.decision for rule in self.rules}
 
     def written(self, service: Service) -> list[str]:
-        """The rules for one service as sentences, each after its code and decision."""
-        return [
-            f"{rule.code} {rule.decision}: {rule.rule.format_map(service.model_dump())}"
-            for rule in self.rules
-            if service.danger or "{danger}" not in rule.rule
-        ]
+        """All rules for one service as sentences, each after its code and decision."""
+        values = service.model_dump() | {"danger": service.danger or NO_DANGER}
+        return [f"{rule.code} {rule.decision}: {rule.rule.format_map(values)}" for rule in self.rules]
 
 
 @dataclass(frozen=True, slots=True)

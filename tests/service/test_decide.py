@@ -58,6 +58,16 @@ async def test_without_retrieval_no_record_has_a_part(embedder: Embedder) -> Non
     assert found.manifest["records_vote"] == 0
 
 
+async def test_a_service_without_past_records_is_decided_without_retrieval(embedder: Embedder) -> None:
+    by = decider(embedder)
+    past = [one for one in by.pack.past if one.case.fields["service"] != KNEE["service"]]
+    kept = [at for at, one in enumerate(by.pack.memory.past) if one in past]
+    head = replace(by.pack.head, memory=by.pack.head.memory[kept])
+    found = await decided(replace(by, pack=replace(by.pack, past=past, head=head)))
+    assert found.manifest["acted"] == {"prompt": None, "retrieval": None, "adapter": "head"}
+    assert found.probability == (await decided(by, Overrides(retrieval="off"))).probability
+
+
 async def test_below_the_bound_a_person_is_asked(embedder: Embedder) -> None:
     found = await decided(decider(embedder, refer_below=1.0))
     assert found.refer is not None
