@@ -15,7 +15,8 @@ from adapters.decisions.similar import Similar
 from adapters.engines.protocol import Engine, EngineError, Generation
 from adapters.prompt import BARE_SYSTEM, PromptTemplate, block, clean
 
-MAX_TOKENS = 40
+# An untrained base puts blanks wherever JSON allows them.
+MAX_TOKENS = 120
 
 
 class Said(BaseModel):
