@@ -112,6 +112,20 @@ class SearchRecipe(Part):
     training: SearchTraining
 
 
+class DecisionRecipe(Part):
+    """An adapter that decides on the pack's records. Of the rows, `with_rules` tell the policy's rules, as with the
+    prompt layer on, and `with_similar` show similar records, as with retrieval on.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    prompt: str
+    with_rules: Share
+    with_similar: Share
+    validation: int = Field(gt=0)
+    lora: Lora
+    training: Training
+
+
 R = TypeVar("R", Recipe, SearchRecipe)
 
 
@@ -126,6 +140,14 @@ def read_recipe(path: Path) -> Recipe:
 def read_search_recipe(path: Path) -> SearchRecipe:
     """The same for the recipe of an embedder's adapter."""
     return checked(SearchRecipe, path)
+
+
+def read_decision_recipe(path: Path) -> DecisionRecipe:
+    """Raises RecipeError."""
+    try:
+        return DecisionRecipe.model_validate(read_values(path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
 
 
 def checked(kind: type[R], path: Path) -> R:

@@ -16,7 +16,7 @@ from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
 from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import Mix, Recipe, read_recipe
+from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
 from adapters.verify import WEIGHTS
@@ -102,14 +102,16 @@ def data_of(recipe: Recipe, rows: Sequence[Row], validation: Sequence[Row]) -> T
     )
 
 
-def run_of(recipe: Recipe, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
+def run_of(recipe: Recipe | DecisionRecipe, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
     """A run goes on from its own checkpoints only: any other values or rows make another one."""
     values = recipe.model_dump_json(exclude={"data"})
     whole = json.dumps([values, base.sha256, rows_sha256(rows), rows_sha256(validation)])
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
-def card_of(recipe: Recipe, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained) -> Card:
+def card_of(
+    recipe: Recipe | DecisionRecipe, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained
+) -> Card:
     return Card(
         name=recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

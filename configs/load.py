@@ -29,6 +29,7 @@ PACK_PATHS = (
     ("layers", "adapter", "folder"),
     ("guard", "emergencies"),
     ("guard", "examples"),
+    ("decisions", "folder"),
 )
 
 Key = tuple[str, ...]

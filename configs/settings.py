@@ -180,6 +180,21 @@ class Guard(Section):
     no_answer: str
 
 
+class Decisions(Section):
+    """`folder` null: there are none to make. `adapter` is what `on` means: `head`, or the name of a LoRA adapter.
+
+    `access` admin: with the admin key only, since answers show past records. `similar`: so many of them are shown.
+    Under the probability `refer_below` a person has to decide.
+    """
+
+    folder: Path | None
+    access: Literal["open", "admin"]
+    prompt: PromptLabel
+    adapter: AdapterName
+    similar: int = Field(gt=0, le=20)
+    refer_below: Share
+
+
 class Arm(Section):
     """`value` is `on`, `off`, or what to put in the layer: a prompt label, a collection, an adapter."""
 
@@ -243,6 +258,7 @@ class Settings(Section):
     sampling: Sampling
     conversation: Conversation
     guard: Guard
+    decisions: Decisions
     experiments: tuple[Experiment, ...]
 
     @model_validator(mode="after")

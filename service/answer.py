@@ -18,6 +18,7 @@ from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from ingest.owner import OwnerLock
 from service.admin import Admin
+from service.decide import Decider
 from service.defaults import Defaults
 from service.draft import Draft
 from service.events import Done, Event, Meta, Sources
@@ -65,6 +66,7 @@ class Chatbot:
     admin: Admin
     corpus: Corpus
     owner: OwnerLock
+    decider: Decider | None = None
 
     def plan(self, overrides: Overrides, user: str | None) -> Plan:
         """The configuration, then the experiments, then the request. Raises SwitchRefused."""

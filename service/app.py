@@ -14,7 +14,7 @@ from service.deps import Limits
 from service.metrics import Metrics
 from service.middleware import BodyLimit, LastResort, RequestLog, SecurityHeaders
 from service.problems import HANDLED, answer_error
-from service.routes import admin, chat, configuration, conversations, health, openai, search
+from service.routes import admin, chat, configuration, conversations, decide, health, openai, search
 from service.schemas import Problem
 
 PAGES = Path(__file__).with_name("pages")
@@ -58,7 +58,7 @@ def create_app(
     app.state.metrics = metrics
     app.state.admission = Admission(max_concurrent_answers, metrics)
     app.state.limits = Limits(admin_key, heartbeat_seconds, max_question_characters)
-    for routes in (chat, openai, search, configuration, conversations, health, admin):
+    for routes in (chat, decide, openai, search, configuration, conversations, health, admin):
         app.include_router(routes.router)
     app.mount("/pages", StaticFiles(directory=PAGES))
     return app

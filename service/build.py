@@ -3,21 +3,25 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.commands import registry_of
+from adapters.decisions.pack import open_pack
 from adapters.engines.protocol import Engine
 from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.corpus import Corpus
 from ingest.database import Database, library_url
+from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
 from ingest.owner import OwnerLock
 from service.admin import Admin
 from service.answer import Chatbot
+from service.decide import RECORDS, Decider
 from service.defaults import Defaults
 from service.experiments.assign import Arm, Experiment
 from service.experiments.running import LOG, ExperimentLog, check_alone, check_arms
@@ -25,10 +29,12 @@ from service.guard.check import EmergencyCheck
 from service.guard.emergencies import load_rules
 from service.guard.likeness import likeness, load_examples
 from service.loading import AdapterLoader
-from service.plan import Layers
+from service.plan import FACTORS, Factor, Layers
 from service.records import Records
 from service.retrieve import HybridRetriever
 from service.switches import Overrides
+
+ALL_ON: Mapping[Factor, str] = dict.fromkeys(FACTORS, "on")
 
 
 @asynccontextmanager
@@ -72,6 +78,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
             admin=admin,
             corpus=corpus,
             owner=owner,
+            decider=decider_of(settings, embedder, engine, loader),
         )
         await prepare(chatbot, needed)
         await loading
@@ -208,6 +215,24 @@ def defaults_of(settings: Settings) -> Defaults:
             "max_question_characters": settings.server.max_question_characters,
             "context_tokens": settings.engine.context_tokens,
         },
+    )
+
+
+def decider_of(settings: Settings, embedder: Embedder, engine: Engine, loader: AdapterLoader) -> Decider | None:
+    """None where the settings name no folder. Raises PolicyError, PromptError."""
+    values = settings.decisions
+    if values.folder is None:
+        return None
+    layers = Layers(values.prompt, RECORDS, values.adapter)
+    return Decider(
+        pack=open_pack(values.folder, values.prompt, embedder.fingerprint),
+        defaults=replace(defaults_of(settings), layers=layers, switches=ALL_ON, experiments=()),
+        embedder=embedder,
+        engine=engine,
+        adapters=loader,
+        similar=values.similar,
+        refer_below=values.refer_below,
+        open=values.access == "open",
     )
 
 

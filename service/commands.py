@@ -14,13 +14,16 @@ from rich.console import Console
 from rich.table import Table
 
 import adapters.commands
+import adapters.decisions.commands
 import ingest.commands
+import service.calibrate
 import service.evaluation.advise_command
 import service.evaluation.commands
 import service.experiments.commands
 import service.harvest_commands
 import service.replay.commands
 from adapters.card import CardError
+from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import EngineError
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
@@ -59,6 +62,7 @@ WRONG_SETTINGS = (
     ExperimentRefused,
     LibraryError,
     ModelError,
+    PolicyError,
     PromptError,
     SourceError,
     SwitchRefused,
@@ -78,6 +82,8 @@ app.add_typer(service.evaluation.commands.app, name="evaluate")
 app.command("advise")(service.evaluation.advise_command.advise_command)
 app.add_typer(service.experiments.commands.app, name="experiments")
 app.command("replay")(service.replay.commands.replay_command)
+adapters.decisions.commands.app.command("calibrate")(service.calibrate.calibrate)
+app.add_typer(adapters.decisions.commands.app, name="decisions")
 app.add_typer(config_app, name="config")
 console = Console()
 errors = Console(stderr=True)

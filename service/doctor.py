@@ -9,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.card import CardError
 from adapters.commands import base_of, registry_of
+from adapters.decisions.pack import open_pack
+from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import EMBEDDED, EngineError
 from adapters.prompt import PromptError, load_prompt
 from adapters.registry import UnknownAdapter
@@ -21,6 +23,7 @@ from ingest.owner import FolderInUse, OwnerLock
 FREE_BYTES = 2 * 2**30
 PROBLEMS = (
     ModelError,
+    PolicyError,
     PromptError,
     UnknownAdapter,
     CardError,
@@ -76,6 +79,14 @@ def adapter(settings: Settings) -> str:
     return f"{weights.name} fits the base"
 
 
+def decisions(settings: Settings) -> str:
+    values = settings.decisions
+    if values.folder is None:
+        return "none: decisions.folder names no folder"
+    pack = open_pack(values.folder, values.prompt, embedder_of(settings).fingerprint)
+    return f"{len(pack.past)} records, the head fits them and the embedder"
+
+
 def disk(settings: Settings) -> str:
     folder = settings.data.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +124,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("embedder", embedder),
     ("prompt", prompt),
     ("adapter", adapter),
+    ("decisions", decisions),
     ("disk", disk),
     ("port", port),
     ("library and index", library_and_index),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect
 
+from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError, PromptTooLong
 from adapters.registry import UnknownAdapter
 from service.experiments.assign import UnitRefused
@@ -71,6 +72,7 @@ KINDS: Mapping[type[BaseException], Kind] = {
     UnknownConversation: Kind(404, "unknown-conversation", "There is no such conversation"),
     UnknownMessage: Kind(404, "unknown-message", "There is no such answer"),
     InvalidRequest: INVALID,
+    PolicyError: INVALID,
     UnitRefused: INVALID,
     SwitchRefused: Kind(422, "unknown-layer", "A layer cannot be switched like this"),
     AdapterRefused: Kind(422, "adapter-refused", "The adapter cannot act"),

@@ -13,6 +13,7 @@ from pydantic import (
     field_validator,
 )
 
+from adapters.decisions.records import Request
 from service.outcomes import Outcome, Rating, Reason
 
 # Control characters, and halves of characters that no encoding can write.
@@ -82,6 +83,13 @@ class ChatRequest(Strict):
     stream: bool = False
 
 
+class DecideRequest(Request):
+    """A request for pre-authorization, as the pack's records have it; and the layers that decide it."""
+
+    note: Annotated[Printable, Field(max_length=2000)]
+    layers: LayerSwitches = LayerSwitches()
+
+
 class SearchRequest(Strict):
     query: Text
     collection: Name | None = None
@@ -144,6 +152,33 @@ class ChatAnswer(BaseModel):
     answer: str
     sources: list[Source]
     citations: list[int]
+    manifest: dict[str, Any]
+
+
+class SimilarRecord(BaseModel):
+    """A past record with the cosine of its likeness."""
+
+    id: str
+    similarity: float
+    decision: str
+    reason_code: str
+    text: str
+
+
+class DecideAnswer(BaseModel):
+    """`probability` is that of `decision` being right, null where it was never measured for these layers.
+
+    `refer_to_person`: do not act on the decision; `refer_reason` says why.
+    """
+
+    decision: str
+    reason_code: str
+    rule: str
+    probability: float | None
+    refer_to_person: bool
+    refer_reason: str | None
+    refer_below: float
+    similar: list[SimilarRecord]
     manifest: dict[str, Any]
 
 

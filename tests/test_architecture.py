@@ -19,6 +19,7 @@ OWNERS = {
     "transformers": {"adapters/"},
     "peft": {"adapters/"},
     "trl": {"adapters/"},
+    "sklearn": {"adapters/decisions/fit.py"},
     "fastapi": {"service/"},
 }
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "base_classes", "common", "misc"}

@@ -69,6 +69,7 @@ class ScriptedChatbot:
         self.components = {"library": "ok", "engine": "ok"}
         self.records: Any = self
         self.admin: Any = None
+        self.decider: Any = None
 
     def plan(self, overrides: Overrides, user: str | None) -> Plan:
         if overrides.adapter not in (None, "on", "off", "house-style", *ADAPTERS):

@@ -19,6 +19,7 @@ OPEN_ROUTES = {
     "GET /v1/models",
     "GET /v1/models/{name}",
     "POST /chat",
+    "POST /decide",
     "POST /messages/{message_id}/feedback",
     "POST /search",
     "POST /v1/chat/completions",

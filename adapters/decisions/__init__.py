@@ -1,0 +1,1 @@
+"""Pre-authorization decisions: policy, records, and the ways to decide."""

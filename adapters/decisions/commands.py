@@ -1,0 +1,84 @@
+"""The commands `triptych decisions generate | fit | train`: example records, and what is trained on them."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.decisions.generate import generated, read_phrases
+from adapters.decisions.head import write_head
+from adapters.decisions.pack import HEAD, PHRASES, POLICY, RECORDS
+from adapters.decisions.policy import PolicyError, read_policy
+from adapters.decisions.records import read_records, write_records
+from adapters.recipe import RecipeError
+from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.training_commands import WorkOption, training_libraries
+from configs.settings import Settings
+from ingest.build import embedder_of
+
+app = typer.Typer(help="Pre-authorization decisions: records, and what decides.", no_args_is_help=True)
+
+
+@app.command()
+def generate(
+    target: Annotated[Path, typer.Argument(help="The file of records to write.")],
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many records.")] = 2600,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same records.")] = 7,
+    config: ConfigOption = None,
+) -> None:
+    """Write example records of invented requests, decided by the pack's policy, some of them wrongly."""
+    try:
+        with settings_of(config) as settings:
+            folder = folder_of(settings)
+            policy, phrases = read_policy(folder / POLICY), read_phrases(folder / PHRASES)
+            write_records(generated(policy, phrases, count, seed), target)
+    except PolicyError as error:
+        raise stop(str(error), WRONG_USE) from None
+
+
+@app.command()
+def fit(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Fit the classifier head to the pack's records, calibrate it, and write it into the pack."""
+    # A second to import, and only this command needs scikit-learn.
+    from adapters.decisions.fit import fit_head
+
+    try:
+        with settings_of(config) as settings:
+            folder = folder_of(settings)
+            past, policy = read_records(folder / RECORDS), read_policy(folder / POLICY)
+            head = fit_head(past, policy.decisions, embedder_of(settings))
+            write_head(head, folder / HEAD)
+    except PolicyError as error:
+        raise stop(str(error), WRONG_USE) from None
+    values = {"folder": str(folder / HEAD), "records": len(past), "marks": len(head.card.known)}
+    text = f"The head was fitted to {len(past)} records and written to {folder / HEAD}."
+    show(values, text, as_json)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
+    work: WorkOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train a LoRA adapter on the pack's records and add it as the next version."""
+    with training_libraries():
+        from adapters.decisions.training import follow
+        from adapters.train import TrainingError
+    try:
+        with settings_of(config) as settings, redirect_stdout(sys.stderr):
+            version = follow(recipe, folder_of(settings), settings, work)
+    except (PolicyError, RecipeError, TrainingError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    text = f"{version.label} is ready: POST /decide takes it as the adapter. Calibrate it first."
+    show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
+
+
+def folder_of(settings: Settings) -> Path:
+    """Raises PolicyError where the settings name none."""
+    if settings.decisions.folder is None:
+        raise PolicyError("The settings name no decisions.folder; it holds the policy and the records.")
+    return settings.decisions.folder

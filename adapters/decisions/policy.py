@@ -1,0 +1,124 @@
+"""The written rules of pre-authorization: read for people, for the prompt and for the records alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+DecisionName = Literal["approved", "rejected", "pending"]
+DECISIONS: tuple[DecisionName, ...] = ("approved", "rejected", "pending")
+NO_DANGER = "this service has none"
+
+
+class PolicyError(ValueError):
+    """A policy or records file that cannot be used; the message says where and why."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(Part):
+    """A rule with its reason code; {condition}, {danger} and {repeat_months} are the service's."""
+
+    code: str = Field(pattern=r"^[A-Z][0-9]$")
+    decision: DecisionName
+    rule: str
+
+
+class Number(Part):
+    """A condition that is a documented number: at least or at most so much."""
+
+    unit: str
+    at_least: int | None = None
+    at_most: int | None = None
+
+    @model_validator(mode="after")
+    def one_bound(self) -> "Number":
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("expected at_least or at_most, one of them")
+        return self
+
+    @property
+    def bound(self) -> int:
+        return self.at_most if self.at_least is None else self.at_least  # type: ignore[return-value]
+
+    def met(self, value: int) -> bool:
+        return value <= self.bound if self.at_least is None else value >= self.bound
+
+
+class Service(Part):
+    """What can be asked for; without `number` the note says whether the condition is met."""
+
+    name: str
+    category: Literal["imaging", "surgery", "equipment", "medicine"]
+    condition: str
+    repeat_months: int = Field(gt=0)
+    danger: str | None = None
+    number: Number | None = None
+
+
+class Policy(Part):
+    """Rules in their order, and services; a request is decided by the first rule that fits."""
+
+    rules: tuple[Rule, ...] = Field(min_length=1)
+    services: tuple[Service, ...] = Field(min_length=1)
+
+    def service(self, name: str) -> Service:
+        """Raises PolicyError that lists the services."""
+        found = next((one for one in self.services if one.name == name), None)
+        if found is None:
+            known = ", ".join(one.name for one in self.services)
+            raise PolicyError(f"The policy has no service {name!r}; expected one of {known}.")
+        return found
+
+    @property
+    def decisions(self) -> Mapping[str, DecisionName]:
+        """Reason code -> its decision."""
+        return {rule.code: rule.decision for rule in self.rules}
+
+    def written(self, service: Service) -> list[str]:
+        """All rules for one service as sentences, each after its code and decision."""
+        values = service.model_dump() | {"danger": service.danger or NO_DANGER}
+        return [f"{rule.code} {rule.decision}: {rule.rule.format_map(values)}" for rule in self.rules]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of a request; `met` None: nothing says whether the condition is met."""
+
+    danger: bool
+    referral: bool
+    visit_notes: bool
+    comfort: bool
+    repeated: bool
+    met: bool | None
+
+
+def decided(policy: Policy, facts: Facts) -> str:
+    """The reason code of the policy's first rule that fits. Raises PolicyError where none does."""
+    fits = {
+        "A1": facts.danger,
+        "P1": not facts.referral,
+        "P2": not facts.visit_notes,
+        "R3": facts.comfort,
+        "R2": facts.repeated,
+        "P3": facts.met is None,
+        "A2": facts.met is True,
+        "R1": facts.met is False,
+    }
+    found = next((rule.code for rule in policy.rules if fits.get(rule.code)), None)
+    if found is None:
+        raise PolicyError(f"No rule of the policy fits {facts}; it needs rules with the codes {', '.join(fits)}.")
+    return found
+
+
+def read_policy(path: Path) -> Policy:
+    """Raises PolicyError."""
+    try:
+        return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise PolicyError(f"The policy {path} cannot be used: {error}") from error

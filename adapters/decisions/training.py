@@ -1,0 +1,71 @@
+"""From past records to a LoRA adapter that decides: rows as `/decide` asks, training, card, registry."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from adapters.base import dequantised, load_tokenizer
+from adapters.card import TrainingData, write_card
+from adapters.decisions import ask
+from adapters.decisions.pack import DecisionPack, open_pack
+from adapters.decisions.records import PastCase, of_split
+from adapters.decisions.similar import Memory, Similar
+from adapters.examples import Row
+from adapters.prompt import PromptTemplate
+from adapters.recipe import DecisionRecipe, read_decision_recipe
+from adapters.registry import AdapterVersion, Registry
+from adapters.train import train
+from adapters.training import base_of, card_of, rows_sha256, run_of
+from configs.settings import Settings
+from ingest.build import embedder_of
+from ingest.models import file_sha256, locate
+
+
+def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> AdapterVersion:
+    """Train what the recipe says on the pack's training records. Raises RecipeError, PolicyError, TrainingError."""
+    recipe, data = read_decision_recipe(path), settings.data.folder
+    registry = Registry(settings.layers.adapter.folder, data / "adapters")
+    gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
+    pack = open_pack(folder, recipe.prompt, embedder_of(settings).fingerprint)
+    template = pack.prompts[recipe.prompt]
+    held = of_split(pack.past, "calibration")[: recipe.validation]
+    rows = rows_of(recipe, pack, template, settings.decisions.similar)
+    validation = [row_of(pack, one, None, ()) for one in held]
+    base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
+    made_from = base_of(settings.engine.base.model, gguf, base)
+    checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
+    trained = train(recipe, base, load_tokenizer(base), rows, validation, checkpoints)
+    told = TrainingData(
+        sha256=rows_sha256(rows),
+        examples=len(rows),
+        rows=len(rows),
+        validation_rows=len(validation),
+        held_back=(),
+    )
+    write_card(card_of(recipe, made_from, template, told, trained), trained.folder)
+    return registry.add(recipe.name, trained.folder)
+
+
+def rows_of(recipe: DecisionRecipe, pack: DecisionPack, template: PromptTemplate, count: int) -> list[Row]:
+    """A row for each training record; in some of them rules are told or similar records shown."""
+    chance = random.Random(recipe.training.seed)  # noqa: S311 - reproducible, not secret
+    memory = pack.memory
+    rows = []
+    for at, past in enumerate(memory.past):
+        prompt = template if chance.random() < recipe.with_rules else None
+        similar = others(memory, at, count) if chance.random() < recipe.with_similar else ()
+        rows.append(row_of(pack, past, prompt, similar))
+    return rows
+
+
+def others(memory: Memory, at: int, count: int) -> list[Similar]:
+    """The records that are most like the one at this place, itself left out: it would tell the answer."""
+    past = memory.past[at]
+    found = memory.nearest(past.case, memory.vectors[at], count + 1)
+    return [one for one in found if one.past.id != past.id][:count]
+
+
+def row_of(pack: DecisionPack, past: PastCase, template: PromptTemplate | None, similar: Sequence[Similar]) -> Row:
+    rules = pack.policy.written(pack.policy.service(past.case.fields["service"]))
+    messages = ask.messages(template, rules, past.case, similar)
+    return Row(past.id, tuple(messages), ask.answer(past.decision, past.code))

@@ -1,0 +1,73 @@
+"""The command `triptych decisions calibrate`: how often a language model is right, by how sure it is."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from adapters.decisions.calibration import Calibration, calibrated
+from adapters.decisions.commands import folder_of
+from adapters.decisions.pack import CALIBRATIONS, read_calibrations, write_calibrations
+from adapters.decisions.policy import PolicyError
+from adapters.decisions.records import PastCase, of_split, request_of
+from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from configs.settings import Settings
+from service.build import build
+from service.decide import HEAD, Decided, Decider, way
+from service.switches import Overrides, SwitchRefused
+
+AT_A_TIME = 8
+
+SwitchOption = Annotated[str, typer.Option(help="on, off, or a name.")]
+
+
+def calibrate(
+    prompt: SwitchOption = "on",
+    retrieval: SwitchOption = "off",
+    adapter: SwitchOption = "off",
+    records: Annotated[int, typer.Option(min=50, help="How many calibration records.")] = 200,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Ask a language model about past records, and keep how often it was right. The service must not run."""
+    overrides = Overrides(prompt=prompt, retrieval=retrieval, adapter=adapter)
+    try:
+        with settings_of(config) as settings:
+            name, found = asyncio.run(measured(settings, overrides, records))
+    except (PolicyError, SwitchRefused) as error:
+        raise stop(str(error), WRONG_USE) from None
+    told = f"{name}: slope {found.slope:.2f}, intercept {found.intercept:.2f}, from {found.records} records."
+    show({"way": name, **found.model_dump()}, told, as_json)
+
+
+async def measured(settings: Settings, overrides: Overrides, records: int) -> tuple[str, Calibration]:
+    """Calibrates one way on the calibration split and keeps it in the pack. Raises PolicyError, SwitchRefused."""
+    file = folder_of(settings) / CALIBRATIONS
+    async with build(settings) as chatbot:
+        decider = chatbot.decider
+        if decider is None or decider.plan(overrides).layers.adapter == HEAD:
+            raise PolicyError("The head is calibrated when it is fitted; name another adapter, or off.")
+        held = of_split(decider.pack.past, "calibration")[:records]
+        found = calibration_of(held, await decisions(decider, held, overrides))
+        name = way(decider.plan(overrides).layers)
+    write_calibrations(read_calibrations(file) | {name: found}, file)
+    return name, found
+
+
+def calibration_of(past: Sequence[PastCase], decided: Sequence[Decided]) -> Calibration:
+    right = [one.verdict.decision == known.decision for one, known in zip(decided, past, strict=True)]
+    made = decided[0].verdict.made_by
+    return calibrated([one.verdict.confidence for one in decided], right, made["engine"], made["base"])
+
+
+async def decisions(decider: Decider, past: Sequence[PastCase], overrides: Overrides) -> list[Decided]:
+    """What these layers decide for past records, some at a time, in their order."""
+    places = asyncio.Semaphore(AT_A_TIME)
+    plan = decider.plan(overrides)
+
+    async def one(known: PastCase) -> Decided:
+        async with places:
+            return await decider.decide(request_of(known.case), plan)
+
+    return await asyncio.gather(*map(one, past))

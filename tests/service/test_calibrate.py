@@ -1,0 +1,28 @@
+"""Calibrating a language model's way: many records at a time, in their order."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from adapters.decisions.records import of_split
+from service.calibrate import calibration_of, decisions
+from service.commands import app
+from service.switches import Overrides
+from tests.service.deciding import DecidingEngine, decider, decision_embedder
+
+
+async def test_a_model_that_always_says_the_same_gets_how_often_that_is_right(model_folder: Path) -> None:
+    by = decider(decision_embedder(model_folder), DecidingEngine(sure=0.99))
+    held = of_split(by.pack.past, "calibration")[:60]
+    found = await decisions(by, held, Overrides(retrieval="off", adapter="off"))
+    share = sum(one.decision == "approved" for one in held) / len(held)
+    calibration = calibration_of(held, found)
+    assert calibration.probability(0.99) == pytest.approx(share, abs=0.03)
+    assert (calibration.engine, calibration.base, calibration.records) == ("scripted", "b" * 64, 60)
+
+
+def test_the_command_is_among_the_decisions() -> None:
+    result = CliRunner().invoke(app, ["decisions", "--help"])
+    assert result.exit_code == 0
+    assert all(name in result.output for name in ("generate", "fit", "train", "calibrate"))
