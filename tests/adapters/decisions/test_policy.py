@@ -31,8 +31,7 @@ def test_the_rules_of_a_service_are_whole_sentences_and_say_where_there_is_no_da
     knee = policy.written(policy.service("MRI of the knee"))
     assert knee[0].startswith("A1 approved: A danger sign is documented: the knee is locked")
     assert not [rule for service in policy.services for rule in policy.written(service) if "{" in rule]
-    oxygen = policy.written(policy.service("home oxygen"))
-    assert oxygen[0].startswith("A1 approved: A danger sign is documented: this service has none.")
+    assert "documented: this service has none." in policy.written(policy.service("home oxygen"))[0]
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(policy: Policy) -> None:
