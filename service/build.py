@@ -41,7 +41,7 @@ ALL_ON: Mapping[Factor, str] = dict.fromkeys(FACTORS, "on")
 async def build(settings: Settings) -> AsyncIterator[Chatbot]:
     """Open everything, check what the settings name, load what they need; close it all in the end.
 
-    Raises FolderInUse, ModelError, LibraryError, PromptError, EmergencyRulesError, UnknownAdapter,
+    Raises FolderInUse, ModelError, LibraryError, PromptError, PolicyError, EmergencyRulesError, UnknownAdapter,
     ExperimentRefused, SwitchRefused or EngineError: each says what to do.
     """
     async with AsyncExitStack() as stack:

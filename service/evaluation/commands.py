@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from adapters.card import CardError
 from adapters.commands import registry_of
+from adapters.decisions.policy import PolicyError
 from adapters.durable import replace_text
 from adapters.engines.protocol import EngineError
 from adapters.prompt import PromptError
@@ -49,6 +50,7 @@ WRONG = (
     ExperimentRefused,
     LibraryError,
     ModelError,
+    PolicyError,
     PromptError,
     RunError,
     SwitchRefused,

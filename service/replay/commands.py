@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from adapters.card import CardError
+from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import EngineError
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
@@ -36,6 +37,7 @@ WRONG = (
     ExperimentRefused,
     LibraryError,
     ModelError,
+    PolicyError,
     PromptError,
     SwitchRefused,
     UnknownAdapter,

@@ -31,7 +31,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hospital's settings with a data folder of their own, short answers and an adapter that only acts."""
     folder = tmp_path_factory.mktemp("evaluate")
     settings = yaml.safe_load(HOSPITAL.read_text(encoding="utf-8"))
-    del settings["embedder"]
+    # The shipped head belongs to the search adapter, which is left out for speed.
+    del settings["embedder"], settings["decisions"]
     settings["layers"]["prompt"]["folder"] = str(HOSPITAL.parent / "prompts")
     settings["layers"]["adapter"] = {"switch": "off", "name": "noise@1", "folder": str(folder / "shipped")}
     settings["guard"] |= {
@@ -76,6 +77,15 @@ def test_a_run_needs_documents_and_then_ends_in_a_report(config: Path, tmp_path:
     assert (report["questions"], report["planned"]) == (1, 2)
     assert {layer["decision"]["verdict"] for layer in report["layers"]} == {"more"}
     assert values(call(config, "compare", run["run"], run["run"], "--json"))["regressed"] == []
+
+
+def test_a_policy_that_is_not_there_is_told(config: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump(values | {"decisions": {"folder": str(tmp_path / "none")}}), encoding="utf-8")
+    result = call(file, "run", written(tmp_path))
+    assert result.exit_code == 2
+    assert "policy.yaml cannot be used" in result.stderr
 
 
 def test_a_folder_in_use_is_told(config: Path, tmp_path: Path) -> None:
