@@ -1,6 +1,6 @@
 """The embedder's network in OpenVINO's form: a question's vector in a quarter of the time, without loading torch.
 
-Derived from the network of ingest/embed.py and held to it: whoever keeps it has compared the vectors first.
+Derived from the network of ingest/embed.py and held to it: each opening compares vectors with those that it gave.
 """
 
 import json
@@ -22,7 +22,7 @@ from ingest.models import ModelError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-NETWORK, TOKENIZER, SETTINGS = "network.xml", "tokenizer.json", "settings.json"
+NETWORK, SETTINGS = "network.xml", "settings.json"
 # Each new length costs the library a plan of its own; padding is masked, and changes nothing but the last bits.
 LENGTHS = 16
 PROBES = ("Where can I park at night?", "a", "word " * 300, "Übelkeit, 39 °C — what now?")
@@ -44,12 +44,18 @@ class KeptNetwork:
         # A fifth of a second that commands without questions need not spend.
         import openvino
 
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        self._prompt = settings["prompt"]
-        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        try:
+            settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+            self._prompt = settings["prompt"]
+            self._tokenizer = Tokenizer.from_str(settings["tokenizer"])
+            compiled = openvino.Core().compile_model(folder / NETWORK, "CPU", OPTIONS)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(
+                f"The embedder's network as kept in {folder} cannot be opened: {error}. Delete the folder; it is "
+                "made anew at the next start."
+            ) from error
         self._tokenizer.enable_truncation(settings["max_tokens"])
         self._tokenizer.enable_padding(pad_to_multiple_of=LENGTHS)
-        compiled = openvino.Core().compile_model(folder / NETWORK, "CPU", OPTIONS)
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()
         self._check(folder, np.array(settings["vectors"], dtype=np.float32))
@@ -80,8 +86,8 @@ def keep_network(model: "SentenceTransformer", folder: Path) -> None:
     unfinished.mkdir(parents=True)
     try:
         write_network(model, unfinished / NETWORK)
-        model.tokenizer.backend_tokenizer.save(str(unfinished / TOKENIZER))
         settings = {
+            "tokenizer": model.tokenizer.backend_tokenizer.to_str(),
             "prompt": query_prompt(model),
             "max_tokens": model.max_seq_length,
             "vectors": model.encode_query(list(PROBES), normalize_embeddings=True).tolist(),

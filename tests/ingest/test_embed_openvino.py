@@ -102,6 +102,20 @@ def test_a_network_that_gives_other_vectors_is_refused(model_folder: Path, quick
         Embedder(model_folder, kept=copy.parent).embed_queries(["Is it far?"])
 
 
+@pytest.mark.parametrize(
+    ("name", "rest"), [("network.bin", 1000), ("network.xml", 100), (SETTINGS, 50), (SETTINGS, 0)]
+)
+def test_a_file_that_was_cut_short_is_told(
+    quick: Embedder, model_folder: Path, kept: Path, tmp_path: Path, name: str, rest: int
+) -> None:
+    (folder,) = (one for one in kept.iterdir() if quick.fingerprint in one.name)
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    (copy / name).write_bytes((copy / name).read_bytes()[:rest])
+    with pytest.raises(ModelError, match="Delete the folder"):
+        Embedder(model_folder, kept=tmp_path).embed_queries(["Is it far?"])
+
+
 def test_two_that_keep_at_once_agree(embedder: Embedder, tmp_path: Path) -> None:
     folder = tmp_path / "network"
     for _ in range(2):
