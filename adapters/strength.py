@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.card import CONFIG
+from adapters.convert import WEIGHTS
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from ingest.models import file_sha256
 
 STRONGEST = 1.5
 # In tenths: each strength that someone asks for may cost an engine a copy of the base on the disk.
@@ -45,15 +47,21 @@ def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> Adapte
         return weights
     sha256 = hashlib.sha256(f"{weights.sha256}*{strength:g}".encode()).hexdigest()
     folder = cache / sha256
-    if not folder.is_dir():
+    if not is_copy(folder, weights):
+        shutil.rmtree(folder, ignore_errors=True)
         write_scaled(Path(weights.folder), strength, folder)
     return replace(weights, name=with_strength(weights.name, strength), folder=str(folder), sha256=sha256)
+
+
+def is_copy(folder: Path, weights: AdapterWeights) -> bool:
+    """The gate has seen the adapter itself, not a copy that was made before: its weights have to be the same."""
+    return (folder / WEIGHTS).is_file() and file_sha256(folder / WEIGHTS) == weights.sha256
 
 
 def write_scaled(source: Path, strength: float, target: Path) -> None:
     """Whole or not there: written beside its place, then named."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copytree(source, unfinished)
+    shutil.copytree(source, unfinished, dirs_exist_ok=True)
     config = json.loads((unfinished / CONFIG).read_text(encoding="utf-8"))
     config["lora_alpha"] *= strength
     (unfinished / CONFIG).write_text(json.dumps(config), encoding="utf-8")

@@ -58,6 +58,16 @@ def test_the_copy_is_made_once_and_is_no_version(registry: Registry) -> None:
     assert registry.labels() == before
 
 
+def test_a_copy_with_other_weights_is_made_anew(registry: Registry) -> None:
+    """A flipped byte in a copy is no adapter that the gate has seen."""
+    first = registry.verified("style@1*0.5", BASE_SHA256)
+    weights = Path(first.folder) / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert registry.verified("style@1*0.5", BASE_SHA256) == first
+    assert weights.read_bytes() == whole
+
+
 def test_a_damaged_adapter_has_no_strength_either(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "shipped" / "style" / "1" / "adapter_model.safetensors").write_bytes(b"not weights")
     with pytest.raises(AdapterRefused):
