@@ -61,7 +61,7 @@ def summary(version: AdapterVersion, promoted: bool) -> dict[str, Any]:
 
 @app.command("show")
 def show_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show an adapter's card: base, data, recipe, hashes; and its last evaluation."""
+    """Show an adapter's card: base, data, recipe, hashes; and its largest evaluation."""
     with _registry(config) as (registry, _):
         version = registry.resolve(label)
         score = registry.score(version)

@@ -109,7 +109,7 @@ class Registry:
     def promote(self, label: str, base: str, by: str, despite: str | None = None) -> AdapterVersion:
         """From now on the bare name means this version; it has to pass the gate first. `by` is for the log.
 
-        One that its last evaluation found worse than the base is refused, unless `despite` has the reason why it
+        One that its largest evaluation found worse than the base is refused, unless `despite` has the reason why it
         may go out, which is kept with the name. Raises UnknownAdapter, AdapterRefused.
         """
         version = self.resolve(label)
@@ -143,7 +143,7 @@ class Registry:
         record_score(self._own, score)
 
     def score(self, version: AdapterVersion) -> AdapterScore | None:
-        """Its last evaluation, if there was one."""
+        """Its evaluation with the most questions, if there was one."""
         return latest_score(self._own, version.card.weights_sha256)
 
     def add(self, name: str, folder: Path) -> AdapterVersion:

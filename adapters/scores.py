@@ -67,6 +67,6 @@ def scores_in(folder: Path) -> list[AdapterScore]:
 
 
 def latest_score(folder: Path, weights_sha256: str) -> AdapterScore | None:
-    """The last evaluation of these weights, whatever they are called."""
+    """The evaluation of these weights with the most questions, of equal ones the last: a short one hides none."""
     found = [one for one in scores_in(folder) if one.weights_sha256 == weights_sha256]
-    return found[-1] if found else None
+    return max(reversed(found), key=lambda one: one.questions, default=None)

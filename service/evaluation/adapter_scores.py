@@ -21,7 +21,8 @@ def adapter_scores(run: Run) -> list[AdapterScore]:
     cells = sorted({answer.cell for answer in run.answers}, key=lambda cell: cell.label)
     grid, made = grid_of(run, cells), makers(run)
     levels = dict.fromkeys(made[cell] for cell in cells if cell in made)
-    return [score_of(run, grid, *maker, pairs_with(maker, cells, made)) for maker in levels]
+    compared = ((maker, pairs_with(maker, cells, made)) for maker in levels)
+    return [score_of(run, grid, *maker, pairs) for maker, pairs in compared if pairs]
 
 
 def makers(run: Run) -> dict[Cell, tuple[str, str]]:
@@ -39,7 +40,7 @@ def pairs_with(maker: tuple[str, str], cells: list[Cell], made: Mapping[Cell, tu
 
 def score_of(run: Run, grid: Grid, label: str, weights_sha256: str, pairs: Pairs) -> AdapterScore:
     margins = SAFETY | margins_of(run)
-    found = ((metric, finding(grid, metric, margin, pairs)) for metric, margin in margins.items() if pairs)
+    found = ((metric, finding(grid, metric, margin, pairs)) for metric, margin in margins.items())
     return AdapterScore(
         adapter=label,
         weights_sha256=weights_sha256,

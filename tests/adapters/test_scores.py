@@ -23,6 +23,12 @@ def test_the_last_evaluation_of_the_weights_counts(tmp_path: Path) -> None:
     assert latest_score(tmp_path, "c" * 64) is None
 
 
+def test_a_shorter_evaluation_frees_nothing(tmp_path: Path) -> None:
+    for score in (scored("whole"), scored("short", worse=False).model_copy(update={"questions": 5})):
+        record_score(tmp_path, score)
+    assert latest_score(tmp_path, "a" * 64) == scored("whole")
+
+
 def test_the_same_evaluation_is_kept_once(tmp_path: Path) -> None:
     for _ in range(3):
         record_score(tmp_path / "new", scored())

@@ -59,5 +59,11 @@ def test_what_no_question_measures_is_left_out(tmp_path: Path) -> None:
     assert "refused" not in scored(tmp_path, 0.3).findings
 
 
+def test_an_adapter_that_was_never_asked_with_retrieval_has_no_score(tmp_path: Path) -> None:
+    run = with_makers(planted(tmp_path, {"adapter": 0.3}, questions=10))
+    without = tuple(one for one in run.answers if one.cell.retrieval == "off")
+    assert adapter_scores(replace(run, answers=without)) == []
+
+
 def test_a_run_without_an_adapter_says_nothing_of_one(tmp_path: Path) -> None:
     assert adapter_scores(planted(tmp_path, {"adapter": 0.3}, questions=10)) == []
