@@ -8,33 +8,52 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from adapters.card import CardError
 from adapters.commands import registry_of
 from adapters.decisions.pack import open_pack
+from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import Engine
-from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
+from adapters.prompt import PromptError, PromptTemplate, load_prompt, prompt_labels
+from adapters.registry import UnknownAdapter
+from configs.load import ConfigurationError
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.corpus import Corpus
-from ingest.database import Database, library_url
+from ingest.database import Database, LibraryError, library_url
 from ingest.embed import Embedder
-from ingest.models import file_sha256, locate
+from ingest.models import ModelError, file_sha256, locate
 from ingest.owner import OwnerLock
 from service.admin import Admin
 from service.answer import Chatbot
 from service.decide import RECORDS, Decider
 from service.defaults import Defaults
 from service.experiments.assign import Arm, Experiment
-from service.experiments.running import LOG, ExperimentLog, check_alone, check_arms
+from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, check_alone, check_arms
 from service.guard.check import EmergencyCheck
-from service.guard.emergencies import load_rules
+from service.guard.emergencies import EmergencyRulesError, load_rules
 from service.guard.likeness import likeness, load_examples
 from service.loading import AdapterLoader
 from service.plan import FACTORS, Factor, Layers
 from service.records import Records
 from service.retrieve import HybridRetriever
-from service.switches import Overrides
+from service.switches import Overrides, SwitchRefused
 
 ALL_ON: Mapping[Factor, str] = dict.fromkeys(FACTORS, "on")
+
+
+# What can be wrong with a set-up: every command that builds tells it in a sentence.
+WRONG_SETUP = (
+    CardError,
+    ConfigurationError,
+    EmergencyRulesError,
+    ExperimentRefused,
+    LibraryError,
+    ModelError,
+    PolicyError,
+    PromptError,
+    SwitchRefused,
+    UnknownAdapter,
+)
 
 
 @asynccontextmanager

@@ -22,22 +22,14 @@ import service.evaluation.commands
 import service.experiments.commands
 import service.harvest_commands
 import service.replay.commands
-from adapters.card import CardError
-from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import EngineError
-from adapters.prompt import PromptError
-from adapters.registry import UnknownAdapter
 from configs.load import ConfigurationError, Loaded, current_environment, load_settings, stay_offline
 from configs.settings import Settings
-from ingest.database import LibraryError
-from ingest.models import ModelError
 from ingest.owner import FolderInUse
 from ingest.sources import SourceError
-from service.experiments.running import ExperimentRefused
-from service.guard.emergencies import EmergencyRulesError
+from service.build import WRONG_SETUP
 from service.guard.redact import redact_logs
 from service.retrieve import RetrievalError
-from service.switches import SwitchRefused
 
 T = TypeVar("T")
 FAILED, WRONG_USE = 1, 2
@@ -55,19 +47,7 @@ DEMO = (
     "My father suddenly has chest pain and can't breathe!",
 )
 
-WRONG_SETTINGS = (
-    CardError,
-    ConfigurationError,
-    EmergencyRulesError,
-    ExperimentRefused,
-    LibraryError,
-    ModelError,
-    PolicyError,
-    PromptError,
-    SourceError,
-    SwitchRefused,
-    UnknownAdapter,
-)
+WRONG_SETTINGS = (*WRONG_SETUP, SourceError)
 
 app = typer.Typer(
     help="A chat backend in three layers, each a switch: prompt, retrieval, adapter.",

@@ -10,24 +10,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adapters.card import CardError
 from adapters.commands import registry_of
-from adapters.decisions.policy import PolicyError
 from adapters.durable import replace_text
 from adapters.engines.protocol import EngineError
-from adapters.prompt import PromptError
-from adapters.registry import UnknownAdapter
 from adapters.scores import AdapterScore
 from adapters.strength import split_strength
 from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show, stop
-from configs.load import ConfigurationError, current_environment, load_settings
+from configs.load import current_environment, load_settings
 from configs.settings import Settings
 from ingest.corpus import Corpus
-from ingest.database import LibraryError
-from ingest.models import ModelError, file_sha256
+from ingest.models import file_sha256
 from ingest.owner import FolderInUse
 from service.answer import Chatbot
-from service.build import build
+from service.build import WRONG_SETUP, build
 from service.evaluation.design import Design, DesignError, cells_of, read_design
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.origin import made_from
@@ -36,26 +31,10 @@ from service.evaluation.run import answers
 from service.evaluation.selection import selected
 from service.evaluation.setup import Setup, adapter_setup, stale_documents
 from service.evaluation.store import Run, RunError, find_run, keep, opened_run, read_run
-from service.experiments.running import ExperimentRefused
-from service.guard.emergencies import EmergencyRulesError
 from service.retrieve import RetrievalError
-from service.switches import SwitchRefused
 
 FAILED = 1
-WRONG = (
-    CardError,
-    ConfigurationError,
-    DesignError,
-    EmergencyRulesError,
-    ExperimentRefused,
-    LibraryError,
-    ModelError,
-    PolicyError,
-    PromptError,
-    RunError,
-    SwitchRefused,
-    UnknownAdapter,
-)
+WRONG = (*WRONG_SETUP, DesignError, RunError)
 
 app = typer.Typer(help="Measure which layer pays: every combination, every question.", no_args_is_help=True)
 

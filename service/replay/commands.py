@@ -8,40 +8,19 @@ from typing import Annotated
 
 import typer
 
-from adapters.card import CardError
-from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import EngineError
-from adapters.prompt import PromptError
-from adapters.registry import UnknownAdapter
 from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, show, stop
-from configs.load import ConfigurationError, current_environment, load_settings
+from configs.load import current_environment, load_settings
 from configs.settings import Settings
-from ingest.database import LibraryError
-from ingest.models import ModelError
 from ingest.owner import FolderInUse
-from service.build import build
-from service.experiments.running import ExperimentRefused
-from service.guard.emergencies import EmergencyRulesError
+from service.build import WRONG_SETUP, build
 from service.plan import FACTORS, Factor
 from service.records import UnknownMessage
 from service.replay.report import Replay
 from service.replay.terminal import as_terminal
 from service.replay.turn import ReplayRefused, replayed
 from service.retrieve import RetrievalError
-from service.switches import SwitchRefused
 
-WRONG = (
-    CardError,
-    ConfigurationError,
-    EmergencyRulesError,
-    ExperimentRefused,
-    LibraryError,
-    ModelError,
-    PolicyError,
-    PromptError,
-    SwitchRefused,
-    UnknownAdapter,
-)
 # What OpenAI's clients see before a message's id.
 COMPLETION = "chatcmpl-"
 
@@ -104,7 +83,7 @@ def _settings(config: Path | None) -> Iterator[Settings]:
     """The settings; what can go wrong becomes a sentence and an exit code."""
     try:
         yield load_settings(config, current_environment()).settings
-    except (*WRONG, WrongSwitch) as error:
+    except (*WRONG_SETUP, WrongSwitch) as error:
         raise stop(str(error), WRONG_USE) from None
     except (EngineError, ReplayRefused, RetrievalError, UnknownMessage, OSError) as error:
         raise stop(str(error), REFUSED) from None
