@@ -127,13 +127,24 @@ class Layers(Section):
     adapter: AdapterLayer
 
 
+class SharedAdapters(Section):
+    """A folder that the service and the model server share; `seen_as` is its path on the server."""
+
+    folder: Path
+    seen_as: str = Field(pattern=r"^/.*[^/]$")
+
+
 class OpenAIServer(Section):
-    """`adapters` maps name@version to the model name under which the server serves it."""
+    """`adapters` maps name@version to the model name under which the server serves it from its start.
+
+    `shared`: the server loads the others from there when they are needed (vLLM's /v1/load_lora_adapter).
+    """
 
     url: str
     model: str
     api_key: SecretStr | None
     adapters: dict[str, str]
+    shared: SharedAdapters | None
 
 
 class LangChainModel(Section):

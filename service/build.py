@@ -188,6 +188,7 @@ def openai_engine(settings: Settings) -> Engine:
     from openai import AsyncOpenAI
 
     from adapters.engines.openai import OpenAIServer
+    from adapters.engines.openai_lora import SharedFolder
 
     server = settings.engine.openai
     key = server.api_key.get_secret_value() if server.api_key else "none"
@@ -196,6 +197,7 @@ def openai_engine(settings: Settings) -> Engine:
         model=server.model,
         sha256=settings.engine.base.sha256 or server.model,
         served=server.adapters,
+        shared=SharedFolder(server.shared.folder, server.shared.seen_as) if server.shared else None,
     )
 
 

@@ -10,7 +10,8 @@ from langchain_core.outputs import ChatGenerationChunk
 from openai import AsyncOpenAI
 from pydantic import PrivateAttr
 
-from adapters.engines import probe, wire
+from adapters.engines import openai_lora, probe, wire
+from adapters.engines.openai_lora import SharedFolder
 from adapters.engines.protocol import (
     AdapterRefused,
     AdapterWeights,
@@ -23,7 +24,8 @@ from adapters.engines.protocol import (
 
 
 class OpenAIServer(Engine):
-    """`model` is the base's name on the server, `served` gives the server's name of each NAME@VERSION.
+    """`model` is the base's name on the server, `served` gives the server's name of each NAME@VERSION that it has
+    from its start; the others it is told to load from the `shared` folder, if there is one.
 
     `sha256` is the hash of the base's weights as the configuration states it: a server does not tell.
     A server that ignores the adapter is found out at `load`: the adapter has to move the probe.
@@ -35,6 +37,7 @@ class OpenAIServer(Engine):
     model: str
     sha256: str
     served: Mapping[str, str]
+    shared: SharedFolder | None = None
 
     _loaded: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -46,32 +49,49 @@ class OpenAIServer(Engine):
         return tuple(self._loaded)
 
     async def load(self, adapter: AdapterWeights) -> None:
-        name = self.served.get(adapter.name)
-        if name is None:
-            raise AdapterRefused(
-                f"No server model is named for the adapter {adapter.name}: serve it there (vLLM: "
-                "--lora-modules), and name it under engine.openai.adapters."
-            )
-        await self._check_listed(adapter.name, name)
-        base = await probe.first_token(self._answer(self.model, None, probe.MESSAGES, (), probe.GENERATION))
-        top = await probe.first_token(self._answer(name, adapter.name, probe.MESSAGES, (), probe.GENERATION))
-        probe.check_acts(adapter.name, base, top)
+        name = await self._served(adapter)
+        try:
+            await self._check_acts(adapter.name, name)
+        except EngineError:
+            await self._drop(adapter.name, name)
+            raise
         self._loaded[adapter.name] = name
 
-    async def _check_listed(self, adapter: str, name: str) -> None:
-        with_reason = f"The server at {self.client.base_url} "
-        try:
-            listed = [model.id async for model in self.client.models.list()]
-        except openai.OpenAIError as error:
-            raise EngineError(f"{with_reason}does not list its models: {error}") from error
-        if name not in listed:
+    async def _served(self, adapter: AdapterWeights) -> str:
+        """The server's name for the adapter, loaded there if it was not."""
+        name = self.served.get(adapter.name)
+        if name is not None:
+            await self._check_listed(adapter.name, name)
+            return name
+        if self.shared is None:
             raise AdapterRefused(
-                f"{with_reason}does not serve {name!r} for the adapter {adapter}; it serves "
-                f"{', '.join(listed) or 'nothing'}."
+                f"No server model is named for the adapter {adapter.name}: serve it there (vLLM: "
+                "--lora-modules) and name it under engine.openai.adapters, or give both a folder under "
+                "engine.openai.shared."
+            )
+        return await openai_lora.load(self.client, adapter, self.shared)
+
+    async def _check_listed(self, adapter: str, name: str) -> None:
+        names = await openai_lora.listed(self.client)
+        if name not in names:
+            raise AdapterRefused(
+                f"The server at {self.client.base_url} does not serve {name!r} for the adapter {adapter}; it "
+                f"serves {', '.join(names) or 'nothing'}."
             )
 
+    async def _check_acts(self, adapter: str, name: str) -> None:
+        base = await probe.first_token(self._answer(self.model, None, probe.MESSAGES, (), probe.GENERATION))
+        top = await probe.first_token(self._answer(name, adapter, probe.MESSAGES, (), probe.GENERATION))
+        probe.check_acts(adapter, base, top)
+
     async def unload(self, name: str) -> None:
-        self._loaded.pop(name, None)
+        if (served := self._loaded.pop(name, None)) is not None:
+            await self._drop(name, served)
+
+    async def _drop(self, adapter: str, name: str) -> None:
+        """From the server, too, unless it has the adapter from its start."""
+        if adapter not in self.served:
+            await openai_lora.drop(self.client, name)
 
     async def close(self) -> None:
         await self.client.close()

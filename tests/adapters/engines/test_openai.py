@@ -1,12 +1,6 @@
-import json
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from langchain_core.messages import AIMessageChunk, HumanMessage
 from openai import AsyncOpenAI
 
 from adapters.engines.openai import OpenAIServer
@@ -19,106 +13,15 @@ from adapters.engines.protocol import (
     PromptTooLong,
     joined,
 )
+from tests.adapters.engines.openai_server import BASE_TOP, QUESTION, Serve, answer, serving
 
 STYLE = AdapterWeights("style@1", "/nowhere", "a" * 64)
-QUESTION = [HumanMessage("When are you open?")]
-BASE_TOP, STYLE_TOP = {"We": -0.5, "The": -2.0}, {"You": -0.2, "We": -3.0}
-
-
-@dataclass
-class Served:
-    """What the server does: texts and first tokens by model, and its faults."""
-
-    models: list[str] = field(default_factory=lambda: ["base", "lora-style"])
-    tops: dict[str, dict[str, float]] = field(default_factory=lambda: {"base": BASE_TOP, "lora-style": STYLE_TOP})
-    answers_as: str | None = None
-    logprobs: bool = True
-    status: int = 200
-    error: str = ""
-    breaks_off: bool = False
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Handler(BaseHTTPRequestHandler):
-    served: Served
-
-    def do_GET(self) -> None:
-        self.reply(
-            200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.served.models]}
-        )
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.served.bodies.append(body)
-        if self.served.status != 200:
-            self.reply(self.served.status, {"error": {"message": self.served.error}})
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        for chunk in self.chunks(body):
-            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-        self.wfile.write(b"data: [DONE]\n\n")
-
-    def chunks(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        head = {"id": "x", "created": 0, "object": "chat.completion.chunk"}
-        head["model"] = self.served.answers_as or body["model"]
-        for text in (f"{body['model']} ", "speaks."):
-            yield head | {"choices": [choice({"content": text}, self.logprobs(body))]}
-        if not self.served.breaks_off:
-            yield head | {"choices": [choice({}) | {"finish_reason": "stop"}]}
-            counts = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-            yield head | {"choices": [], "usage": counts}
-
-    def logprobs(self, body: dict[str, Any]) -> dict[str, Any] | None:
-        if not (self.served.logprobs and body.get("logprobs")):
-            return None
-        top = [{"token": token, "logprob": value} for token, value in self.served.tops[body["model"]].items()]
-        return {"content": [top[0] | {"top_logprobs": top}]}
-
-    def reply(self, status: int, body: object) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def choice(delta: dict[str, str], logprobs: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": None}
-
-
-Serve = Callable[..., tuple[OpenAIServer, Served]]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a server on a free port, and an engine that speaks to it."""
-    running: list[ThreadingHTTPServer] = []
-
-    def started(**faults: Any) -> tuple[OpenAIServer, Served]:
-        served = Served(**faults)
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("OneHandler", (Handler,), {"served": served}))
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        running.append(server)
-        client = AsyncOpenAI(base_url=f"http://127.0.0.1:{server.server_port}/v1", api_key="none", max_retries=0)
-        return OpenAIServer(client=client, model="base", sha256="b" * 64, served={"style@1": "lora-style"}), served
-
-    yield started
-    for server in running:
-        server.shutdown()
-        server.server_close()
-
-
-async def answer(engine: OpenAIServer, **values: Any) -> list[AIMessageChunk]:
-    chunks = [chunk async for chunk in engine.astream(QUESTION, generation=Generation(**values))]
-    await engine.close()
-    assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
-    return chunks  # type: ignore[return-value]
+    with serving() as started:
+        yield started
 
 
 async def test_the_base_answers_under_its_own_name(serve: Serve) -> None:
