@@ -1,7 +1,8 @@
 FROM python:3.12-slim
 
 WORKDIR /app
-RUN useradd --system --uid 10001 --home-dir /data --create-home triptych
+RUN useradd --system --uid 10001 --home-dir /data --create-home triptych \
+ && install -d -o triptych /served
 
 # torch comes first and alone: a plain "torch" would bring gigabytes of CUDA.
 COPY constraints.txt models.txt ./
@@ -17,6 +18,6 @@ RUN pip install --no-cache-dir -c constraints.txt -e .
 
 USER triptych
 ENV TRIPTYCH__DATA__FOLDER=/data TRIPTYCH__SERVER__HOST=0.0.0.0
-VOLUME /data
+VOLUME /data /served
 EXPOSE 8000
 CMD ["sh", "-c", "triptych ingest sync && exec triptych serve"]

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run demo test test-slow check bench train clean
+.PHONY: run demo test test-slow test-vllm check bench train clean
 
 run: .venv/.run
 	$(BIN)/triptych ingest sync
@@ -13,10 +13,13 @@ demo: .venv/.run
 	$(BIN)/triptych demo
 
 test: check
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not vllm"
 
 test-slow: .venv/.test
 	$(BIN)/pytest -m slow
+
+test-vllm: .venv/.test .venv-vllm/.ready
+	$(BIN)/pytest -m vllm --vllm .venv-vllm/bin/vllm
 
 check: .venv/.test
 	$(BIN)/ruff format --check .
@@ -31,8 +34,12 @@ train: .venv/.test
 	$(BIN)/triptych adapters train configs/hospital/adapters/house-style-answers.yaml
 	$(BIN)/triptych adapters tune configs/hospital/adapters/search.yaml data/search/$$(date +%Y%m%d-%H%M%S)
 
+.venv-vllm/.ready: tests/install_vllm.sh
+	PYTHON=$(PYTHON) tests/install_vllm.sh .venv-vllm
+	touch $@
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-vllm build *.egg-info
 
 # torch comes first and alone: a plain "torch" would bring gigabytes of CUDA.
 .venv/.torch: constraints.txt

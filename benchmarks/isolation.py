@@ -6,6 +6,8 @@ differ from its reference and still be its own arm's. So the likeliest first tok
 the farthest that any lies from its own arm's reference, `other` the nearest that any comes to another arm's.
 At last 50 answers are broken off half-way and, where the engine has a process of its own, that is killed while
 eight answers are being made; then all of it once more.
+
+With --server URL (a vLLM of the packaged base that reads this machine's files) its own cache stays as it is.
 """
 
 import argparse
@@ -16,13 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine_agreement import ADAPTER, ENGINES, Embedded, Prompt, held_back_prompts, opened
+from engine_agreement import ADAPTER, ENGINES, Prompt, held_back_prompts, opened
+from openai import AsyncOpenAI
 
 from adapters.engines import probe
+from adapters.engines.openai import OpenAIServer
+from adapters.engines.openai_lora import SharedFolder
 from adapters.engines.openvino import OpenVINO
-from adapters.engines.protocol import EngineError, Generation
+from adapters.engines.protocol import Engine, EngineError, Generation
 from adapters.registry import Registry
-from configs.load import HOSPITAL
+from configs.load import HOSPITAL, load_settings
 
 ARMS = (None, "house-style@1", ADAPTER, f"{ADAPTER}*0.5")
 Request = tuple[int, str | None]
@@ -42,12 +47,12 @@ async def main(arguments: argparse.Namespace) -> None:
     print(f"{'':30} | differ: {arms} | {'own':>6} | {'other':>6} | wrong adapter")
     many = [request for _ in range(arguments.requests // len(requests)) for request in requests]
     reference: dict[Request, Answer] = {}
-    for cached in (False, True):
+    for cached in (True,) if arguments.server else (False, True):
         with TemporaryDirectory() as folder:
-            engine = await with_arms(arguments.engine, Path(folder), cached)
+            engine = await with_arms(arguments, Path(folder), cached)
             made = await answers(engine, prompts, requests, 1)
             reference = reference or dict(zip(requests, made, strict=True))
-            if not cached:
+            if not cached or arguments.server:
                 print(f"{'the references themselves':30} | {row(list(reference.items()), reference)}", flush=True)
             for together in (1, 8):
                 found = await answers(engine, prompts, many, together)
@@ -62,16 +67,30 @@ async def main(arguments: argparse.Namespace) -> None:
             await engine.close()
 
 
-async def with_arms(kind: str, folder: Path, cached: bool) -> Embedded:
-    engine = await opened(kind, folder, cached)
+async def with_arms(arguments: argparse.Namespace, folder: Path, cached: bool) -> Engine:
+    if arguments.server:
+        engine = server_engine(arguments.server, folder / "shared")
+    else:
+        engine = await opened(arguments.engine, folder, cached)
     registry = Registry(HOSPITAL.parent / "adapters", folder)
     for name in ARMS:
-        if name not in (None, ADAPTER):
+        if name is not None and name not in engine.adapters():
             await engine.load(registry.verified(name, engine.base))
     return engine
 
 
-async def disturb(engine: Embedded, prompts: list[Prompt]) -> None:
+def server_engine(url: str, shared: Path) -> Engine:
+    base = load_settings(None, {}).settings.engine.base
+    return OpenAIServer(
+        client=AsyncOpenAI(base_url=url, api_key="none"),
+        model="base",
+        sha256=str(base.sha256),
+        served={},
+        shared=SharedFolder(shared, str(shared)),
+    )
+
+
+async def disturb(engine: Engine, prompts: list[Prompt]) -> None:
     """50 answers broken off after their first words, and the engine's process killed with eight under way."""
     cancelled = [broken_off(engine, prompts[number % len(prompts)], ARMS[number % 4]) for number in range(50)]
     await asyncio.gather(*cancelled)
@@ -84,14 +103,14 @@ async def disturb(engine: Embedded, prompts: list[Prompt]) -> None:
         print(f"{'':30} | 50 broken off; the process killed: {failed} of 8 answers failed")
 
 
-async def broken_off(engine: Embedded, prompt: Prompt, adapter: str | None) -> None:
+async def broken_off(engine: Engine, prompt: Prompt, adapter: str | None) -> None:
     generation = Generation(adapter=adapter, max_tokens=60)
     async with aclosing(engine.astream(prompt, generation=generation)) as chunks:
         async for _ in chunks:
             return
 
 
-async def answers(engine: Embedded, prompts: list[Prompt], requests: list[Request], together: int) -> list[Answer]:
+async def answers(engine: Engine, prompts: list[Prompt], requests: list[Request], together: int) -> list[Answer]:
     places = asyncio.Semaphore(together)
 
     async def one(number: int, adapter: str | None) -> Answer:
@@ -126,4 +145,5 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--engine", choices=ENGINES, default="openvino")
+    parser.add_argument("--server", help="the /v1 address of a vLLM, instead of --engine")
     asyncio.run(main(parser.parse_args()))

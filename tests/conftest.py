@@ -22,6 +22,10 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--vllm", help="vLLM's program, for the tests marked vllm; `make test-vllm` gives it")
+
+
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
     try:

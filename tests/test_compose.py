@@ -58,6 +58,14 @@ def test_scaleout_names_the_services_of_the_compose_file(compose: dict[str, Any]
     assert list(settings.engine.openai.adapters.values()) == ["house-style-2"]
 
 
+def test_the_service_and_the_model_server_share_the_folder_of_adapters(compose: dict[str, Any]) -> None:
+    shared = load_settings(ROOT / "configs" / "scaleout.yaml", {}).settings.engine.openai.shared
+    assert shared is not None
+    assert f"served:{shared.folder}" in compose["services"]["triptych"]["volumes"]
+    assert f"served:{shared.seen_as}:ro" in compose["services"]["vllm"]["volumes"]
+    assert compose["services"]["vllm"]["environment"]["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "True"
+
+
 def test_the_image_runs_as_nobody_special() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     assert "USER triptych" in lines
