@@ -42,6 +42,13 @@ def differences(one: Card, other: Card) -> list[Facts]:
     ]
 
 
+def minutes_of(registry: Registry, label: str) -> float:
+    """Of training on the card's machine, with that of the versions that this one goes on from."""
+    card = registry.resolve(label).card
+    start = card.recipe.get("start")
+    return card.minutes + (minutes_of(registry, start) if start else 0)
+
+
 def lineage(registry: Registry, name: str) -> list[Facts]:
     """Every version of the name, the oldest first: made from what, how it turned out, promoted when and by whom."""
     versions = [one for one in registry.all() if one.name == name]

@@ -58,4 +58,4 @@ def mean(column: FloatArray) -> Mean:
 def per_right(cost: FloatArray, right: FloatArray) -> float | None:
     """The cost of all answers, right or not, by the number of right ones (cost-of-pass, arXiv 2504.13359)."""
     total = float(right.sum())
-    return float(cost.sum()) / total if total else None
+    return float(cost.sum()) / total if total and cost.size else None

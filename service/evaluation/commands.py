@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapters.commands import registry_of
+from adapters.compare import minutes_of
 from adapters.durable import replace_text
 from adapters.engines.protocol import EngineError
 from adapters.scores import AdapterScore
@@ -130,7 +131,7 @@ def setup_of(settings: Settings, corpus: Corpus, origin: Mapping[str, Any]) -> S
     """What is known of the adapters' training, and which of the pack's own documents are stale."""
     registry = registry_of(settings)
     labels = [split_strength(label)[0] for label in origin["adapters"]]
-    adapters = {label: adapter_setup(registry.resolve(label).card) for label in labels}
+    adapters = {label: adapter_setup(registry.resolve(label).card, minutes_of(registry, label)) for label in labels}
     serving = settings.layers.retrieval.collection in origin["collections"]
     return Setup(adapters=adapters, stale=stale_documents(corpus, settings.documents) if serving else ())
 

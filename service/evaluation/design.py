@@ -98,6 +98,17 @@ class Guardrail(Part):
     layers: tuple[Factor, ...] = FACTORS
 
 
+class Cost(Part):
+    """A version serves for `days`, with so many questions each, until training and ingest are done anew.
+
+    `minutes` of the machine are what a layer takes each time, besides an adapter's training, which its card tells.
+    """
+
+    requests_a_day: Positive
+    days: Positive
+    minutes: dict[Factor, Annotated[float, Field(ge=0)]] = {}
+
+
 class Design(Part):
     """`types` maps a question type to its tags; a question is of the first type that fits."""
 
@@ -107,6 +118,7 @@ class Design(Part):
     goal: Goal
     guardrails: tuple[Guardrail, ...] = ()
     types: dict[str, tuple[str, ...]] = {}
+    cost: Cost | None = None
     seed: int = Field(ge=0)
     concurrency: int = Field(default=8, gt=0, le=64)
 

@@ -42,8 +42,8 @@ class Grid:
         return values
 
     def column(self, metric: str, cell: Cell) -> FloatArray:
-        """One combination's scores, (questions,)."""
-        found = [self.answers[cell, question.id].scores[metric] for question in self.questions]
+        """One combination's scores, (questions,); a run of an earlier version knows fewer metrics."""
+        found = [self.answers[cell, question.id].scores.get(metric) for question in self.questions]
         return np.array([np.nan if value is None else value for value in found], dtype=float)
 
 

@@ -30,7 +30,7 @@ async def made_from(
     defaults = chatbot.defaults
     return {
         "metrics": VERSION,
-        "design": design.model_dump(mode="json", exclude={"questions": {"file", "held_back_by"}}),
+        "design": design.model_dump(mode="json", exclude={"questions": {"file", "held_back_by"}, "cost": True}),
         "questions": sha256(questions_text(questions)),
         "engine": chatbot.engine.kind,
         "base": chatbot.engine.base,

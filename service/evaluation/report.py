@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from service.evaluation.break_even import BreakEven, Spent, break_evens, spent
 from service.evaluation.combinations import Combination, combinations
 from service.evaluation.design import Cell, Design, cells_of
 from service.evaluation.effects import Effect, estimate_by_type
 from service.evaluation.examples import Example, examples
 from service.evaluation.grid import Grid, Levels, grid_of, pairs_of
-from service.evaluation.layers import LayerResult, goal_effects, layer_name, layer_results
+from service.evaluation.layers import LayerResult, goal_effects, layer_results
 from service.evaluation.limits import limits
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.mistakes import mistakes
@@ -18,6 +19,7 @@ from service.evaluation.score import EMERGENCY
 from service.evaluation.setup import setup_mistakes
 from service.evaluation.source_use import SourceUse, source_use
 from service.evaluation.store import Run, RunError
+from service.evaluation.wording import in_words, listed
 from service.plan import FACTORS
 
 
@@ -44,6 +46,8 @@ class Report:
     total: Effect
     source_use: SourceUse
     combinations: tuple[Combination, ...]
+    spent: tuple[Spent, ...]
+    break_evens: tuple[BreakEven, ...]
     types: tuple[TypeResult, ...]
     examples: tuple[Example, ...]
     mistakes: tuple[str, ...]
@@ -68,9 +72,9 @@ def as_plain(value: Any) -> Any:
         return [as_plain(one) for one in value]
     if isinstance(value, LayerResult):
         return {"name": value.name, **asdict(value)}
-    if isinstance(value, Combination):
-        return {**asdict(value), "cell": value.cell.model_dump()}
-    return asdict(value) if hasattr(value, "__dataclass_fields__") else value
+    if not hasattr(value, "__dataclass_fields__"):
+        return value
+    return {name: one.model_dump() if isinstance(one, Cell) else one for name, one in asdict(value).items()}
 
 
 def example_as_dict(example: Example) -> dict[str, Any]:
@@ -99,6 +103,7 @@ def report_of(run: Run) -> Report:
     effects = goal_effects(design, grid, levels)
     layers = tuple(layer_results(design, grid))
     found = tuple(combinations(grid, cells))
+    costs = tuple(spent(found, run.setup, design.cost, adapters_of(run))) if design.cost else ()
     return Report(
         run=run,
         sentence=headline(design, layers, found, len(grid.questions)),
@@ -110,6 +115,8 @@ def report_of(run: Run) -> Report:
         total=effects.of("total")["all on - all off"],
         source_use=source_use(grid, levels, effects),
         combinations=found,
+        spent=costs,
+        break_evens=tuple(break_evens(costs, design.factors, design.cost.days)) if design.cost else (),
         types=tuple(type_results(design, grid, levels)),
         examples=tuple(examples(design, grid)),
         mistakes=(
@@ -118,6 +125,12 @@ def report_of(run: Run) -> Report:
         ),
         limits=tuple(limits(run, grid, len(cells))),
     )
+
+
+def adapters_of(run: Run) -> dict[str, str]:
+    """What each level of the adapter meant: NAME@VERSION."""
+    cells = run.made_from.get("cells", ())
+    return {one["asked"]["adapter"]: one["layers"]["adapter"] for one in cells if one["layers"]["adapter"]}
 
 
 def headline(
@@ -143,17 +156,6 @@ def best_and_bare(design: Design, found: tuple[Combination, ...], questions: int
         f"Over {questions} questions the best combination ({in_words(best)}) reached {means[best]:.0%} {label}; "
         f"{in_words(bare)} reached {means[bare]:.0%}."
     )
-
-
-def in_words(cell: Cell) -> str:
-    """The layers that are on."""
-    levels = cell.model_dump()
-    named = [layer_name(factor, levels[factor], "off") for factor in FACTORS if levels[factor] != "off"]
-    return listed(named) if named else "no layer at all"
-
-
-def listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def type_results(design: Design, grid: Grid, levels: Levels) -> Iterator[TypeResult]:

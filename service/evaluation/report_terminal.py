@@ -23,6 +23,8 @@ def as_terminal(report: Report) -> RenderableType:
         guardrails_table(report),
         combinations_table(report),
         costs_table(report),
+        *((spent_table(report),) if report.spent else ()),
+        *(Text(wording.break_even(even)) for even in report.break_evens),
         Text(report.source_use.sentence),
         types_table(report),
         *(Text(mistake, style="yellow") for mistake in report.mistakes),
@@ -76,6 +78,15 @@ def costs_table(report: Report) -> Table:
     )
     heads = (*(METRICS[cost].label for cost in COSTS), "ms, slowest 5 %", *(f"{c} a right answer" for c in COSTS))
     return table("Cost of an answer", (*FACTORS, *(head.replace("_", " ") for head in heads)), rows)
+
+
+def spent_table(report: Report) -> Table:
+    rows = (
+        (*levels(one.cell.model_dump()), wording.plain(one.once / 60_000), wording.plain(one.per_right))
+        for one in report.spent
+    )
+    heads = (*FACTORS, "Once, minutes", "ms a right answer, all in all")
+    return table("With what a layer takes once, at the declared number of questions", heads, rows)
 
 
 def levels(cell: dict[str, str]) -> Iterator[str]:

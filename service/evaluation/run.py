@@ -8,6 +8,7 @@ from adapters.engines.protocol import PromptTooLong
 from adapters.prompt import Turn
 from service.answer import Chatbot, Question
 from service.evaluation.design import Cell
+from service.evaluation.energy import EnergyMeter
 from service.evaluation.questions import PackQuestion
 from service.evaluation.score import nothing, score, seen_in
 from service.evaluation.store import Answer
@@ -42,14 +43,23 @@ async def in_order(
         async with places:
             return await answer(chatbot, cell, plan, question)
 
+    meter = EnergyMeter.of()
     tasks = [asyncio.create_task(placed(question)) for question in questions]
     try:
         for task in tasks:
-            yield await task
+            yield with_energy(await task, meter.joules())
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def with_energy(answer: Answer, joules: float | None) -> Answer:
+    """What was used since the answer before it: with several at a time, only their mean says something."""
+    if joules is None:
+        return answer
+    missing = {name: reason for name, reason in answer.missing.items() if name != "joules"}
+    return answer.model_copy(update={"scores": {**answer.scores, "joules": joules}, "missing": missing})
 
 
 async def answer(chatbot: Chatbot, cell: Cell, plan: Plan, question: PackQuestion) -> Answer:

@@ -22,6 +22,7 @@ from service.transcript import Transcript
 
 EMERGENCY = "emergency"
 NOT_FOR_IT = "not a metric of such a question"
+NO_METER = "this machine does not tell what it uses, or not to us"
 NOTHING_SAID = "no model gave an answer with content"
 RETRIEVAL_OFF = "retrieval was off"
 
@@ -79,6 +80,7 @@ def status_of(transcript: Transcript, no_answer: str) -> Status:
 
 
 def score(seen: Seen) -> Scores:
+    """All but the energy, which is the machine's and not the answer's to tell."""
     parts = (behaviour(seen), against_gold(seen), against_sources(seen), citations(seen), search(seen))
     found = {name: value for part in (*parts, style(seen), costs(seen.manifest)) for name, value in part.items()}
     return split({name: found[name] for name in METRICS})
@@ -186,6 +188,7 @@ def costs(manifest: Manifest) -> Found:
         "milliseconds": round(spent, 1),
         "prompt_tokens": float(manifest.tokens.get("prompt", 0)),
         "answer_tokens": float(manifest.tokens.get("completion", 0)),
+        "joules": NO_METER,
     }
 
 

@@ -19,13 +19,17 @@ APART = 1.5
 
 
 class AdapterSetup(BaseModel):
-    """What an adapter's card says of its training: the last training loss, the best evaluation loss, if kept."""
+    """What an adapter's card says of its training: the last training loss, the best evaluation loss, if kept.
+
+    `minutes` with those of the versions that it goes on from; None in a run of an earlier version.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: str
     prompt_sha256: str
     held_back: tuple[str, ...]
+    minutes: float | None = None
     training_loss: float | None
     evaluation_loss: float | None
 
@@ -39,12 +43,13 @@ class Setup(BaseModel):
     stale: tuple[str, ...] = ()
 
 
-def adapter_setup(card: Card) -> AdapterSetup:
+def adapter_setup(card: Card, minutes: float) -> AdapterSetup:
     losses = curve(card.losses)
     return AdapterSetup(
         prompt=card.prompt,
         prompt_sha256=card.prompt_sha256,
         held_back=card.data.held_back,
+        minutes=minutes,
         training_loss=losses.get("last"),
         evaluation_loss=losses.get("best_evaluation"),
     )

@@ -73,10 +73,14 @@ def opened_run(
     made_from: Mapping[str, Any],
     setup: Setup = Setup(),
 ) -> Run:
-    """The run that this makes, new or gone on with."""
+    """The run that this makes, new or gone on with. What its id leaves out, the cost, is as the design has it."""
     name = run_id(made_from)
     folder = root / name
-    if not (folder / META).is_file():
+    if (folder / META).is_file():
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        meta["design"] = design.model_dump(mode="json")
+        replace_text(folder / META, json.dumps(meta, indent=1) + "\n")
+    else:
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / QUESTIONS, questions_text(questions))
         meta = {

@@ -1,10 +1,14 @@
 """Figures as people read them, the same in the terminal and on the page."""
 
+from service.evaluation.break_even import BreakEven
+from service.evaluation.design import Cell
 from service.evaluation.effects import Effect
 from service.evaluation.grid import Change
 from service.evaluation.guardrails import NonInferiority
+from service.evaluation.layers import layer_name
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.paired import Interval
+from service.plan import FACTORS
 
 NONE = "–"
 
@@ -54,3 +58,26 @@ def holds(guardrail: NonInferiority) -> str:
     if guardrail.harmed:
         return "harmed"
     return "holds" if guardrail.holds else "open"
+
+
+def in_words(cell: Cell) -> str:
+    """The layers that are on."""
+    levels = cell.model_dump()
+    named = [layer_name(factor, levels[factor], "off") for factor in FACTORS if levels[factor] != "off"]
+    return listed(named) if named else "no layer at all"
+
+
+def listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def break_even(even: BreakEven) -> str:
+    first, other = in_words(even.cheaper), in_words(even.other)
+    if even.questions is None:
+        return f"Each further right answer takes the same with {first} as with {other}."
+    if even.questions == 0:
+        return f"A right answer takes less of the machine with {first} than with {other}, however few are asked."
+    return (
+        f"From {plain(even.questions)} questions a day on, a right answer takes less of the machine with {first} "
+        f"than with {other}."
+    )

@@ -8,7 +8,7 @@ from typing import Literal
 VERSION = 1
 
 Better = Literal["higher", "lower"]
-Unit = Literal["share", "words", "grade", "milliseconds", "tokens"]
+Unit = Literal["share", "words", "grade", "milliseconds", "tokens", "joules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,9 @@ METRICS: Mapping[str, Metric] = {
     ),
     "prompt_tokens": Metric("prompt tokens", "Tokens that the model read.", "lower", "tokens"),
     "answer_tokens": Metric("answer tokens", "Tokens that the model wrote.", "lower", "tokens"),
+    "joules": Metric(
+        "joules", "Of all processors, as they count it, and of all that ran meanwhile.", "lower", "joules"
+    ),
 }
 GOALS = tuple(name for name, one in METRICS.items() if (one.better, one.unit) == ("higher", "share"))
-COSTS = ("milliseconds", "prompt_tokens", "answer_tokens")
+COSTS = ("milliseconds", "prompt_tokens", "answer_tokens", "joules")

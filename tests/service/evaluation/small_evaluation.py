@@ -178,7 +178,7 @@ def answer(cell: Cell, question: PackQuestion, right: float, other: Mapping[str,
 
 def origin(design: Design, *planted: object) -> dict[str, Any]:
     return {
-        "design": design.model_dump(mode="json", exclude={"questions": {"file", "held_back_by"}}),
+        "design": design.model_dump(mode="json", exclude={"questions": {"file", "held_back_by"}, "cost": True}),
         "planted": [str(one) for one in planted],
         "engine": "planted",
         "base": "b" * 64,

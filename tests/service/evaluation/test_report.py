@@ -88,10 +88,33 @@ def test_costs_are_told_for_a_right_answer(helpful: Report) -> None:
         assert one.slow == 1000.0
 
 
+def test_what_no_answer_tells_costs_nothing_known(tmp_path: Path) -> None:
+    run = planted(tmp_path, {"adapter": 0.4}, questions=25)
+    answers = tuple(one.model_copy(update={"scores": one.scores | {"joules": None}}) for one in run.answers)
+    assert {one.per_right["joules"] for one in report_of(replace(run, answers=answers)).combinations} == {None}
+
+
+def test_the_cost_counts_training_and_names_the_break_even(tmp_path: Path) -> None:
+    cost = {"requests_a_day": 100, "days": 10, "minutes": {"retrieval": 1}}
+    report = report_of(planted(tmp_path, {"adapter": 0.4, "retrieval": 0.2}, questions=60, cost=cost))
+    by_cell = {one.cell.label: one for one in report.spent}
+    assert by_cell["prompt off, retrieval on, adapter off"].once == 60_000
+    assert by_cell["prompt off, retrieval off, adapter off"].once == 0
+    assert len(report.break_evens) == 6
+    json.dumps(report.as_dict(), allow_nan=False)
+
+
+def test_another_cost_is_the_same_run(tmp_path: Path) -> None:
+    costs = [{"requests_a_day": each, "days": 10} for each in (100, 1000)]
+    first, second = (planted(tmp_path, {"adapter": 0.4}, questions=20, cost=cost) for cost in costs)
+    assert first.id == second.id
+    assert second.design.cost is not None and second.design.cost.requests_a_day == 1000
+
+
 def test_without_a_right_answer_none_has_a_cost(tmp_path: Path) -> None:
     report = report_of(planted(tmp_path, {"prompt": -1, "retrieval": -1, "adapter": -1}, questions=25))
     assert report.combinations[-1].means["right"].value == 0
-    assert report.combinations[-1].per_right == {"milliseconds": None, "prompt_tokens": None, "answer_tokens": None}
+    assert set(report.combinations[-1].per_right.values()) == {None}
     json.dumps(report.as_dict(), allow_nan=False)
 
 

@@ -72,7 +72,7 @@ def test_a_changed_file_is_a_stale_document(corpus: Corpus, tmp_path: Path) -> N
 
 def test_the_shipped_adapter_has_none_of_them(run: Run) -> None:
     """Trained on the prompt that serves, and not by heart."""
-    adapter = adapter_setup(Registry(SHIPPED, SHIPPED / "own").resolve("house-style@2").card)
+    adapter = adapter_setup(Registry(SHIPPED, SHIPPED / "own").resolve("house-style@2").card, 103)
     made_from = {"prompts": {adapter.prompt: adapter.prompt_sha256}}
     assert setup_mistakes(Setup(adapters={"house-style@2": adapter}), made_from, []) == []
 
