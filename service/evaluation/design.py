@@ -1,5 +1,6 @@
 """What an evaluation asks: questions, layers with their levels, goal and guardrails; read from one YAML file."""
 
+import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -98,6 +99,16 @@ class Guardrail(Part):
     layers: tuple[Factor, ...] = FACTORS
 
 
+class Style(Part):
+    """What an answer in the house style keeps to: US school years, words, "you" somewhere in it, and `parts`, a regular
+    expression for each, such as what to do next.
+    """
+
+    reading_grade: Positive = 8
+    words: int = Field(default=90, gt=0)
+    parts: dict[str, re.Pattern[str]] = {}
+
+
 class Cost(Part):
     """A version serves for `days`, with so many questions each, until training and ingest are done anew.
 
@@ -118,6 +129,7 @@ class Design(Part):
     goal: Goal
     guardrails: tuple[Guardrail, ...] = ()
     types: dict[str, tuple[str, ...]] = {}
+    style: Style = Style()
     cost: Cost | None = None
     seed: int = Field(ge=0)
     concurrency: int = Field(default=8, gt=0, le=64)
