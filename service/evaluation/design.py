@@ -100,8 +100,9 @@ class Guardrail(Part):
 
 
 class Style(Part):
-    """What an answer in the house style keeps to: US school years, words, "you" somewhere in it, and `parts`, a regular
-    expression for each, such as what to do next.
+    """What an answer in the house style keeps to: US school years, words, "you" somewhere in it, and `parts`.
+
+    Each part is a regular expression that it has to match, such as what to do next.
     """
 
     reading_grade: Positive = 8
