@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from configs.slot import Namespace, Slot
+from configs.slot import MOST_ATTRIBUTES, AttributeName, AttributeValue, Namespace, Slot
 
 AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
@@ -221,6 +221,11 @@ class Experiment(Section):
 
     `decision_at` is the number of users, all arms together, at which someone means to decide; `smallest_effect` the
     change of the mean rating (-1 to 1) that would be worth it, and the most that a guardrail may lose.
+
+    `only` takes users whose request sends these attributes, each with one of the values listed for it. `sticky`:
+    who was exposed to an arm keeps it, whatever becomes of shares, coverage, namespace and `only`. A higher
+    `bucket_version` lets go of all kept arms and counts anew; who was exposed under a version below
+    `min_bucket_version` takes no part any more.
     """
 
     key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")
@@ -234,6 +239,12 @@ class Experiment(Section):
     namespace: Namespace | None = None
     starts: AwareDatetime | None = None
     ends: AwareDatetime | None = None
+    only: dict[AttributeName, Annotated[tuple[AttributeValue, ...], Field(min_length=1)]] = Field(
+        {}, max_length=MOST_ATTRIBUTES
+    )
+    sticky: bool = True
+    bucket_version: int = Field(0, ge=0)
+    min_bucket_version: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def shares_make_a_whole(self) -> "Experiment":
@@ -250,9 +261,20 @@ class Experiment(Section):
             raise ValueError("it ends before it starts")
         return self
 
+    @model_validator(mode="after")
+    def versions_fit(self) -> "Experiment":
+        if self.min_bucket_version > self.bucket_version:
+            raise ValueError(
+                f"min_bucket_version {self.min_bucket_version} is above bucket_version {self.bucket_version}; "
+                "raise bucket_version, too"
+            )
+        if self.min_bucket_version and not self.sticky:
+            raise ValueError("min_bucket_version looks at earlier exposures; expected sticky: on with it")
+        return self
+
     @property
     def slot(self) -> Slot:
-        return Slot(self.namespace, self.starts, self.ends)
+        return Slot(self.namespace, self.starts, self.ends, self.only)
 
 
 class Settings(Section):
