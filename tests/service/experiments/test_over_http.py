@@ -22,7 +22,7 @@ from service.records import Records
 from tests.service.parts import chatbot
 from tests.service.scripted import ADMIN_KEY, served
 
-USERS = [f"user-{number}" for number in range(24)]
+USERS = [f"user-{number}" for number in range(12)]
 QUESTION = "When can I visit the general wards?"
 HALVES = Experiment("spring", "adapter", "s", 1.0, (Arm("old", "off", 0.5), Arm("new", "on", 0.5)))
 SPANISH = replace(HALVES, slot=Slot(only={"language": ("es",)}))
