@@ -9,7 +9,7 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from configs.settings import spelled_out
+from configs.section import spelled_out
 from service.evaluation.metrics.catalogue import GOALS, METRICS
 from service.plan import FACTORS, Factor
 from service.switches import Overrides
