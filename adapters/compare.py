@@ -11,7 +11,8 @@ Facts = dict[str, Any]
 
 def facts(card: Card) -> Facts:
     """The card as one level of dotted names; the curve of losses as what it came to."""
-    values = card.model_dump(mode="json", exclude={"schema_version", "name", "seal", "losses", "trials"})
+    left_out = {"schema_version", "name", "seal", "losses", "trials", "learning_curve"}
+    values = card.model_dump(mode="json", exclude=left_out)
     return dict(flat(values)) | {f"losses.{key}": value for key, value in curve(card.losses).items()}
 
 

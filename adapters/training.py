@@ -19,6 +19,7 @@ from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import pool_of, seen_of
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
@@ -84,14 +85,25 @@ def prepare(path: Path, settings: Settings, work: Path | None) -> Prepared:
 
 
 def version_of(ready: Prepared, trials: Sequence[Trial] = ()) -> AdapterVersion:
-    """Train and add to the registry; the card tells the trials that chose the recipe's values."""
+    """Train and add to the registry.
+
+    The card tells the trials that chose the values, and the learning curve of the same rows if there is one.
+    """
     recipe, made_from, rows, validation = ready.recipe, ready.made_from, ready.rows, ready.validation
     checkpoints = ready.work / run_of(recipe, made_from, rows, validation)
     trained = train(recipe, ready.base, ready.tokenizer, rows, validation, checkpoints, ready.start)
     told = data_of(recipe, rows, validation)
     card = card_of(recipe, made_from, ready.template, told, trained)
-    write_card(card.model_copy(update={"trials": tuple(trials)}), trained.folder)
+    curve = newest_curve(ready.work, data_id(ready))
+    told_too = {"trials": tuple(trials), "learning_curve": as_told(curve) if curve else None}
+    write_card(card.model_copy(update=told_too), trained.folder)
     return ready.registry.add(recipe.name, trained.folder)
+
+
+def data_id(ready: Prepared) -> str:
+    """What a learning curve is drawn from: the rows, and the base that learns them."""
+    hashes = [ready.made_from.sha256, rows_sha256(ready.rows), rows_sha256(ready.validation)]
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]
 
 
 def train_anew(ready: Prepared, recipe: Recipe, rows: Sequence[Row], folder: Path) -> Trained:
