@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.stats import t
 
 from adapters.card import CurvePoint, LearningCurve
 from adapters.durable import replace_text
+from adapters.examples import ExampleError
 
 Scores = NDArray[np.float64]
 
@@ -73,7 +74,13 @@ def newest_curve(folder: Path, data: str) -> Curve | None:
 
 
 def read_curve(path: Path) -> Curve | None:
-    return Curve.model_validate_json(path.read_bytes()) if path.is_file() else None
+    """None where there is none yet; raises ExampleError for a file that is no curve."""
+    try:
+        return Curve.model_validate_json(path.read_bytes()) if path.is_file() else None
+    except ValidationError as error:
+        raise ExampleError(
+            f"{path} is no learning curve: {error}\nDelete it; its points are trained again."
+        ) from error
 
 
 def write_curve(curve: Curve, path: Path) -> None:
@@ -101,12 +108,11 @@ def finding(measured: Sequence[Measured]) -> str:
     if gain.low <= 0:
         return f"It cannot be told whether more examples still help: {told}"
     more = next_point(measured, gain)
-    further = (
-        f"About {more} more examples for the next point."
-        if more
-        else ("How many more the next point takes cannot be told from these sizes.")
-    )
-    return f"More examples still help: {told} {further}"
+    if more is None:
+        return (
+            f"More examples still help: {told} How many more the next point takes cannot be told from these sizes."
+        )
+    return f"More examples still help: {told} About {more} more examples for the next point."
 
 
 def last_gain(measured: Sequence[Measured]) -> Gain | None:

@@ -90,11 +90,12 @@ def version_of(ready: Prepared, trials: Sequence[Trial] = ()) -> AdapterVersion:
     The card tells the trials that chose the values, and the learning curve of the same rows if there is one.
     """
     recipe, made_from, rows, validation = ready.recipe, ready.made_from, ready.rows, ready.validation
+    # Before the hours of training: what cannot be read is told at once.
+    curve = newest_curve(ready.work, data_id(ready))
     checkpoints = ready.work / run_of(recipe, made_from, rows, validation)
     trained = train(recipe, ready.base, ready.tokenizer, rows, validation, checkpoints, ready.start)
     told = data_of(recipe, rows, validation)
     card = card_of(recipe, made_from, ready.template, told, trained)
-    curve = newest_curve(ready.work, data_id(ready))
     told_too = {"trials": tuple(trials), "learning_curve": as_told(curve) if curve else None}
     write_card(card.model_copy(update=told_too), trained.folder)
     return ready.registry.add(recipe.name, trained.folder)

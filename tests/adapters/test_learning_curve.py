@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.card import CurvePoint
+from adapters.examples import ExampleError
 from adapters.learning_curve import (
     Curve,
     Measured,
@@ -93,6 +94,13 @@ def test_points_are_kept_in_order_and_the_newest_curve_of_the_same_rows_is_found
     assert found.measured == curve.measured
     assert newest_curve(tmp_path, "other") is None
     assert read_curve(tmp_path / "none.json") is None
+
+
+def test_a_file_that_is_no_curve_is_named(tmp_path: Path) -> None:
+    path = curve_file(tmp_path, "data", "run")
+    path.write_text("{")
+    with pytest.raises(ExampleError, match=rf"{path.name} is no learning curve"):
+        newest_curve(tmp_path, "data")
 
 
 def test_a_card_gets_the_points_and_the_sentence_without_every_example() -> None:
