@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from adapters.examples import ExampleError, Pool
 from adapters.recipe import Data
 from ingest.documents import Chunk, Passage, document_id
@@ -27,17 +25,6 @@ def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens
     splitter = Splitter(embedder.count_tokens, min(max_tokens, embedder.max_tokens), overlap_tokens)
     with Parser() as parser:
         return read_pool(folder, parser, splitter, embedder)
-
-
-def pool_of(data: Data, embedder: Embedder, max_tokens: int, overlap_tokens: int) -> Pool:
-    """The documents and the pages from elsewhere. Raises ExampleError where one name is in both."""
-    documents = split_pool(data.documents, embedder, max_tokens, overlap_tokens)
-    if data.elsewhere is None:
-        return documents
-    elsewhere = split_pool(data.elsewhere, embedder, max_tokens, overlap_tokens)
-    if twice := documents.sources & elsewhere.sources:
-        raise ExampleError(f"{min(twice)} is in {data.documents} and in {data.elsewhere}: rename one.")
-    return Pool((*documents.passages, *elsewhere.passages), np.concatenate([documents.vectors, elsewhere.vectors]))
 
 
 def seen_of(data: Data, pool: Pool) -> Pool:

@@ -20,7 +20,7 @@ from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
 from adapters.learning_curve import as_told, newest_curve
-from adapters.pool import pool_of, seen_of
+from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
@@ -71,7 +71,7 @@ def prepare(path: Path, settings: Settings, work: Path | None) -> Prepared:
     # Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
     embedder = embedder_of(settings, adapted=False)
     splitter = settings.splitter
-    pool = pool_of(recipe.data, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
     seen = seen_of(recipe.data, pool)
     read = read_style(recipe.data.examples)
     base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
