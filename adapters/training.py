@@ -14,11 +14,13 @@ from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.launch import check_processes, train_on
 from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
-from adapters.train import Trained, train
+from adapters.train import Trained
+from adapters.train_process import Task
 from adapters.verify import WEIGHTS
 from configs.settings import Settings
 from ingest.build import embedder_of
@@ -28,12 +30,14 @@ from ingest.models import file_sha256, locate
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate")
 
 
-def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
+def follow(path: Path, settings: Settings, work: Path | None, processes: int = 1) -> AdapterVersion:
     """Train what the recipe says on the configured base; the new version is not promoted by itself.
 
-    Examples that fail the check are refused first (DatasetRefused).
+    Examples that fail the check are refused first (DatasetRefused), and a number of processes that does not fit
+    (TrainingError).
     """
     recipe = read_recipe(path)
+    check_processes(processes, recipe.training.batch_size)
     data = settings.data.folder
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
@@ -52,7 +56,7 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     told = data_of(recipe, rows, validation)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
-    trained = train(recipe, base, tokenizer, rows, validation, checkpoints, start)
+    trained = train_on(processes, Task(recipe, base, rows, validation, checkpoints, start))
     write_card(card_of(recipe, made_from, template, told, trained), trained.folder)
     return registry.add(recipe.name, trained.folder)
 
@@ -122,10 +126,15 @@ def card_of(
         data=data,
         recipe=recipe.model_dump(mode="json", exclude={"data"}),
         libraries={name: version(name) for name in LIBRARIES},
-        machine=f"{platform.machine()}, {platform.system()}",
+        machine=machine(trained.processes),
         minutes=round(trained.minutes, 1),
         losses=trained.losses,
     )
+
+
+def machine(processes: int) -> str:
+    kind = f"{platform.machine()}, {platform.system()}"
+    return kind if processes == 1 else f"{kind}, {processes} processes"
 
 
 def rows_sha256(rows: Sequence[Row]) -> str:

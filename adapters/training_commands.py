@@ -25,6 +25,9 @@ from ingest.embed import Embedder
 from ingest.models import locate
 
 WorkOption = Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")]
+ProcessesOption = Annotated[
+    int, typer.Option(min=1, help="Train in so many processes, which share each batch: one GPU each, or the cores.")
+]
 
 
 def check_command(
@@ -51,6 +54,7 @@ def check_command(
 def train_command(
     recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
     work: WorkOption = None,
+    processes: ProcessesOption = 1,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -60,7 +64,7 @@ def train_command(
         from adapters.training import follow
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            version = follow(recipe, settings, work)
+            version = follow(recipe, settings, work, processes)
     except DatasetRefused as error:
         raise stop(str(error), REFUSED) from None
     except (RecipeError, ExampleError, PromptError, TrainingError) as error:
