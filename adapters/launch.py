@@ -96,11 +96,12 @@ def own_signals() -> Iterator[None]:
 
 
 def cause(error: ChildFailedError, folder: Path) -> str:
-    """What the first process that failed wrote; one that was killed could write nothing."""
-    if (folder / FAILED).is_file():
-        return (folder / FAILED).read_text(encoding="utf-8")
-    rank, failure = error.get_first_failure()
-    return (
-        f"Process {rank + 1} of those that train together ended with code {failure.exitcode} (below zero: "
-        "a signal; -9 is often a lack of memory). The same command goes on from the last checkpoint."
-    )
+    """What the first process that failed wrote, and which ones a signal ended: those could write nothing."""
+    told = [(folder / FAILED).read_text(encoding="utf-8")] if (folder / FAILED).is_file() else []
+    ended = [
+        f"Process {rank + 1} was ended by signal {-failure.exitcode} (9: often a lack of memory). The same command "
+        "goes on from the last checkpoint."
+        for rank, failure in sorted(error.failures.items())
+        if failure.exitcode < 0
+    ]
+    return " ".join([*told, *ended]) or f"A process failed without a word: {error}"

@@ -84,7 +84,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
     def logits_at(self, wanted: torch.Tensor, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """One row of logits for each position in `wanted`.
 
-        The whole model runs, as wrapped: only then the gradients of all processes are averaged, and without a word.
+        The model runs as it is wrapped: around the wrapper, torch would not average the gradients of the processes,
+        and not say so.
         """
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
         hook = head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, :-1][wanted],))
@@ -97,9 +98,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
 
     def summed(self, part: torch.Tensor) -> torch.Tensor:
         """Over all processes; in training the average of their gradients does that, each from its own part."""
-        if self.model.training:
-            return part * self.accelerator.num_processes
-        return cast(torch.Tensor, self.accelerator.reduce(part))
+        several = self.accelerator
+        return cast(torch.Tensor, part * several.num_processes if self.model.training else several.reduce(part))
 
     def weights(self, wanted: torch.Tensor) -> torch.Tensor:
         """One for each answer position, in the order of `tensor[wanted]`."""

@@ -48,7 +48,7 @@ def test_two_processes_train_what_one_would(
     assert told.out == "", "standard output is for the command's result"
     assert (alone.processes, both.processes) == (1, 2)
     assert both.steps == alone.steps == 6
-    assert measured(both) == pytest.approx(measured(alone), rel=2e-3), "but for bfloat16's rounding"
+    assert measured(both) == pytest.approx(measured(alone), rel=1e-3), "but for bfloat16's rounding"
     assert [signal.getsignal(number) for number in HANDLED] == handlers
     assert not (tmp_path / "two" / "processes").exists(), "the rows are not left behind"
     write_card(card(file_sha256(both.folder / WEIGHTS)), both.folder)
@@ -72,6 +72,7 @@ def test_a_batch_that_does_not_divide_is_refused(processes: int, share: int, res
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_process_that_fails_ends_all_with_its_message(tiny_model: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(tiny_model, model)
@@ -113,6 +114,7 @@ def running(tiny_model: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_killed_run_goes_on(
     running: tuple[subprocess.Popen[str], list[psutil.Process]], tiny_model: Path, tmp_path: Path, processes: int
@@ -133,6 +135,7 @@ def test_a_killed_run_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_process_that_is_killed_ends_the_command(
     running: tuple[subprocess.Popen[str], list[psutil.Process]], number: int
@@ -141,11 +144,12 @@ def test_a_process_that_is_killed_ends_the_command(
     children[number].kill()
     said = command.communicate(timeout=120)[1]
     assert command.returncode == 1
-    assert "ended with code -9" in said.splitlines()[-1]
+    assert f"Process {number + 1} was ended by signal 9" in said.splitlines()[-1]
     assert not psutil.wait_procs(children, timeout=60)[1]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_command_that_is_told_to_end_takes_its_processes_along(
     running: tuple[subprocess.Popen[str], list[psutil.Process]],
 ) -> None:

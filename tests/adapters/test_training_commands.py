@@ -71,6 +71,7 @@ def test_processes_that_cannot_share_a_batch_are_refused_before_the_work_begins(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_processes_make_one_version_whose_card_tells_of_them(recipe: Path) -> None:
     made = train(recipe, "--processes", 2, "--json")
     assert made.exit_code == 0, made.output
@@ -83,6 +84,7 @@ def test_two_processes_make_one_version_whose_card_tells_of_them(recipe: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_where_a_process_fails_the_command_fails_and_adds_nothing(recipe: Path) -> None:
     content = yaml.safe_load(recipe.read_text())
     content["training"]["learning_rate"] = 1e30
