@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from adapters.examples import ExampleError, Pool
 from adapters.recipe import Data
 from ingest.documents import Chunk, Passage, document_id
@@ -27,12 +29,22 @@ def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens
         return read_pool(folder, parser, splitter, embedder)
 
 
+def pool_of(data: Data, embedder: Embedder, max_tokens: int, overlap_tokens: int) -> Pool:
+    """The documents and the pages from elsewhere. Raises ExampleError where one name is in both."""
+    documents = split_pool(data.documents, embedder, max_tokens, overlap_tokens)
+    if data.elsewhere is None:
+        return documents
+    elsewhere = split_pool(data.elsewhere, embedder, max_tokens, overlap_tokens)
+    if twice := documents.sources & elsewhere.sources:
+        raise ExampleError(f"{min(twice)} is in {data.documents} and in {data.elsewhere}: rename one.")
+    return Pool((*documents.passages, *elsewhere.passages), np.concatenate([documents.vectors, elsewhere.vectors]))
+
+
 def seen_of(data: Data, pool: Pool) -> Pool:
     """What training may see: held-back documents are not even distractors. A misspelt one would be seen."""
-    documents = frozenset(passage.source for passage in pool.passages)
-    if unknown := sorted({*data.validation, *data.held_back} - documents):
+    if unknown := sorted({*data.validation, *data.held_back} - pool.sources):
         raise ExampleError(f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}.")
-    return pool.only(documents - frozenset(data.held_back))
+    return pool.only(pool.sources - frozenset(data.held_back))
 
 
 def chunks(path: Path, folder: Path, parser: Parser, splitter: Splitter) -> list[tuple[str, Chunk]]:

@@ -20,11 +20,13 @@ class Part(BaseModel):
 class Data(Part):
     """Where the examples and their documents are; splits are by document, so that nothing leaks.
 
+    `elsewhere` has pages of other houses with examples about them, which nobody is served from: they only teach.
     `questions` are those of the evaluation: no example may ask one of them.
     """
 
     examples: tuple[Path, ...] = Field(min_length=1)
     documents: Path
+    elsewhere: Path | None = None
     validation: tuple[str, ...] = Field(min_length=1)
     held_back: tuple[str, ...]
     questions: Path | None = None
@@ -173,6 +175,7 @@ def placed(data: Data, folder: Path) -> Data:
         update={
             "examples": tuple(folder / example for example in data.examples),
             "documents": folder / data.documents,
+            "elsewhere": folder / data.elsewhere if data.elsewhere else None,
             "questions": folder / data.questions if data.questions else None,
         }
     )

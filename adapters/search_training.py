@@ -14,7 +14,7 @@ import numpy as np
 
 from adapters.asked import Asked, asked_of
 from adapters.examples import ExampleError, Pool, read_examples, split_examples
-from adapters.pool import seen_of, split_pool
+from adapters.pool import pool_of, seen_of
 from adapters.recipe import SearchRecipe, read_search_recipe
 from adapters.tune import Tuned, tune
 from configs.settings import Settings
@@ -38,7 +38,7 @@ def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> Em
     recipe = read_search_recipe(path)
     embedder = embedder_of(settings, adapted=False)
     splitter = settings.splitter
-    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    pool = pool_of(recipe.data, embedder, splitter.max_tokens, splitter.overlap_tokens)
     seen = seen_of(recipe.data, pool)
     examples = read_examples(recipe.data.examples)
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))

@@ -15,7 +15,7 @@ from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
 from adapters.launch import check_processes, train_on
-from adapters.pool import seen_of, split_pool
+from adapters.pool import pool_of, seen_of
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
@@ -45,7 +45,7 @@ def follow(path: Path, settings: Settings, work: Path | None, processes: int = 1
     # Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
     embedder = embedder_of(settings, adapted=False)
     splitter = settings.splitter
-    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    pool = pool_of(recipe.data, embedder, splitter.max_tokens, splitter.overlap_tokens)
     seen = seen_of(recipe.data, pool)
     read = read_style(recipe.data.examples)
     base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")

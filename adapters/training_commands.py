@@ -15,7 +15,7 @@ from adapters.dataset.check import check_file, check_recipe
 from adapters.dataset.read import read_style, write_style
 from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
 from adapters.examples import ExampleError, Pool
-from adapters.pool import seen_of, split_pool
+from adapters.pool import pool_of, seen_of, split_pool
 from adapters.prompt import PromptError, load_prompt
 from adapters.recipe import RecipeError, read_recipe
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
@@ -110,7 +110,8 @@ def _recipe_report(path: Path, settings: Settings) -> Report:
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
     read = read_style(recipe.data.examples)
     base = locate(settings.engine.base.model, settings.engine.base.sha256)
-    embedder, pool = _documents(recipe.data.documents, settings)
+    embedder, splitter = embedder_of(settings, adapted=False), settings.splitter
+    pool = pool_of(recipe.data, embedder, splitter.max_tokens, splitter.overlap_tokens)
     seen_of(recipe.data, pool)
     return check_recipe(recipe, read, pool, embedder, template, gguf_tokenizer(base))
 

@@ -269,6 +269,9 @@ def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
             decision_at=one.decision_at,
             smallest_effect=one.smallest_effect,
             slot=one.slot,
+            sticky=one.sticky,
+            bucket_version=one.bucket_version,
+            min_bucket_version=one.min_bucket_version,
         )
         for one in settings.experiments
     )

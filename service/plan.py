@@ -19,13 +19,14 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A unit (user id) that an experiment gave an arm."""
+    """A unit (user id) that an experiment gave an arm, under this version of its buckets."""
 
     experiment: str
     arm: str
     unit: str
     factor: Factor
     value: str
+    bucket_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Manifest:
     whose hand-off was given.
     `turns` counts the earlier turns that search and model saw, `json_schema` is the form that was asked for.
     `timings` are milliseconds a stage; `tokens` counts prompt and completion.
+    `experiments` has the arm of each that had a part in the answer, `bucket_versions` its bucket version.
     """
 
     asked: Layers
@@ -97,6 +99,7 @@ class Manifest:
     tokens: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     experiments: Mapping[str, str] = field(default_factory=dict)
+    bucket_versions: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from adapters.examples import ExampleError, Pool
-from adapters.pool import read_pool, seen_of
+from adapters.pool import pool_of, read_pool, seen_of
 from adapters.recipe import Data
 from ingest.documents import Passage
 from ingest.embed import Embedder
@@ -46,7 +46,7 @@ def test_a_folder_without_documents_is_an_error(tmp_path: Path, embedder: Embedd
         read_pool(tmp_path, parser, Splitter(embedder.count_tokens, 200), embedder)
 
 
-def pool_of(*sources: str) -> Pool:
+def small_pool(*sources: str) -> Pool:
     passages = tuple(Passage(s, s, s, s, (), 0, s) for s in sources)
     return Pool(passages, np.eye(len(sources), dtype=np.float32))
 
@@ -57,11 +57,28 @@ def data(**changes: Any) -> Data:
 
 
 def test_held_back_documents_are_not_even_distractors() -> None:
-    seen = seen_of(data(), pool_of("a.md", "b.md", "c.md"))
+    seen = seen_of(data(), small_pool("a.md", "b.md", "c.md"))
     assert [passage.source for passage in seen.passages] == ["a.md", "c.md"]
 
 
 @pytest.mark.parametrize("part", ["validation", "held_back"])
 def test_a_misspelt_document_is_an_error_because_it_would_be_trained_on(part: str) -> None:
     with pytest.raises(ExampleError, match=r"not in docs: c\.md"):
-        seen_of(data(**{part: ("c.md",)}), pool_of("a.md", "b.md"))
+        seen_of(data(**{part: ("c.md",)}), small_pool("a.md", "b.md"))
+
+
+def test_pages_from_elsewhere_are_seen_beside_the_documents(
+    folder: Path, tmp_path: Path, embedder: Embedder
+) -> None:
+    other = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    other.mkdir()
+    (other / "dentist.md").write_text("# Dentist\n\n## Braces\n\nEvery six weeks.\n")
+    told = data(validation=("visiting.md",), held_back=("more.md/parking.txt",))
+    placed = told.model_copy(update={"documents": folder, "elsewhere": other})
+    pool = pool_of(placed, embedder, 200, 0)
+    assert pool.sources == {"visiting.md", "more.md/parking.txt", "dentist.md"}
+    assert len(pool.vectors) == len(pool.passages) == 4
+    assert seen_of(placed, pool).sources == {"visiting.md", "dentist.md"}
+    (other / "visiting.md").write_text("# Visiting\n\nElsewhere.\n")
+    with pytest.raises(ExampleError, match=r"visiting\.md is in .* rename one"):
+        pool_of(placed, embedder, 200, 0)
