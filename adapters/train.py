@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
@@ -36,25 +36,31 @@ class Diverged(TrainingError):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The folder with PEFT's two files, the minutes it took (of this run), and the losses by step."""
+    """The folder with PEFT's two files, the minutes it took (of this run), the losses by step, and by how many
+    processes.
+    """
 
     folder: Path
     minutes: float
     steps: int
     losses: tuple[dict[str, float], ...]
+    processes: int = 1
 
 
 class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
     """The vocabulary's logits at answer positions only: of a row of 500 tokens, 60 are the answer.
 
     TRL's own loss tiles over all of them, in float32: 45 % of a step's time on a CPU. An answer's first tokens
-    weigh more, as the recipe says.
+    weigh more, as the recipe says. Where several processes train together, each has its part of every batch, and
+    the loss is that of the whole batch.
     """
 
     def __init__(self, choice_tokens: int, choice_weight: float, **values: Any) -> None:
         super().__init__(**values)
         self.choice_tokens = choice_tokens
         self.choice_weight = choice_weight
+        # Rows are shuffled by torch's own generator: all processes have to agree on the order.
+        self.accelerator.rng_types = ["torch"]
 
     def compute_loss(
         self,
@@ -63,21 +69,51 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        labels = inputs["labels"][:, 1:]
+        labels = self.counted(inputs["labels"])[:, 1:]
         wanted = labels != IGNORED
-        llama = self.accelerator.unwrap_model(model).get_base_model()
-        with self.accelerator.autocast():
-            hidden = llama.model(inputs["input_ids"], attention_mask=inputs["attention_mask"])[0]
-            logits = llama.lm_head(hidden[:, :-1][wanted]).float()
+        logits = self.logits_at(wanted, model, inputs)
         losses = torch.nn.functional.cross_entropy(logits, labels[wanted], reduction="none")
         total = (losses * self.weights(wanted)).sum()
-        loss = total / (wanted.sum() if num_items_in_batch is None else num_items_in_batch)
+        loss = self.summed(total) / self.accelerator.reduce(wanted.sum())
         return (loss, {}) if return_outputs else loss
+
+    def counted(self, labels: torch.Tensor) -> torch.Tensor:
+        """The last batch is filled up with rows of the first, that all have as many; those do not count."""
+        state = self.accelerator.gradient_state
+        if self.accelerator.num_processes == 1 or not state.end_of_dataloader or state.remainder <= 0:
+            return labels
+        numbers = torch.arange(len(labels), device=labels.device) + self.accelerator.process_index * len(labels)
+        return labels.masked_fill((numbers >= state.remainder)[:, None], IGNORED)
+
+    def logits_at(self, wanted: torch.Tensor, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """One row of logits for each position in `wanted`.
+
+        The model runs as it is wrapped: around the wrapper, torch would not average the gradients of the processes,
+        and not say so.
+        """
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, :-1][wanted],))
+        try:
+            with self.accelerator.autocast():
+                values = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+                return cast(torch.Tensor, model(**values, use_cache=False).logits.float())
+        finally:
+            hook.remove()
+
+    def summed(self, part: torch.Tensor) -> torch.Tensor:
+        """Over all processes; in training the average of their gradients does that, each from its own part."""
+        several = self.accelerator
+        return cast(torch.Tensor, part * several.num_processes if self.model.training else several.reduce(part))
 
     def weights(self, wanted: torch.Tensor) -> torch.Tensor:
         """One for each answer position, in the order of `tensor[wanted]`."""
         chosen = wanted.cumsum(dim=1)[wanted] <= self.choice_tokens
         return torch.where(chosen, self.choice_weight, 1.0)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        # What marks a checkpoint as whole is written next: not before all processes have written theirs.
+        self.accelerator.wait_for_everyone()
 
 
 def train(
@@ -94,7 +130,8 @@ def train(
     Not the weights of the least loss: that is mostly copying, and falls before the passage is chosen well.
 
     `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last. `start`
-    is the folder of the adapter to go on from.
+    is the folder of the adapter to go on from. In one of several processes (adapters/launch.py), only the main one
+    writes the adapter.
     Raises TrainingError when over 1 % of the rows are too long, or when a row's end is not learnt.
     """
     values = recipe.training
@@ -113,8 +150,10 @@ def train(
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=last_checkpoint(work))
     minutes = (time.monotonic() - began) / 60
-    folder = save(trainer.model, work / "adapter", "the base of card.json")
-    return Trained(folder, minutes, trainer.state.global_step, losses(trainer))
+    folder = work / "adapter"
+    if trainer.accelerator.is_main_process:
+        save(trainer.model, folder, "the base of card.json")
+    return Trained(folder, minutes, trainer.state.global_step, losses(trainer), trainer.accelerator.num_processes)
 
 
 def adapted(base: Path, adapter: Path) -> PeftModel:
@@ -148,6 +187,9 @@ def arguments(values: Training, work: Path) -> SFTConfig:
         num_train_epochs=values.epochs,
         per_device_train_batch_size=values.batch_size,
         per_device_eval_batch_size=values.batch_size,
+        # Several processes share a batch: order and number of the steps stay what the recipe says.
+        accelerator_config={"split_batches": True},
+        ddp_find_unused_parameters=False,
         max_length=values.max_tokens,
         completion_only_loss=True,
         gradient_checkpointing=False,

@@ -19,12 +19,14 @@ from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
+from adapters.train_process import Task
 from adapters.verify import WEIGHTS
 from configs.settings import Settings
 from ingest.build import embedder_of
@@ -53,17 +55,19 @@ class Prepared:
     work: Path
 
 
-def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
+def follow(path: Path, settings: Settings, work: Path | None, processes: int = 1) -> AdapterVersion:
     """Train what the recipe says on the configured base; the new version is not promoted by itself.
 
-    Examples that fail the check are refused first (DatasetRefused).
+    Examples that fail the check are refused first (DatasetRefused), and a number of processes that does not fit
+    (TrainingError).
     """
-    return version_of(prepare(path, settings, work))
+    return version_of(prepare(path, settings, work, processes), processes=processes)
 
 
-def prepare(path: Path, settings: Settings, work: Path | None) -> Prepared:
-    """All before the first step of training. Raises RecipeError, ExampleError (DatasetRefused), PromptError."""
+def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 1) -> Prepared:
+    """All before the first step. Raises RecipeError, ExampleError (DatasetRefused), PromptError, TrainingError."""
     recipe = read_recipe(path)
+    check_processes(processes, recipe.training.batch_size)
     data = settings.data.folder
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
@@ -84,7 +88,7 @@ def prepare(path: Path, settings: Settings, work: Path | None) -> Prepared:
     return Prepared(recipe, registry, template, tokenizer, base, made_from, rows, validation, start, folder)
 
 
-def version_of(ready: Prepared, trials: Sequence[Trial] = ()) -> AdapterVersion:
+def version_of(ready: Prepared, trials: Sequence[Trial] = (), processes: int = 1) -> AdapterVersion:
     """Train and add to the registry.
 
     The card tells the trials that chose the values, and the learning curve of the same rows if there is one.
@@ -93,7 +97,7 @@ def version_of(ready: Prepared, trials: Sequence[Trial] = ()) -> AdapterVersion:
     # Before the hours of training: what cannot be read is told at once.
     curve = newest_curve(ready.work, data_id(ready))
     checkpoints = ready.work / run_of(recipe, made_from, rows, validation)
-    trained = train(recipe, ready.base, ready.tokenizer, rows, validation, checkpoints, ready.start)
+    trained = train_on(processes, Task(recipe, ready.base, rows, validation, checkpoints, ready.start))
     told = data_of(recipe, rows, validation)
     card = card_of(recipe, made_from, ready.template, told, trained)
     told_too = {"trials": tuple(trials), "learning_curve": as_told(curve) if curve else None}
@@ -184,10 +188,15 @@ def card_of(
         data=data,
         recipe=recipe.model_dump(mode="json", exclude={"data"}),
         libraries={name: version(name) for name in LIBRARIES},
-        machine=f"{platform.machine()}, {platform.system()}",
+        machine=machine(trained.processes),
         minutes=round(trained.minutes, 1),
         losses=trained.losses,
     )
+
+
+def machine(processes: int) -> str:
+    kind = f"{platform.machine()}, {platform.system()}"
+    return kind if processes == 1 else f"{kind}, {processes} processes"
 
 
 def rows_sha256(rows: Sequence[Row]) -> str:

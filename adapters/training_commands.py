@@ -27,6 +27,9 @@ from ingest.models import locate
 
 RecipeArgument = Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")]
 WorkOption = Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")]
+ProcessesOption = Annotated[
+    int, typer.Option(min=1, help="Train in so many processes, which share each batch: one GPU each, or the cores.")
+]
 
 
 def check_command(
@@ -59,6 +62,7 @@ def train_command(
         ),
     ] = False,
     work: WorkOption = None,
+    processes: ProcessesOption = 1,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -69,7 +73,7 @@ def train_command(
         from adapters.trials import follow_best
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            version = (follow_best if search else follow)(recipe, settings, work)
+            version = (follow_best if search else follow)(recipe, settings, work, processes)
     except DatasetRefused as error:
         raise stop(str(error), REFUSED) from None
     except (RecipeError, ExampleError, PromptError, TrainingError) as error:

@@ -24,8 +24,10 @@ from configs.settings import Settings
 LEAST_STEPS = 10
 
 
-def follow_best(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
+def follow_best(path: Path, settings: Settings, work: Path | None, processes: int = 1) -> AdapterVersion:
     """Choose among the recipe's candidates, then train with what was chosen; the card tells the trials.
+
+    Trials run in this process; only the training itself is shared by `processes`.
 
     The candidates' minutes are for the trials; the training comes after them. Raises RecipeError where there are no
     candidates, TrainingError where the minutes are too few or all trials diverge, and what `follow` raises.
@@ -35,14 +37,14 @@ def follow_best(path: Path, settings: Settings, work: Path | None) -> AdapterVer
         raise RecipeError(
             f"{path} has no `search`: give it `minutes`, and lists of `rank`, `learning_rate`, `epochs`."
         )
-    ready = prepare(path, settings, work)
+    ready = prepare(path, settings, work, processes)
     trials = halve(ready, candidates)
     chosen = best(trials)
     if chosen is None:
         raise TrainingError("Every trial diverged: list lower values of search.learning_rate.")
     recipe = with_values(ready.recipe, chosen.rank, chosen.learning_rate, chosen.epochs)
     set_seed(recipe.training.seed)
-    return version_of(replace(ready, recipe=recipe), trials)
+    return version_of(replace(ready, recipe=recipe), trials, processes)
 
 
 def halve(ready: Prepared, candidates: Candidates) -> list[Trial]:

@@ -14,7 +14,7 @@ from adapters.decisions.policy import PolicyError, read_policy
 from adapters.decisions.records import read_records, write_records
 from adapters.recipe import RecipeError
 from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
-from adapters.training_commands import WorkOption, training_libraries
+from adapters.training_commands import ProcessesOption, WorkOption, training_libraries
 from configs.settings import Settings
 from ingest.build import embedder_of
 
@@ -61,6 +61,7 @@ def fit(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 def train(
     recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
     work: WorkOption = None,
+    processes: ProcessesOption = 1,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -70,7 +71,7 @@ def train(
         from adapters.train import TrainingError
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            version = follow(recipe, folder_of(settings), settings, work)
+            version = follow(recipe, folder_of(settings), settings, work, processes)
     except (PolicyError, RecipeError, TrainingError) as error:
         raise stop(str(error), WRONG_USE) from None
     text = f"{version.label} is ready: POST /decide takes it as the adapter. Calibrate it first."

@@ -4,26 +4,28 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.base import dequantised, load_tokenizer
+from adapters.base import dequantised
 from adapters.card import TrainingData, write_card
 from adapters.decisions import ask
 from adapters.decisions.pack import DecisionPack, open_pack
 from adapters.decisions.records import PastCase, of_split
 from adapters.decisions.similar import Memory, Similar
 from adapters.examples import Row
+from adapters.launch import check_processes, train_on
 from adapters.prompt import PromptTemplate
 from adapters.recipe import DecisionRecipe, read_decision_recipe
 from adapters.registry import AdapterVersion, Registry
-from adapters.train import train
+from adapters.train_process import Task
 from adapters.training import base_of, card_of, rows_sha256, run_of
 from configs.settings import Settings
 from ingest.build import embedder_of
 from ingest.models import file_sha256, locate
 
 
-def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> AdapterVersion:
+def follow(path: Path, folder: Path, settings: Settings, work: Path | None, processes: int = 1) -> AdapterVersion:
     """Train what the recipe says on the pack's training records. Raises RecipeError, PolicyError, TrainingError."""
     recipe, data = read_decision_recipe(path), settings.data.folder
+    check_processes(processes, recipe.training.batch_size)
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
     gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     pack = open_pack(folder, recipe.prompt, embedder_of(settings).fingerprint)
@@ -34,7 +36,7 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> A
     base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
     made_from = base_of(settings.engine.base.model, gguf, base)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
-    trained = train(recipe, base, load_tokenizer(base), rows, validation, checkpoints)
+    trained = train_on(processes, Task(recipe, base, rows, validation, checkpoints))
     told = TrainingData(
         sha256=rows_sha256(rows),
         examples=len(rows),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase, Trainer
 
 from adapters.card import CONFIG, write_card
 from adapters.examples import as_dicts
@@ -163,6 +163,10 @@ def test_weights_that_are_not_finite_are_refused(
     next(value for name, value in model.named_parameters() if "lora_B" in name).data.fill_(float("nan"))
     with pytest.raises(TrainingError, match="1 weights are not finite"):
         save(model, tmp_path / "adapter", "a base")
+
+
+def test_the_library_still_has_the_step_before_which_processes_wait_for_each_other() -> None:
+    assert "_save_rng_state" in vars(Trainer)
 
 
 def test_without_a_checkpoint_a_run_starts_anew(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from langchain_core.messages import HumanMessage
@@ -52,3 +53,6 @@ def test_a_card_tells_what_an_adapter_was_made_from(tiny_model: Path, tmp_path: 
     assert card.data.held_back == RECIPE.data.held_back
     assert card.minutes == 1.3
     assert str(HOSPITAL.parent) not in card.model_dump_json(), "no path of this machine"
+    assert "process" not in card.machine
+    several = card_of(RECIPE, base, template, card.data, replace(trained, processes=4))
+    assert several.machine == f"{card.machine}, 4 processes"
