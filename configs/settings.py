@@ -206,6 +206,12 @@ class Decisions(Section):
     refer_below: Share
 
 
+class Judge(Section):
+    """What `triptych evaluate judge` may use; nothing else ever asks a judge."""
+
+    api_key: SecretStr | None
+
+
 class Arm(Section):
     """`value` is `on`, `off`, or what to put in the layer: a prompt label, a collection, an adapter."""
 
@@ -270,6 +276,7 @@ class Settings(Section):
     conversation: Conversation
     guard: Guard
     decisions: Decisions
+    judge: Judge
     experiments: tuple[Experiment, ...]
 
     @model_validator(mode="after")
