@@ -14,7 +14,7 @@ GRADED: Measure = "Kendall's tau-b"
 YES_NO: Measure = "Cohen's kappa"
 
 NOTHING = "no answer has both"
-FIRST_CONSTANT = "the judge gave all of them the same verdict, which agrees with nothing"
+FIRST_CONSTANT = "all of them have the same verdict, which agrees with nothing"
 SECOND_CONSTANT = "what it is compared with is the same for all of them, so nothing could agree with it"
 FEW_GROUPS = "they are about fewer than {} documents, too few for an interval"
 ON_ONE = "all variety is in one document, so there is no interval"

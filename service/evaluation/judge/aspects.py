@@ -68,7 +68,7 @@ def read_reply(text: str, asked: Sequence[Aspect]) -> dict[Aspect, str] | str:
     """A step's label for each aspect; or why there is none. Nothing is repaired or guessed."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return NOT_JSON
     if not isinstance(found, dict) or found.keys() != set(asked):
         return OTHER_FORM

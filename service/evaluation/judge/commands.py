@@ -21,7 +21,7 @@ from service.evaluation.commands import runs_of
 from service.evaluation.judge.aspects import ORDERS
 from service.evaluation.judge.cases import Case, Judged, cases, judgeable
 from service.evaluation.judge.judgements import Judgement, keep_judgement
-from service.evaluation.judge.prompt import prompt_sha256, template
+from service.evaluation.judge.prompt import template
 from service.evaluation.store import Run, RunError, find_run, read_run
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def _sentences() -> Iterator[None]:
 
 def _left(settings: Settings, run: Run, chosen: Sequence[Judged], asking: "Asking") -> list[Case]:
     """Passages are read beside a running service, as the database allows."""
-    judge = asking.judge.model, prompt_sha256(asking.template)
-    done = {one.key for one in run.judgements if one.judge == judge}
+    done = {one.key for one in run.judgements if one.judge == asking.made_by}
     url = library_url(settings.library.url, settings.data.folder)
     with closing(Library(Database(url))) as library:
         return cases(chosen, library, done)
@@ -119,11 +118,11 @@ async def _ask(run: Run, asking: "Asking", left: Sequence[Case], at_once: int) -
 
 def _print(run: Run, chosen: Sequence[Judged], asking: "Asking", as_json: bool) -> None:
     """Exit code 1 where a reply could not be used."""
-    judge = asking.judge.model, prompt_sha256(asking.template)
+    model, sha256 = asking.made_by
     places = {(answer.cell, answer.question) for _, answer in chosen}
-    made = [one for one in read_run(run.folder).judgements if one.judge == judge]
+    made = [one for one in read_run(run.folder).judgements if one.judge == asking.made_by]
     failed = failures([one for one in made if (one.cell, one.question) in places])
-    values = {"run": run.id, "model": judge[0], "prompt_sha256": judge[1], "answers": len(chosen), "failed": failed}
+    values = {"run": run.id, "model": model, "prompt_sha256": sha256, "answers": len(chosen), "failed": failed}
     told = (f"{count} replies could not be used: {reason}." for reason, count in failed.items())
     first = f"{len(chosen)} answers are judged, each {len(ORDERS)} times. Now: triptych evaluate report {run.id}"
     show(values, "\n".join([first, *told]), as_json)

@@ -12,8 +12,8 @@ from openai.types.chat import ChatCompletion
 from adapters.engines.openai import translated
 from adapters.engines.protocol import EngineError
 
-# Room for what some models think before they reply; a reply itself has about 30 tokens.
-MAX_TOKENS = 2000
+# Room for what some models think before they reply (a reply itself has about 30 tokens), beside the prompt's 1,500.
+MAX_TOKENS = 1000
 CUT_OFF = f"the reply was cut off at {MAX_TOKENS} tokens, or at the endpoint's own limit"
 WITHHELD = "the endpoint withheld its reply"
 

@@ -62,7 +62,7 @@ def keep_judgement(folder: Path, judgement: Judgement) -> None:
 
 
 def read_judgements(folder: Path) -> tuple[Judgement, ...]:
-    """None where nobody judged. Raises JudgementsError."""
+    """Empty where nobody judged. Raises JudgementsError."""
     file = folder / JUDGEMENTS
     try:
         return tuple(Judgement.model_validate(entry) for entry in read_entries(file))

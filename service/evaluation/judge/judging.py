@@ -22,6 +22,11 @@ class Asking:
     judge: Judge
     template: PromptTemplate
 
+    @property
+    def made_by(self) -> tuple[str, str]:
+        """As `Judgement.judge` tells it: judgements of another model or prompt are another judge's."""
+        return self.judge.model, prompt_sha256(self.template)
+
     async def judgement(self, case: Case) -> Judgement:
         """What is too long is this answer's own trouble. Raises EngineError for all others."""
         message = rendered(self.template, case.material, case.asked, case.order)

@@ -45,6 +45,7 @@ def test_a_good_reply_is_read() -> None:
         ("It is right.", NOT_JSON),
         ('```json\n{"right": "right"}\n```', NOT_JSON),
         ('{"right": "right"', NOT_JSON),
+        ("[" * 100_000, NOT_JSON),
         ('["right"]', OTHER_FORM),
         ('"right"', OTHER_FORM),
         ("{}", OTHER_FORM),
