@@ -192,6 +192,12 @@ class Decisions(Section):
     refer_below: Share
 
 
+class Judge(Section):
+    """What `triptych evaluate judge` may use; nothing else ever asks a judge."""
+
+    api_key: SecretStr | None
+
+
 class Settings(Section):
     name: str
     documents: tuple[Path, ...]
@@ -207,6 +213,7 @@ class Settings(Section):
     conversation: Conversation
     guard: Guard
     decisions: Decisions
+    judge: Judge
     experiments: tuple[Experiment, ...]
 
     @model_validator(mode="after")

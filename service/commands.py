@@ -19,6 +19,7 @@ import ingest.commands
 import service.calibrate
 import service.evaluation.advise_command
 import service.evaluation.commands
+import service.evaluation.judge.commands
 import service.experiments.commands
 import service.harvest_commands
 import service.replay.commands
@@ -58,6 +59,7 @@ config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(ingest.commands.app, name="ingest")
 adapters.commands.app.add_typer(service.harvest_commands.app, name="harvest")
 app.add_typer(adapters.commands.app, name="adapters")
+service.evaluation.commands.app.command("judge")(service.evaluation.judge.commands.judge_command)
 app.add_typer(service.evaluation.commands.app, name="evaluate")
 app.command("advise")(service.evaluation.advise_command.advise_command)
 app.add_typer(service.experiments.commands.app, name="experiments")

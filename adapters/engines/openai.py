@@ -181,7 +181,10 @@ def check_model(answered: str | None, asked: str) -> None:
 def translated(error: openai.OpenAIError, url: str) -> EngineError:
     if isinstance(error, openai.RateLimitError):
         return EngineBusy(f"The model server at {url} is busy; try again later.")
-    if isinstance(error, openai.BadRequestError) and "context length" in str(error):
+    # OpenAI has a code for it, vLLM only words.
+    if isinstance(error, openai.BadRequestError) and (
+        error.code == "context_length_exceeded" or "context length" in str(error)
+    ):
         return PromptTooLong(f"The model server at {url} refused the prompt's length: {error}")
     kind = ModelGone if isinstance(error, openai.NotFoundError) else EngineError
     return kind(f"The model server at {url} failed: {error}")

@@ -10,6 +10,7 @@ from service.evaluation.design import Cell, Design, cells_of
 from service.evaluation.effects import Effect, estimate_by_type
 from service.evaluation.examples import Example, examples
 from service.evaluation.grid import Grid, Levels, grid_of, pairs_of
+from service.evaluation.judge.section import JudgeSection, judge_sections
 from service.evaluation.layers import LayerResult, goal_effects, layer_results
 from service.evaluation.limits import limits
 from service.evaluation.metrics.catalogue import METRICS
@@ -34,7 +35,10 @@ class TypeResult:
 
 @dataclass(frozen=True)
 class Report:
-    """`questions` were asked in every combination, of `planned`; `groups` counts the documents they are about."""
+    """`questions` were asked in every combination, of `planned`; `groups` counts the documents they are about.
+
+    `judges` are there only where someone asked one: a second opinion, of which no decision is made.
+    """
 
     run: Run
     sentence: str
@@ -49,6 +53,7 @@ class Report:
     spent: tuple[Spent, ...]
     break_evens: tuple[BreakEven, ...]
     types: tuple[TypeResult, ...]
+    judges: tuple[JudgeSection, ...]
     examples: tuple[Example, ...]
     mistakes: tuple[str, ...]
     limits: tuple[str, ...]
@@ -118,6 +123,7 @@ def report_of(run: Run) -> Report:
         spent=costs,
         break_evens=tuple(break_evens(costs, design.factors, design.cost.days)) if design.cost else (),
         types=tuple(type_results(design, grid, levels)),
+        judges=tuple(judge_sections(run, grid)),
         examples=tuple(examples(design, grid)),
         mistakes=(
             *mistakes(design.factors, grid),

@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from service.evaluation import wording
 from service.evaluation.effects import Effect
 from service.evaluation.forest import Forest, forest
+from service.evaluation.judge import wording as judging
 from service.evaluation.metrics.catalogue import COSTS, METRICS
 from service.evaluation.report import Report
 from service.plan import FACTORS
@@ -30,6 +31,7 @@ def as_page(report: Report) -> str:
         costs=COSTS,
         verdicts=VERDICTS,
         words=wording,
+        judging=judging,
     )
 
 

@@ -1,6 +1,6 @@
 """A report and a comparison for the terminal."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,8 +8,10 @@ from rich.text import Text
 
 from service.evaluation import wording
 from service.evaluation.compare import Comparison
+from service.evaluation.judge.terminal import judge_parts
 from service.evaluation.metrics.catalogue import COSTS, METRICS
 from service.evaluation.report import Report
+from service.evaluation.tables import table
 from service.plan import FACTORS
 
 SHOWN = ("right", "answer_recall", "k_precision", "right_citation", "answered", "refused")
@@ -27,6 +29,7 @@ def as_terminal(report: Report) -> RenderableType:
         *(Text(wording.break_even(even)) for even in report.break_evens),
         Text(report.source_use.sentence),
         types_table(report),
+        *(part for judge in report.judges for part in judge_parts(judge)),
         *(Text(mistake, style="yellow") for mistake in report.mistakes),
         *(Text(f"* {limit}", style="dim") for limit in report.limits),
     )
@@ -123,13 +126,3 @@ def comparison_as_terminal(comparison: Comparison) -> RenderableType:
     )
     goal = METRICS[comparison.goal].label
     return Group(table(title, heads, rows), table(f"{goal}, in points", ("Cell", "Change", "Questions"), by_cell))
-
-
-def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    made = Table(title=title, title_justify="left")
-    for head in heads:
-        made.add_column(head, overflow="fold")
-    for row in rows:
-        # As plain text: square brackets are no markup.
-        made.add_row(*(Text(str(cell)) for cell in row))
-    return made

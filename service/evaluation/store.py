@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from adapters.durable import append_entry, read_entries, replace_text
 from ingest.records import now
 from service.evaluation.design import Cell, Design
+from service.evaluation.judge.judgements import Judgement, JudgementsError, read_judgements
 from service.evaluation.questions import PackQuestion, read_questions
 from service.evaluation.score import Status
 from service.evaluation.setup import Setup
@@ -44,6 +45,7 @@ class Run:
     """What is there of a run; `questions` are all that it is to ask, answered or not.
 
     `setup` is as it was when the run began; it is empty in a run of an earlier version.
+    `judgements` are there only where someone asked a judge.
     """
 
     id: str
@@ -54,6 +56,7 @@ class Run:
     setup: Setup
     questions: tuple[PackQuestion, ...]
     answers: tuple[Answer, ...]
+    judgements: tuple[Judgement, ...] = ()
 
 
 def run_id(made_from: Mapping[str, Any]) -> str:
@@ -108,7 +111,10 @@ def read_run(folder: Path) -> Run:
             setup=Setup.model_validate(meta.get("setup", {})),
             questions=tuple(read_questions(folder / QUESTIONS)),
             answers=tuple(Answer.model_validate(entry) for entry in read_entries(folder / ANSWERS)),
+            judgements=read_judgements(folder),
         )
+    except JudgementsError as error:
+        raise RunError(str(error)) from error
     except (OSError, KeyError, ValidationError, ValueError) as error:
         raise RunError(f"The run in {folder} cannot be read: {error}. Delete it to begin anew.") from error
 

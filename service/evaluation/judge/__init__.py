@@ -1,0 +1,1 @@
+"""An optional judge: another model's opinion of kept answers, and how far it can be trusted."""
