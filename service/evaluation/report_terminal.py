@@ -27,6 +27,7 @@ def as_terminal(report: Report) -> RenderableType:
         costs_table(report),
         *((spent_table(report),) if report.spent else ()),
         *(Text(wording.break_even(even)) for even in report.break_evens),
+        *((Text(wording.CHEAP),) if report.break_evens else ()),
         Text(report.source_use.sentence),
         types_table(report),
         *(part for judge in report.judges for part in judge_parts(judge)),

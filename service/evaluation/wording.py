@@ -11,6 +11,10 @@ from service.evaluation.paired import Interval
 from service.plan import FACTORS
 
 NONE = "–"
+CHEAP = (
+    "Cheap is not good: what refuses nearly everything is quick, and its few right answers come cheap. Read the "
+    "shares above."
+)
 
 
 def value(metric: str, number: float | None) -> str:
@@ -75,7 +79,7 @@ def break_even(even: BreakEven) -> str:
     first, other = in_words(even.cheaper), in_words(even.other)
     if even.questions is None:
         return f"Each further right answer takes the same with {first} as with {other}."
-    if even.questions == 0:
+    if even.questions < 1:
         return f"A right answer takes less of the machine with {first} than with {other}, however few are asked."
     return (
         f"From {plain(even.questions)} questions a day on, a right answer takes less of the machine with {first} "
