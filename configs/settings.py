@@ -221,6 +221,8 @@ class Experiment(Section):
 
     `decision_at` is the number of users, all arms together, at which someone means to decide; `smallest_effect` the
     change of the mean rating (-1 to 1) that would be worth it, and the most that a guardrail may lose.
+
+    `interleave`: two collections search for each answer; the two numbers then mean answers, and a lead (-1 to 1).
     """
 
     key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")
@@ -231,6 +233,7 @@ class Experiment(Section):
     arms: tuple[Arm, ...] = Field(min_length=2)
     decision_at: int = Field(1000, gt=0)
     smallest_effect: float = Field(0.05, gt=0, le=1)
+    interleave: Switch = "off"
     namespace: Namespace | None = None
     starts: AwareDatetime | None = None
     ends: AwareDatetime | None = None
@@ -240,6 +243,13 @@ class Experiment(Section):
         total = sum(arm.share for arm in self.arms)
         if not 0.99 <= total <= 1.01:
             raise ValueError(f"the arms' shares add up to {total:g}, expected 1")
+        return self
+
+    @model_validator(mode="after")
+    def two_collections_to_interleave(self) -> "Experiment":
+        arms = {arm.value for arm in self.arms if arm.value != "off" and arm.share == 0.5}
+        if self.interleave == "on" and (self.factor != "retrieval" or len(arms) != 2 or len(self.arms) != 2):
+            raise ValueError("interleave needs retrieval as its factor, and two collections at a share of 0.5 each")
         return self
 
     @model_validator(mode="after")

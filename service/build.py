@@ -269,6 +269,7 @@ def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
             decision_at=one.decision_at,
             smallest_effect=one.smallest_effect,
             slot=one.slot,
+            interleave=one.interleave == "on",
         )
         for one in settings.experiments
     )

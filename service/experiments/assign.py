@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from configs.slot import Namespace, Slot
-from service.plan import Exposure, Factor
+from service.plan import BOTH, Exposure, Factor
 
 Range = tuple[float, float]
 
@@ -30,6 +30,9 @@ class Experiment:
     started or stopped it. `decision_at` is the number of units, all arms
     together, at which someone means to decide; `smallest_effect` the change of a unit's mean rating (-1 to 1) that
     would be worth it, and the most that a guardrail may lose.
+
+    `interleave`: a unit gets both of the two arms in each answer; `decision_at` then counts answers, and
+    `smallest_effect` is the lead (-1 to 1) that would be worth it.
     """
 
     key: str
@@ -41,6 +44,13 @@ class Experiment:
     decision_at: int = 1000
     smallest_effect: float = 0.05
     slot: Slot = Slot()
+    interleave: bool = False
+
+    @property
+    def exposed_arms(self) -> tuple[str, ...]:
+        """What units are exposed to: one of the arms, or both at once."""
+        names = tuple(arm.name for arm in self.arms)
+        return (BOTH.join(names),) if self.interleave else names
 
 
 def assign(experiments: Sequence[Experiment], unit: str) -> list[Exposure]:
@@ -48,7 +58,14 @@ def assign(experiments: Sequence[Experiment], unit: str) -> list[Exposure]:
     if not unit or not unit.isascii():
         raise UnitRefused(f"Expected a user id of ASCII characters, got {unit!r}; send another, stable id.")
     chosen = ((experiment, arm_of(experiment, unit)) for experiment in experiments)
-    return [Exposure(one.key, arm.name, unit, one.factor, arm.value) for one, arm in chosen if arm is not None]
+    return [exposure_of(experiment, arm, unit) for experiment, arm in chosen if arm is not None]
+
+
+def exposure_of(experiment: Experiment, arm: Arm, unit: str) -> Exposure:
+    if not experiment.interleave:
+        return Exposure(experiment.key, arm.name, unit, experiment.factor, arm.value)
+    [both], values = experiment.exposed_arms, BOTH.join(one.value for one in experiment.arms)
+    return Exposure(experiment.key, both, unit, experiment.factor, values, experiment.seed)
 
 
 def arm_of(experiment: Experiment, unit: str) -> Arm | None:
