@@ -24,11 +24,13 @@ async def find_both(
             f"The experiment {both.experiment!r} interleaves the collections {' and '.join(both.collections)}, and "
             "this retriever knows no collections. Stop the experiment, or use the retriever of the settings."
         )
+    places = retriever.passages
+    # Deeper than what is shown: a team goes on to its next passage where the other one has drafted the same text.
     one, other = [
-        await find(retriever, question, history, labels=labels, collection=name) for name in both.collections
+        await find(retriever, question, history, labels=labels, collection=name, limit=2 * places)
+        for name in both.collections
     ]
-    coins = tossed(both.seed, both.answer, retriever.passages)
-    drafted = team_draft((one.passages, other.passages), retriever.passages, coins)
+    drafted = team_draft((one.passages, other.passages), places, tossed(both.seed, both.answer, places))
     return Found(
         passages=tuple(pick.passage for pick in drafted),
         query=one.query,

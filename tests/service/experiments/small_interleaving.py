@@ -9,7 +9,9 @@ from service.outcomes import ExposedOutcome
 from tests.service.experiments.small_experiment import answer
 
 ARMS = (Arm("whole", "on", 0.5), Arm("fine", "hospital-fine", 0.5))
-INTERLEAVED = Experiment("chunks", "retrieval", "s", 1.0, ARMS, decision_at=200, smallest_effect=0.1, interleave=True)
+INTERLEAVED = Experiment(
+    "chunks", "retrieval", "s", 1.0, ARMS, decision_at=200, smallest_effect=0.1, interleave=True
+)
 COLLECTIONS = {"whole": "hospital", "fine": "hospital-fine", None: "hospital"}
 
 

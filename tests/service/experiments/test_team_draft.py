@@ -100,18 +100,17 @@ def test_with_equal_rankings_the_shown_ranking_is_that_one(found: list[str], lim
 
 
 def test_the_coin_is_fair_in_every_round_and_always_falls_the_same() -> None:
-    ids = [UUID(int=number * 7919 << 64 | number).hex for number in range(20_000)]
+    ids = [UUID(int=number * 7919 << 64 | number).hex for number in range(8_000)]
     falls = [tossed("layer-retrieval", one, 2) for one in ids]
     pairs = Counter(map(tuple, falls))
-    assert all(abs(pairs[pair] / len(ids) - 0.25) < 0.0125 for pair in product(COINS, repeat=2))
+    assert all(abs(pairs[pair] / len(ids) - 0.25) < 0.02 for pair in product(COINS, repeat=2))
     assert falls[:100] == [tossed("layer-retrieval", one, 2) for one in ids[:100]]
     other = [tossed("another seed", one, 2) for one in ids]
     agreed = sum(one == two for one, two in zip(falls, other, strict=True))
-    assert abs(agreed / len(ids) - 0.25) < 0.0125
+    assert abs(agreed / len(ids) - 0.25) < 0.02
 
 
-@given(texts.filter(lambda found: len(found) > 1))
-def test_each_team_has_the_first_place_half_of_the_time(found: list[str]) -> None:
-    rankings = ranking("a", *found), ranking("b", *found)
-    first = [team_draft(rankings, 3, tossed("s", f"m{number}", 3))[0].team for number in range(400)]
-    assert abs(first.count(0) - 200) < 50
+def test_with_equal_rankings_each_team_has_the_first_place_half_of_the_time() -> None:
+    rankings = ranking("a", *WORDS), ranking("b", *WORDS)
+    first = [team_draft(rankings, 3, tossed("s", f"m{number}", 3))[0].team for number in range(4000)]
+    assert abs(first.count(0) - 2000) < 100
