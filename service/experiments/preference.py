@@ -36,8 +36,8 @@ class PreferenceReport:
 
     `share` is the second arm's of all wins, ties left out, `one_look` its exact interval with the sign test's p:
     right for one look, at a number set beforehand. None before there is enough to tell. `turned` wins went to the
-    other arm because a person called the evidence wrong. `one_sided` answers are ties: only one collection found
-    anything.
+    other arm because a person called the evidence wrong. `undrafted` answers are ties: nothing was drafted:
+    both collections found the same, or one of them nothing.
     """
 
     key: str
@@ -46,7 +46,7 @@ class PreferenceReport:
     users: int
     ties: int
     turned: int
-    one_sided: int
+    undrafted: int
     days: float
     lead: float | None
     always_valid: TestedInterval | None
@@ -74,7 +74,7 @@ def preference_of(experiment: Experiment, outcomes: Sequence[ExposedOutcome]) ->
         users=len({one.unit for one in own}),
         ties=won.count(0),
         turned=sum(result != 0 and evidence_wrong(one) for one, result in zip(own, won, strict=True)),
-        one_sided=sum(one_sided(one) for one in own),
+        undrafted=sum(all(passage["team"] is None for passage in one.passages) for one in own),
         days=days_of(own),
         lead=lead,
         always_valid=interval,
@@ -101,11 +101,6 @@ def cited(outcome: ExposedOutcome, arm: str) -> int:
 
 def evidence_wrong(outcome: ExposedOutcome) -> bool:
     return "evidence_wrong" in outcome.reasons
-
-
-def one_sided(outcome: ExposedOutcome) -> bool:
-    teams = {passage["team"] for passage in outcome.passages}
-    return teams == {None} and len({passage["collection"] for passage in outcome.passages}) == 1
 
 
 def side_of(experiment: Experiment, place: int, wins: int, outcomes: Sequence[ExposedOutcome]) -> Side:

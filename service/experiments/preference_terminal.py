@@ -33,7 +33,7 @@ def notes(report: PreferenceReport) -> list[str]:
         f"Lead of {second} over all answers, at any look: {between('lead', report.always_valid)}.",
         f"Its share of the wins, ties left out, at one look: {exact}.",
         f"Wins turned round because a person called the evidence wrong: {report.turned}. "
-        f"Ties where only one collection found anything: {report.one_sided}.",
+        f"Ties without a draft, since both found the same, or one of them nothing: {report.undrafted}.",
         "A win is more citations: what a model likes to cite, such as a longer passage, wins more often. How good "
         "answers from one collection alone are takes an experiment that is not interleaved, or an evaluation.",
     ]

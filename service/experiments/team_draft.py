@@ -24,8 +24,9 @@ def team_draft(rankings: Rankings, limit: int, coins: Iterable[Team]) -> tuple[D
     """At most `limit` passages, no text twice; a coin for every two says who drafts first.
 
     As two captains pick their teams (Radlinski, Kurup and Joachims 2008). One thing is stricter here, since our
-    rankings are short: a round in which one team has nothing left to pick counts for nobody. So whatever they are,
-    the teams differ by one passage at most, and over all coins by none: who cites at random prefers nobody.
+    rankings are short: a round in which one team has nothing left to pick counts for nobody, so one passage that
+    both found is a tie, no toss. Whatever the rankings are, the teams differ by one passage at most, and over all
+    coins by none: who cites at random prefers nobody.
     """
     drafted: list[Drafted] = []
     for first in coins:
