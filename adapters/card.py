@@ -14,6 +14,10 @@ class CardError(ValueError):
     """A card that is missing or cannot be read."""
 
 
+def is_empty(value: object) -> bool:
+    return not value
+
+
 class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,8 +41,48 @@ class TrainingData(Part):
     held_back: tuple[str, ...]
 
 
+class Trial(Part):
+    """Values that a search tried: trained for `share` of their `epochs`, in `minutes` of this machine.
+
+    `score` is the loss on the validation rows, less is better; None where training diverged.
+    """
+
+    rank: int
+    learning_rate: float
+    epochs: float
+    share: float
+    steps: int
+    score: float | None
+    minutes: float
+
+
+class CurvePoint(Part):
+    """A training on so many examples. On the validation examples: the `loss`, and as `score` the share of their
+    answers' tokens that the model would have said, each after the right ones before it.
+    """
+
+    examples: int
+    rows: int
+    steps: int
+    loss: float
+    score: float
+    minutes: float
+
+
+class LearningCurve(Part):
+    """What more examples bring. `values` are the recipe's and `held` what else was the same for all points."""
+
+    values: dict[str, Any]
+    held: str
+    points: tuple[CurvePoint, ...]
+    finding: str
+
+
 class Card(Part):
     """`minutes` of training on `machine`; `losses` by step; `scores` as the evaluation printed them.
+
+    `trials` are those of the search that chose the recipe's values; `learning_curve` was drawn from the same rows.
+    A card without them does not name them, so that the seal of an older one still fits.
 
     `seal` is a hash over the card itself and PEFT's configuration, so that a changed byte in either is seen, as
     `weights_sha256` shows it for the weights. It is no signature: whoever writes all three can seal them.
@@ -58,6 +102,8 @@ class Card(Part):
     minutes: float
     losses: tuple[dict[str, float], ...]
     scores: dict[str, Any] = {}
+    trials: tuple[Trial, ...] = Field(default=(), exclude_if=is_empty)
+    learning_curve: LearningCurve | None = Field(default=None, exclude_if=is_empty)
     seal: str = ""
 
 

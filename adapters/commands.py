@@ -14,6 +14,7 @@ from rich.text import Text
 
 from adapters.compare import differences, lineage
 from adapters.convert import ConversionError
+from adapters.curve_command import curve_command
 from adapters.engines.protocol import EMBEDDED
 from adapters.export import Form, export
 from adapters.prompt import PromptTemplate, load_prompt
@@ -29,6 +30,7 @@ from ingest.owner import OwnerLock
 app = typer.Typer(help="Train adapters, look at them, and choose the version that serves.", no_args_is_help=True)
 app.command("check")(check_command)
 app.command("train")(train_command)
+app.command("curve")(curve_command)
 app.command("tune")(tune_command)
 
 Label = Annotated[str, typer.Argument(help="NAME for the promoted version, or NAME@VERSION.")]

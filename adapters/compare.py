@@ -11,7 +11,8 @@ Facts = dict[str, Any]
 
 def facts(card: Card) -> Facts:
     """The card as one level of dotted names; the curve of losses as what it came to."""
-    values = card.model_dump(mode="json", exclude={"schema_version", "name", "seal", "losses"})
+    left_out = {"schema_version", "name", "seal", "losses", "trials", "learning_curve"}
+    values = card.model_dump(mode="json", exclude=left_out)
     return dict(flat(values)) | {f"losses.{key}": value for key, value in curve(card.losses).items()}
 
 
@@ -43,10 +44,11 @@ def differences(one: Card, other: Card) -> list[Facts]:
 
 
 def minutes_of(registry: Registry, label: str) -> float:
-    """Of training on the card's machine, with that of the versions that this one goes on from."""
+    """Of training on the card's machine, with the trials before it and the versions that this one goes on from."""
     card = registry.resolve(label).card
     start = card.recipe.get("start")
-    return card.minutes + (minutes_of(registry, start) if start else 0)
+    trials = sum(trial.minutes for trial in card.trials)
+    return card.minutes + trials + (minutes_of(registry, start) if start else 0)
 
 
 def lineage(registry: Registry, name: str) -> list[Facts]:

@@ -62,6 +62,10 @@ class Pool:
         """All passages, the nearest to the question's unit vector (d,) first."""
         return [self.passages[i] for i in np.argsort(-(self.vectors @ question), kind="stable")]
 
+    @property
+    def sources(self) -> frozenset[str]:
+        return frozenset(passage.source for passage in self.passages)
+
     def only(self, documents: frozenset[str]) -> "Pool":
         keep = [i for i, passage in enumerate(self.passages) if passage.source in documents]
         return Pool(tuple(self.passages[i] for i in keep), self.vectors[keep])

@@ -29,10 +29,9 @@ def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens
 
 def seen_of(data: Data, pool: Pool) -> Pool:
     """What training may see: held-back documents are not even distractors. A misspelt one would be seen."""
-    documents = frozenset(passage.source for passage in pool.passages)
-    if unknown := sorted({*data.validation, *data.held_back} - documents):
+    if unknown := sorted({*data.validation, *data.held_back} - pool.sources):
         raise ExampleError(f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}.")
-    return pool.only(documents - frozenset(data.held_back))
+    return pool.only(pool.sources - frozenset(data.held_back))
 
 
 def chunks(path: Path, folder: Path, parser: Parser, splitter: Splitter) -> list[tuple[str, Chunk]]:

@@ -1,10 +1,11 @@
 """An adapter's recipe, read from YAML: data, LoRA and training values, and for a model also how rows are mixed."""
 
+from math import prod
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -76,8 +77,34 @@ class Training(Part):
     seed: int
 
 
+class Candidates(Part):
+    """What `triptych adapters train --search` chooses from: all combinations, in so many minutes of trials.
+
+    A value without a list stays as the recipe has it. `epochs` are those of a whole training.
+    """
+
+    minutes: float = Field(gt=0)
+    rank: tuple[int, ...] = ()
+    learning_rate: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    epochs: tuple[Annotated[float, Field(gt=0)], ...] = ()
+
+    @model_validator(mode="after")
+    def several_and_each_once(self) -> Self:
+        lists = (self.rank, self.learning_rate, self.epochs)
+        if any(len(set(values)) < len(values) for values in lists):
+            raise ValueError("a value stands twice in rank, learning_rate or epochs: list each one once")
+        if prod(len(values) or 1 for values in lists) < 2:
+            raise ValueError(
+                "rank, learning_rate and epochs leave nothing to choose: list at least two values of one"
+            )
+        return self
+
+
 class Recipe(Part):
-    """`start` is the version of an adapter (NAME@VERSION) that training goes on from; without it, from nothing."""
+    """`start` is the version of an adapter (NAME@VERSION) that training goes on from; without it, from nothing.
+
+    `search` is never written out: how values were chosen changes nothing of what they make.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     prompt: str
@@ -87,6 +114,16 @@ class Recipe(Part):
     mix: Mix
     lora: Lora
     training: Training
+    search: Candidates | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def ranks_can_be_tried(self) -> Self:
+        ranks = self.search.rank if self.search else ()
+        if ranks and self.start:
+            raise ValueError(f"search.rank: training goes on from {self.start}, whose rank stays; leave it out")
+        for rank in ranks:
+            of_rank(self.lora, rank)
+        return self
 
 
 class SearchTraining(Part):
@@ -124,6 +161,19 @@ class DecisionRecipe(Part):
     validation: int = Field(gt=0)
     lora: Lora
     training: Training
+
+
+def of_rank(lora: Lora, rank: int) -> Lora:
+    """With alpha / rank as it was: the scale of what is learnt, to which the learning rate fits.
+
+    Raises ValueError where alpha would be no whole number, and for a rank that is out of bounds.
+    """
+    alpha, left = divmod(lora.alpha * rank, lora.rank)
+    if left:
+        raise ValueError(
+            f"search.rank: {rank} with alpha / rank of {lora.alpha} / {lora.rank} gives no whole alpha"
+        )
+    return Lora(rank=rank, alpha=alpha, dropout=lora.dropout)
 
 
 R = TypeVar("R", Recipe, SearchRecipe)

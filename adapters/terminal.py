@@ -21,13 +21,15 @@ from ingest.models import ModelError
 from ingest.owner import FolderInUse
 
 REFUSED, WRONG_USE, IN_USE = 1, 2, 3
+PROMOTE_THERE = "Promote there: POST /admin/adapters/NAME/promote."
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 
 
 @contextmanager
-def settings_of(config: Path | None) -> Iterator[Settings]:
+def settings_of(config: Path | None, in_use: str = PROMOTE_THERE) -> Iterator[Settings]:
+    """The settings; what can go wrong becomes a sentence and an exit code. `in_use`: what to do about an owner."""
     try:
         yield load_settings(config, current_environment()).settings
     except AdapterRefused as error:
@@ -35,7 +37,7 @@ def settings_of(config: Path | None) -> Iterator[Settings]:
     except (ConfigurationError, ModelError, UnknownAdapter, CardError, PromptError) as error:
         raise stop(str(error), WRONG_USE) from None
     except FolderInUse as error:
-        raise stop(f"{error} Promote there: POST /admin/adapters/NAME/promote.", IN_USE) from None
+        raise stop(f"{error} {in_use}", IN_USE) from None
 
 
 def cell(value: Any) -> str:

@@ -30,6 +30,10 @@ class TrainingError(RuntimeError):
     """Training cannot start or went wrong; the message says what to mend."""
 
 
+class Diverged(TrainingError):
+    """The weights are no numbers any more: the learning rate is too high."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trained:
     """The folder with PEFT's two files, the minutes it took (of this run), and the losses by step."""
@@ -215,7 +219,7 @@ def save(model: PeftModel, folder: Path, base: str) -> Path:
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(folder / WEIGHTS).items()}
     broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
-        raise TrainingError(f"Training diverged: {len(broken)} weights are not finite. Lower the learning rate.")
+        raise Diverged(f"Training diverged: {len(broken)} weights are not finite. Lower the learning rate.")
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     kept = {key: value for key, value in config.items() if key in MEANT}

@@ -1,19 +1,25 @@
 """From a recipe to a new version: pool, rows, training, card, registry."""
 
+import gc
 import hashlib
 import json
 import platform
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase, set_seed
+
 from adapters.base import chat_template_sha256, dequantised, load_tokenizer, tokenizer_sha256
-from adapters.card import Base, Card, TrainingData, write_card
+from adapters.card import Base, Card, TrainingData, Trial, write_card
 from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
@@ -28,11 +34,35 @@ from ingest.models import file_sha256, locate
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate")
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a training takes besides time: the rows of a recipe, and the base that learns them.
+
+    `base` is the dequantised model's folder, `start` that of the adapter to go on from; `work` is for checkpoints.
+    """
+
+    recipe: Recipe
+    registry: Registry
+    template: PromptTemplate
+    tokenizer: PreTrainedTokenizerBase
+    base: Path
+    made_from: Base
+    rows: list[Row]
+    validation: list[Row]
+    start: Path | None
+    work: Path
+
+
 def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     """Train what the recipe says on the configured base; the new version is not promoted by itself.
 
     Examples that fail the check are refused first (DatasetRefused).
     """
+    return version_of(prepare(path, settings, work))
+
+
+def prepare(path: Path, settings: Settings, work: Path | None) -> Prepared:
+    """All before the first step of training. Raises RecipeError, ExampleError (DatasetRefused), PromptError."""
     recipe = read_recipe(path)
     data = settings.data.folder
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
@@ -49,12 +79,44 @@ def follow(path: Path, settings: Settings, work: Path | None) -> AdapterVersion:
     insist(check_recipe(recipe, read, pool, embedder, template, tokenizer), str(path))
     rows, validation = rows_of(recipe, embedder, seen, template)
     made_from = base_of(settings.engine.base.model, gguf, base)
-    told = data_of(recipe, rows, validation)
-    checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
-    trained = train(recipe, base, tokenizer, rows, validation, checkpoints, start)
-    write_card(card_of(recipe, made_from, template, told, trained), trained.folder)
-    return registry.add(recipe.name, trained.folder)
+    folder = work or data / "training" / recipe.name
+    return Prepared(recipe, registry, template, tokenizer, base, made_from, rows, validation, start, folder)
+
+
+def version_of(ready: Prepared, trials: Sequence[Trial] = ()) -> AdapterVersion:
+    """Train and add to the registry.
+
+    The card tells the trials that chose the values, and the learning curve of the same rows if there is one.
+    """
+    recipe, made_from, rows, validation = ready.recipe, ready.made_from, ready.rows, ready.validation
+    # Before the hours of training: what cannot be read is told at once.
+    curve = newest_curve(ready.work, data_id(ready))
+    checkpoints = ready.work / run_of(recipe, made_from, rows, validation)
+    trained = train(recipe, ready.base, ready.tokenizer, rows, validation, checkpoints, ready.start)
+    told = data_of(recipe, rows, validation)
+    card = card_of(recipe, made_from, ready.template, told, trained)
+    told_too = {"trials": tuple(trials), "learning_curve": as_told(curve) if curve else None}
+    write_card(card.model_copy(update=told_too), trained.folder)
+    return ready.registry.add(recipe.name, trained.folder)
+
+
+def data_id(ready: Prepared) -> str:
+    """What a learning curve is drawn from: the rows, and the base that learns them."""
+    hashes = [ready.made_from.sha256, rows_sha256(ready.rows), rows_sha256(ready.validation)]
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]
+
+
+def train_anew(ready: Prepared, recipe: Recipe, rows: Sequence[Row], folder: Path) -> Trained:
+    """One of several trainings in this process, each as if it were the only one.
+
+    What a killed one left in the folder is not gone on from: the minutes before the kill would not be counted.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    # A trainer and its model hold each other: only the collector frees them, and it does not see their size.
+    gc.collect()
+    set_seed(recipe.training.seed)
+    return train(recipe, ready.base, ready.tokenizer, rows, ready.validation, folder, ready.start)
 
 
 def rows_of(

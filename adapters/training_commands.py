@@ -4,13 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group
 from rich.table import Table
 
 from adapters.base import gguf_tokenizer
+from adapters.card import Card
 from adapters.dataset.check import check_file, check_recipe
 from adapters.dataset.read import read_style, write_style
 from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
@@ -24,6 +25,7 @@ from ingest.build import embedder_of
 from ingest.embed import Embedder
 from ingest.models import locate
 
+RecipeArgument = Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")]
 WorkOption = Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")]
 
 
@@ -49,7 +51,13 @@ def check_command(
 
 
 def train_command(
-    recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
+    recipe: RecipeArgument,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search", help="First choose rank, rate and epochs by trials, as the recipe's `search` says."
+        ),
+    ] = False,
     work: WorkOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -58,15 +66,34 @@ def train_command(
     with training_libraries():
         from adapters.train import TrainingError
         from adapters.training import follow
+        from adapters.trials import follow_best
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            version = follow(recipe, settings, work)
+            version = (follow_best if search else follow)(recipe, settings, work)
     except DatasetRefused as error:
         raise stop(str(error), REFUSED) from None
     except (RecipeError, ExampleError, PromptError, TrainingError) as error:
         raise stop(str(error), WRONG_USE) from None
     text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
-    show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
+    values: dict[str, Any] = {"adapter": version.label, "folder": str(version.folder)}
+    if not search:
+        show(values, text, as_json)
+        return
+    values["trials"] = [trial.model_dump() for trial in version.card.trials]
+    show(values, Group(trials_table(version.card), text), as_json)
+
+
+def trials_table(card: Card) -> Table:
+    """In the order of the trials; the values that were chosen are marked."""
+    recipe = card.recipe
+    chosen = recipe["lora"]["rank"], recipe["training"]["learning_rate"], recipe["training"]["epochs"]
+    table = Table("Rank", "Rate", "Epochs", "Share of them", "Steps", "Validation loss", "Minutes", "")
+    for one in card.trials:
+        values = one.rank, one.learning_rate, one.epochs
+        score = "diverged" if one.score is None else f"{one.score:.4f}"
+        told = (*map(str, values), f"{one.share:.0%}", str(one.steps), score, f"{one.minutes:.1f}")
+        table.add_row(*told, "chosen" if values == chosen else "")
+    return table
 
 
 def tune_command(

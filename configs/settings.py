@@ -4,28 +4,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from configs.slot import Namespace, Slot
+from configs.experiment import Experiment
+from configs.section import Section, Share, Switch
 
 AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
 CollectionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def spelled_out(value: Any) -> Any:
-    """YAML 1.1 reads a bare `on` as true; both spellings mean the same switch."""
-    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-
-
-Switch = Annotated[Literal["on", "off"], BeforeValidator(spelled_out)]
-
-
-class Section(BaseModel):
-    """A part of the settings: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Model(Section):
@@ -204,65 +190,6 @@ class Decisions(Section):
     adapter: AdapterName
     similar: int = Field(gt=0, le=20)
     refer_below: Share
-
-
-class Arm(Section):
-    """`value` is `on`, `off`, or what to put in the layer: a prompt label, a collection, an adapter."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
-    value: Annotated[str, BeforeValidator(spelled_out)]
-    share: Share
-
-
-class Experiment(Section):
-    """`active` holds until someone starts or stops it by command, and only from `starts` until `ends`.
-
-    Two experiments on one layer take different parts of one `namespace`, or run at different times.
-
-    `decision_at` is the number of users, all arms together, at which someone means to decide; `smallest_effect` the
-    change of the mean rating (-1 to 1) that would be worth it, and the most that a guardrail may lose.
-
-    `interleave`: two collections search for each answer; the two numbers then mean answers, and a lead (-1 to 1).
-    """
-
-    key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")
-    factor: Literal["prompt", "retrieval", "adapter"]
-    seed: str
-    coverage: Share
-    active: bool
-    arms: tuple[Arm, ...] = Field(min_length=2)
-    decision_at: int = Field(1000, gt=0)
-    smallest_effect: float = Field(0.05, gt=0, le=1)
-    interleave: Switch = "off"
-    namespace: Namespace | None = None
-    starts: AwareDatetime | None = None
-    ends: AwareDatetime | None = None
-
-    @model_validator(mode="after")
-    def shares_make_a_whole(self) -> "Experiment":
-        total = sum(arm.share for arm in self.arms)
-        if not 0.99 <= total <= 1.01:
-            raise ValueError(f"the arms' shares add up to {total:g}, expected 1")
-        return self
-
-    @model_validator(mode="after")
-    def two_collections_to_interleave(self) -> "Experiment":
-        arms = {arm.value for arm in self.arms if arm.value != "off" and arm.share == 0.5}
-        if self.interleave == "on" and (self.factor != "retrieval" or len(arms) != 2 or len(self.arms) != 2):
-            raise ValueError("interleave needs retrieval as its factor, and two collections at a share of 0.5 each")
-        return self
-
-    @model_validator(mode="after")
-    def something_is_left(self) -> "Experiment":
-        if self.namespace and self.namespace.start >= self.namespace.end:
-            raise ValueError(f"its part of the namespace {self.namespace.name!r} is empty: start is not before end")
-        if self.starts and self.ends and self.starts >= self.ends:
-            raise ValueError("it ends before it starts")
-        return self
-
-    @property
-    def slot(self) -> Slot:
-        return Slot(self.namespace, self.starts, self.ends)
 
 
 class Settings(Section):

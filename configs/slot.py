@@ -1,12 +1,18 @@
 """Whom an experiment may take, and when: two on one layer need slots apart."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
 Bound = Annotated[float, Field(ge=0, le=1)]
+AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
+AttributeValue = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
+MOST_ATTRIBUTES = 16
+NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
 class Namespace(NamedTuple):
@@ -19,17 +25,24 @@ class Namespace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Without a namespace everybody; without dates always. `starts` is its first moment, `ends` the first after."""
+    """Without a namespace everybody; without dates always. `starts` is its first moment, `ends` the first after.
+
+    `only` names attributes of a request, each with the values that are taken: all of them must match.
+    """
 
     namespace: Namespace | None = None
     starts: datetime | None = None
     ends: datetime | None = None
+    only: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def takes(self, attributes: Mapping[str, str]) -> bool:
+        return all(attributes.get(name) in values for name, values in self.only.items())
 
     def open_at(self, now: datetime) -> bool:
         return (self.starts is None or self.starts <= now) and (self.ends is None or now < self.ends)
 
     def apart_from(self, other: "Slot") -> bool:
-        """Whether no user can be in both at once."""
+        """Whether no user can be in both at once. Attributes keep nobody apart: each request may send others."""
         return self._before(other) or other._before(self) or self._shares_out(other)
 
     def _before(self, other: "Slot") -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.engines.protocol import Engine, Generation
 from adapters.prompt import PromptTemplate, Turn, render
+from configs.slot import NO_ATTRIBUTES
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from ingest.owner import OwnerLock
@@ -22,13 +23,13 @@ from service.decide import Decider
 from service.defaults import Defaults
 from service.draft import Draft
 from service.events import Done, Event, Meta, Sources
-from service.experiments.assign import Experiment
+from service.experiments.assign import Experiment, assign
 from service.experiments.running import ExperimentLog
 from service.guard.check import EmergencyCheck
 from service.guard.citations import CitationFilter, Verbatim
 from service.interleave import find_both
 from service.loading import AdapterLoader
-from service.plan import Manifest, Plan
+from service.plan import Exposure, Manifest, Plan
 from service.records import Records, UnknownConversation
 from service.retrieve import Found, HybridRetriever, RetrievalError, check_filled, find
 from service.switches import Known, Overrides, SwitchRefused
@@ -69,9 +70,26 @@ class Chatbot:
     owner: OwnerLock
     decider: Decider | None = None
 
-    def plan(self, overrides: Overrides, user: str | None) -> Plan:
-        """The configuration, then the experiments, then the request. Raises SwitchRefused."""
-        return replace(self.defaults, experiments=self.running()).plan(overrides, user, self.known())
+    def plan(self, overrides: Overrides, user: str | None, attributes: Mapping[str, str] = NO_ATTRIBUTES) -> Plan:
+        """The configuration, then the experiments, then the request. Raises SwitchRefused, UnitRefused.
+
+        `attributes` only decide which experiments take the user; they are kept nowhere.
+        """
+        exposures = self.exposures(user, attributes) if user is not None else []
+        return self.defaults.plan(overrides, self.known(), exposures)
+
+    def exposures(self, user: str, attributes: Mapping[str, str]) -> list[Exposure]:
+        """The user's arms. Nobody is drawn whose earlier arms cannot be read: help must come even then."""
+        experiments = self.running()
+        if not experiments:
+            return []
+        try:
+            past = self.records.past(user, [one.key for one in experiments])
+        except SQLAlchemyError as error:
+            # Without the error's text: it holds the user.
+            logger.error("experiments are left out, the exposures cannot be read: %s", type(error).__name__)
+            return []
+        return assign(experiments, user, attributes, past)
 
     def running(self) -> tuple[Experiment, ...]:
         """The experiments that run now: one may have been started or stopped since the service started."""

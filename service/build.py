@@ -269,7 +269,10 @@ def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
             decision_at=one.decision_at,
             smallest_effect=one.smallest_effect,
             slot=one.slot,
-            interleave=one.interleave == "on",
+            sticky=one.sticky,
+            bucket_version=one.bucket_version,
+            min_bucket_version=one.min_bucket_version,
+            interleave=one.interleave,
         )
         for one in settings.experiments
     )

@@ -33,7 +33,7 @@ def calibrate(
     """Ask a language model about past records, and keep how often it was right. The service must not run."""
     overrides = Overrides(prompt=prompt, retrieval=retrieval, adapter=adapter)
     try:
-        with settings_of(config) as settings:
+        with settings_of(config, "A calibration needs the data folder for itself: stop it first.") as settings:
             name, found = asyncio.run(measured(settings, overrides, records))
     except (PolicyError, SwitchRefused) as error:
         raise stop(str(error), WRONG_USE) from None

@@ -72,7 +72,7 @@ class Decider:
 
     def plan(self, overrides: Overrides) -> Plan:
         """The configuration, then the request. Raises SwitchRefused, and AdapterRefused for what cannot act."""
-        plan = self.defaults.plan(overrides, None, self.known())
+        plan = self.defaults.plan(overrides, self.known())
         adapter, prompt = plan.layers.adapter, plan.layers.prompt
         if adapter is not None and adapter.startswith(f"{HEAD}*"):
             raise AdapterRefused("The adapter 'head' is a classifier: it has no strength. Leave the strength out.")

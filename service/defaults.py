@@ -1,10 +1,10 @@
 """What answers are made of when a request says nothing; from here every plan starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from service.experiments.assign import Experiment, assign
-from service.plan import FACTORS, Factor, Layers, Plan
+from service.experiments.assign import Experiment
+from service.plan import FACTORS, Exposure, Factor, Layers, Plan
 from service.switches import Known, Overrides, expose, resolve, switched
 
 
@@ -28,16 +28,15 @@ class Defaults:
     experiments: tuple[Experiment, ...] = ()
     limits: Mapping[str, int] | None = None
 
-    def plan(self, overrides: Overrides, user: str | None, known: Known) -> Plan:
-        """The configuration, then the experiments, then the request: the later one decides.
+    def plan(self, overrides: Overrides, known: Known, exposures: Sequence[Exposure] = ()) -> Plan:
+        """The configuration, then the arms that experiments gave, then the request: the later one decides.
 
-        Raises SwitchRefused for what does not exist, and UnitRefused for a user id beyond ASCII.
+        Raises SwitchRefused for what does not exist.
         """
         nothing = Layers(None, None, None)
         plan = Plan(nothing, {}, self.max_tokens, self.temperature, self.top_p, self.seed)
         for factor in FACTORS:
             plan = switched(plan, factor, self.switches[factor], "configuration", self.layers, known)
-        exposures = assign(self.experiments, user) if user is not None and self.experiments else []
         return resolve(expose(plan, exposures, self.layers, known), overrides, self.layers, known)
 
     def as_dict(self, known: Known) -> dict[str, object]:

@@ -135,6 +135,7 @@ class Draft:
             tokens={"prompt": self.usage.prompt_tokens, "completion": self.usage.completion_tokens},
             timings=self.stages,
             experiments={one.experiment: one.arm for one in self.exposures},
+            bucket_versions={one.experiment: one.bucket_version for one in self.exposures},
             interleaving=self.interleaving,
         )
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.schemas import Id, LayerSwitches, Name, Printable, Strict, User
+from service.schemas import Attributes, Id, LayerSwitches, Name, Printable, Strict, User
 
 
 def neutral(*values: Any) -> AfterValidator:
@@ -66,6 +66,7 @@ class Extension(Strict):
 
     layers: LayerSwitches = LayerSwitches()
     conversation_id: Id | None = None
+    attributes: Attributes = Field(default_factory=dict)
     ignore_system: bool = False
 
 

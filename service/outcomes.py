@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, delete, insert, inspect, select
+from sqlalchemy import Connection, Row, Select, delete, func, insert, inspect, select
 
 from ingest.records import now
 from service.records_schema import conversations, exposures, messages, old_feedback, outcomes
@@ -70,34 +70,51 @@ def words_on(connection: Connection, message_ids: Sequence[str] | Select[tuple[s
     return words
 
 
-def exposed_outcomes(connection: Connection, experiment: str) -> list[ExposedOutcome]:
-    """Every answer that the experiment had a part in, the oldest first."""
-    answers = made_under(experiment)
+def exposed_outcomes(
+    connection: Connection, experiment: str, bucket_version: int, min_bucket_version: int
+) -> list[ExposedOutcome]:
+    """Every answer that the experiment had a part in under this bucket version, the oldest first."""
+    answers = made_under(experiment, bucket_version, min_bucket_version)
     words = words_on(connection, answers.with_only_columns(messages.c.id).order_by(None))
     return [joined(row, words.get(row.id, [])) for row in connection.execute(answers)]
 
 
-def made_under(experiment: str) -> Select[Any]:
-    """An exposure names only a unit's first answer under an arm; the manifests name all of them."""
+def made_under(experiment: str, bucket_version: int, min_bucket_version: int) -> Select[Any]:
+    """An exposure names only a unit's first answer under an arm; the manifests name all of them.
+
+    A manifest of an earlier program names no bucket version: it was 0.
+    """
     arm = messages.c.manifest["experiments"][experiment].as_string()
+    version = func.coalesce(messages.c.manifest["bucket_versions"][experiment].as_integer(), 0)
+    of_it = exposures.c.experiment == experiment
+    blocked = select(exposures.c.unit).where(of_it, exposures.c.bucket_version < min_bucket_version)
     return (
         select(exposures.c.experiment, exposures.c.unit, exposures.c.arm, messages)
         .join(conversations, conversations.c.user == exposures.c.unit)
         .join(messages, (messages.c.conversation_id == conversations.c.id) & (arm == exposures.c.arm))
-        .where(exposures.c.experiment == experiment)
+        .where(of_it, exposures.c.bucket_version == bucket_version, version == bucket_version)
+        .where(exposures.c.unit.not_in(blocked))
         .order_by(messages.c.number)
     )
 
 
 def ratings_before(connection: Connection, experiment: str) -> dict[str, float]:
-    """Unit -> the mean rating of the answers that it had before its first exposure (up 1, down -1, no word 0)."""
-    first = messages.alias()
-    statement = (
-        select(exposures.c.unit, messages.c.id)
-        .join(first, first.c.id == exposures.c.message_id)
-        .join(conversations, conversations.c.user == exposures.c.unit)
-        .join(messages, (messages.c.conversation_id == conversations.c.id) & (messages.c.number < first.c.number))
+    """Unit -> the mean rating of the answers that it had before its first exposure (up 1, down -1, no word 0).
+
+    The first in any bucket version and to any arm: what an earlier arm did is no past of this one.
+    """
+    first = (
+        select(exposures.c.unit, func.min(messages.c.number).label("number"))
+        .join(messages)
         .where(exposures.c.experiment == experiment)
+        .group_by(exposures.c.unit)
+        .subquery()
+    )
+    statement = (
+        select(first.c.unit, messages.c.id)
+        .select_from(first)
+        .join(conversations, conversations.c.user == first.c.unit)
+        .join(messages, (messages.c.conversation_id == conversations.c.id) & (messages.c.number < first.c.number))
     )
     rows = connection.execute(statement).all()
     words = words_on(connection, statement.with_only_columns(messages.c.id))

@@ -21,13 +21,17 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A unit (user id) that an experiment gave an arm; or two, joined by BOTH, if `draft_seed` is not None."""
+    """A unit (user id) that an experiment gave an arm, under this version of its buckets.
+
+    Or two arms, joined by BOTH, if `draft_seed` is not None: it is for the coin, and not recorded.
+    """
 
     experiment: str
     arm: str
     unit: str
     factor: Factor
     value: str
+    bucket_version: int = 0
     draft_seed: str | None = None
 
 
@@ -102,6 +106,7 @@ class Manifest:
     Two `collection_fingerprint`s are joined by BOTH, as the names of interleaved collections are in the layers.
     `turns` counts the earlier turns that search and model saw, `json_schema` is the form that was asked for.
     `timings` are milliseconds a stage; `tokens` counts prompt and completion.
+    `experiments` has the arm of each that had a part in the answer, `bucket_versions` its bucket version.
     """
 
     asked: Layers
@@ -127,6 +132,7 @@ class Manifest:
     tokens: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     experiments: Mapping[str, str] = field(default_factory=dict)
+    bucket_versions: Mapping[str, int] = field(default_factory=dict)
     interleaving: Interleaving | None = None
 
     def as_dict(self) -> dict[str, Any]:

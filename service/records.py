@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapters.prompt import Turn
 from ingest.database import Database
 from ingest.records import now
+from service.exposures import StoredExposure, add_bucket_versions, past_exposures, row_of, stored_exposures
 from service.outcomes import (
     ExposedOutcome,
     Feedback,
@@ -63,15 +64,6 @@ class KeptTurn:
     earlier: tuple[Turn, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredExposure:
-    """A unit's first answer under an arm."""
-
-    exposure: Exposure
-    message_id: str
-    created: str
-
-
 class Records:
     """Safe to use from several threads; every method that writes is one transaction."""
 
@@ -80,6 +72,7 @@ class Records:
         with database.write() as connection:
             metadata.create_all(connection)
             take_over(connection)
+            add_bucket_versions(connection)
 
     def close(self) -> None:
         self._database.close()
@@ -118,7 +111,7 @@ class Records:
             connection.execute(self._insert_new(conversations), conversation)
             connection.execute(insert(messages), message)
             for exposure in exposed:
-                values = {**_exposure_values(exposure), "message_id": message_id, "created": now()}
+                values = {**row_of(exposure), "message_id": message_id, "created": now()}
                 connection.execute(self._insert_new(exposures), values)
 
     def conversation(self, conversation_id: str, user: str | None) -> Conversation:
@@ -158,10 +151,15 @@ class Records:
             _check_answered(connection, message_id, user)
             return words_on(connection, [message_id]).get(message_id, [])
 
-    def outcomes(self, experiment: str) -> list[ExposedOutcome]:
-        """Every answer made under an arm of the experiment, with the latest word on it, the oldest first."""
+    def outcomes(
+        self, experiment: str, bucket_version: int = 0, min_bucket_version: int = 0
+    ) -> list[ExposedOutcome]:
+        """Every answer made under an arm in this bucket version, with the latest word on it, the oldest first.
+
+        Without the units that were exposed under a version below `min_bucket_version`.
+        """
         with self._database.read() as connection:
-            return exposed_outcomes(connection, experiment)
+            return exposed_outcomes(connection, experiment, bucket_version, min_bucket_version)
 
     def ratings_before(self, experiment: str) -> dict[str, float]:
         """Unit -> the mean rating, -1 to 1, of the answers that it had before the experiment."""
@@ -183,11 +181,14 @@ class Records:
         return [_message(row, words.get(row.id, [])) for row in rows]
 
     def exposures(self, experiment: str) -> list[StoredExposure]:
-        """Every unit and arm of the experiment, by time of the first exposure."""
-        statement = select(exposures).where(exposures.c.experiment == experiment)
+        """Every unit, bucket version and arm of the experiment, the oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute(statement.order_by(exposures.c.created, exposures.c.unit)).all()
-        return [_exposure(row) for row in rows]
+            return stored_exposures(connection, experiment)
+
+    def past(self, unit: str, experiments: Collection[str]) -> list[Exposure]:
+        """All that the unit was exposed to in these experiments, the oldest first."""
+        with self._database.read() as connection:
+            return past_exposures(connection, unit, experiments)
 
     def _insert_new(self, table: Table) -> Any:
         """An insert that leaves a row alone which is there."""
@@ -219,13 +220,3 @@ def _check_answered(connection: Connection, message_id: str, user: str | None) -
 def _message(row: Row[Any], words: Sequence[Feedback]) -> Message:
     latest = words[-1] if words else None
     return Message(row.id, row.question, row.answer, row.manifest, row.created, latest)
-
-
-def _exposure_values(exposure: Exposure) -> dict[str, str]:
-    names = ("experiment", "unit", "arm", "factor", "value")
-    return {name: getattr(exposure, name) for name in names}
-
-
-def _exposure(row: Row[Any]) -> StoredExposure:
-    exposure = Exposure(row.experiment, row.arm, row.unit, row.factor, row.value)
-    return StoredExposure(exposure, row.message_id, row.created)

@@ -1,6 +1,6 @@
 """The tables of the records, beside the library's in the same database."""
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData()
 
@@ -29,6 +29,8 @@ exposures = Table(
     metadata,
     Column("experiment", String, primary_key=True),
     Column("unit", String, primary_key=True),
+    # The database fills it in for an earlier program, which knows of no versions.
+    Column("bucket_version", Integer, primary_key=True, autoincrement=False, server_default=text("0")),
     Column("arm", String, primary_key=True),
     Column("factor", String, nullable=False),
     Column("value", String, nullable=False),

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from adapters.decisions.records import Request
+from configs.slot import MOST_ATTRIBUTES, AttributeName, AttributeValue
 from service.outcomes import Outcome, Rating, Reason
 
 # Control characters, and halves of characters that no encoding can write.
@@ -46,6 +47,7 @@ User = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._*-]{0,79}$")]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Switch = Annotated[Name | None, BeforeValidator(switch)]
+Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MOST_ATTRIBUTES)]
 
 
 class Strict(BaseModel):
@@ -75,9 +77,12 @@ class SamplingValues(Strict):
 
 
 class ChatRequest(Strict):
+    """`attributes` say to experiments whom they may take, and nothing else: they are not kept."""
+
     question: Text
     conversation_id: Id | None = None
     user: User | None = None
+    attributes: Attributes = Field(default_factory=dict)
     layers: LayerSwitches = LayerSwitches()
     sampling: SamplingValues = SamplingValues()
     stream: bool = False

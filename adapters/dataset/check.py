@@ -17,7 +17,7 @@ from ingest.embed import Embedder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-LEARNING_CURVE = "what more examples would bring (the learning curve needs trainings)."
+LEARNING_CURVE = "what more examples would bring: `triptych adapters curve` trains on fewer of them to tell."
 NAMES = "names of people: personal data is found by its form."
 FILE_ALONE = "leaks and the length in tokens: they need a recipe."
 NO_DOCUMENTS = "facts of answers without passages, and whether a document holds them: they need --documents."

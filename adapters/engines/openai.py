@@ -1,6 +1,8 @@
 """Any OpenAI-compatible server, such as vLLM; an adapter is a model name there."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 import openai
@@ -40,6 +42,8 @@ class OpenAIServer(Engine):
     shared: SharedFolder | None = None
 
     _loaded: dict[str, str] = PrivateAttr(default_factory=dict)
+    _loading_again: asyncio.Lock = PrivateAttr(default_factory=asyncio.Lock)
+    _published: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
 
     @property
     def base(self) -> str:
@@ -56,6 +60,8 @@ class OpenAIServer(Engine):
             await self._drop(adapter.name, name)
             raise
         self._loaded[adapter.name] = name
+        if adapter.name not in self.served:
+            self._published[adapter.name] = adapter
 
     async def _served(self, adapter: AdapterWeights) -> str:
         """The server's name for the adapter, loaded there if it was not."""
@@ -85,6 +91,7 @@ class OpenAIServer(Engine):
         probe.check_acts(adapter, base, top)
 
     async def unload(self, name: str) -> None:
+        self._published.pop(name, None)
         if (served := self._loaded.pop(name, None)) is not None:
             await self._drop(name, served)
 
@@ -109,8 +116,25 @@ class OpenAIServer(Engine):
         if adapter is not None and adapter not in self._loaded:
             loaded = ", ".join(self._loaded) or "none"
             raise AdapterRefused(f"The adapter {adapter} is not loaded; loaded: {loaded}.")
-        name = self.model if adapter is None else self._loaded[adapter]
-        return self._answer(name, adapter, messages, stop or (), generation)
+        return self._found(adapter, messages, stop or (), generation)
+
+    async def _found(
+        self, adapter: str | None, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        """A server that was started anew has lost what it was told to load: it is told again, once."""
+        for loads in (self._published.get(adapter or ""), None):
+            name = self.model if adapter is None else self._loaded[adapter]
+            try:
+                async with aclosing(self._answer(name, adapter, messages, stop, generation)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+            except ModelGone:
+                if loads is None:
+                    raise
+                # One at a time: the second one finds what the first has loaded.
+                async with self._loading_again:
+                    await self.load(loads)
 
     async def _answer(
         self,
@@ -119,7 +143,7 @@ class OpenAIServer(Engine):
         messages: Sequence[BaseMessage],
         stop: Sequence[str],
         generation: Generation,
-    ) -> AsyncIterator[ChatGenerationChunk]:
+    ) -> AsyncGenerator[ChatGenerationChunk]:
         reading = wire.Reading()
         try:
             stream = await self.client.chat.completions.create(
@@ -144,6 +168,10 @@ class OpenAIServer(Engine):
         )
 
 
+class ModelGone(EngineError):
+    """The server has no model of that name; nothing was generated."""
+
+
 def check_model(answered: str | None, asked: str) -> None:
     """A server that answers from another model than asked would answer from the wrong layers."""
     if answered and answered != asked:
@@ -155,4 +183,5 @@ def translated(error: openai.OpenAIError, url: str) -> EngineError:
         return EngineBusy(f"The model server at {url} is busy; try again later.")
     if isinstance(error, openai.BadRequestError) and "context length" in str(error):
         return PromptTooLong(f"The model server at {url} refused the prompt's length: {error}")
-    return EngineError(f"The model server at {url} failed: {error}")
+    kind = ModelGone if isinstance(error, openai.NotFoundError) else EngineError
+    return kind(f"The model server at {url} failed: {error}")

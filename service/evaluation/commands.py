@@ -167,11 +167,11 @@ async def _run(settings: Settings, design: Design, questions: list[PackQuestion]
 
 async def _ask(chatbot: Chatbot, run: Run, questions: list[PackQuestion]) -> None:
     """Asks what is left, with a bar on a terminal."""
-    cells, design = cells_of(run.design.factors), run.design
+    design = run.design
     asked = {question.id for question in questions}
     done = {(answer.cell, answer.question) for answer in run.answers if answer.question in asked}
-    left = answers(chatbot, cells, questions, design.seed, design.concurrency, done)
-    total = len(cells) * len(questions)
+    left = answers(chatbot, design, questions, done)
+    total = len(cells_of(design.factors)) * len(questions)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     errors = Console(stderr=True)
     with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:

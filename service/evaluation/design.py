@@ -1,5 +1,6 @@
 """What an evaluation asks: questions, layers with their levels, goal and guardrails; read from one YAML file."""
 
+import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from configs.settings import spelled_out
+from configs.section import spelled_out
 from service.evaluation.metrics.catalogue import GOALS, METRICS
 from service.plan import FACTORS, Factor
 from service.switches import Overrides
@@ -98,6 +99,17 @@ class Guardrail(Part):
     layers: tuple[Factor, ...] = FACTORS
 
 
+class Style(Part):
+    """What an answer in the house style keeps to: US school years, words, "you" somewhere in it, and `parts`.
+
+    Each part is a regular expression that it has to match, such as what to do next.
+    """
+
+    reading_grade: Positive = 8
+    words: int = Field(default=90, gt=0)
+    parts: dict[str, re.Pattern[str]] = {}
+
+
 class Cost(Part):
     """A version serves for `days`, with so many questions each, until training and ingest are done anew.
 
@@ -118,6 +130,7 @@ class Design(Part):
     goal: Goal
     guardrails: tuple[Guardrail, ...] = ()
     types: dict[str, tuple[str, ...]] = {}
+    style: Style = Style()
     cost: Cost | None = None
     seed: int = Field(ge=0)
     concurrency: int = Field(default=8, gt=0, le=64)

@@ -13,7 +13,7 @@ from service.plan import FACTORS
 
 TEMPLATE = "report.html.jinja"
 CHANGED = tuple(metric for metric in METRICS if metric not in ("right", *COSTS))
-SCORED = ("right", "answer_recall", "k_precision", "right_citation", "answered", "refused", "reading_grade")
+SCORED = ("right", "answer_recall", "k_precision", "right_citation", "answered", "refused", "on_style")
 VERDICTS = {"keep": "Keep", "drop": "Drop", "more": "Undecided"}
 
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from adapters.engines.protocol import PromptTooLong
 from adapters.prompt import Turn
 from service.answer import Chatbot, Question
-from service.evaluation.design import Cell
+from service.evaluation.design import Cell, Design, Style, cells_of
 from service.evaluation.energy import EnergyMeter
 from service.evaluation.questions import PackQuestion
 from service.evaluation.score import nothing, score, seen_in
@@ -19,29 +19,29 @@ Done = Collection[tuple[Cell, str]]
 
 
 async def answers(
-    chatbot: Chatbot, cells: Sequence[Cell], questions: Sequence[PackQuestion], seed: int, at_once: int, done: Done
+    chatbot: Chatbot, design: Design, questions: Sequence[PackQuestion], done: Done
 ) -> AsyncGenerator[Answer]:
     """The answers that are not done yet, in the same order every time: cells outside, questions inside.
 
     Raises SwitchRefused, AdapterRefused, RetrievalError and EngineError; what came before is good.
     """
-    for cell in cells:
-        plan = chatbot.plan(cell.overrides(seed), None)
+    for cell in cells_of(design.factors):
+        plan = chatbot.plan(cell.overrides(design.seed), None)
         left = [question for question in questions if (cell, question.id) not in done]
-        async with aclosing(in_order(chatbot, cell, plan, left, at_once)) as answered:
+        async with aclosing(in_order(chatbot, design, cell, plan, left)) as answered:
             async for one in answered:
                 yield one
 
 
 async def in_order(
-    chatbot: Chatbot, cell: Cell, plan: Plan, questions: Sequence[PackQuestion], at_once: int
+    chatbot: Chatbot, design: Design, cell: Cell, plan: Plan, questions: Sequence[PackQuestion]
 ) -> AsyncGenerator[Answer]:
     """So many at a time, told in the order of the questions; closing it stops them all."""
-    places = asyncio.Semaphore(at_once)
+    places = asyncio.Semaphore(design.concurrency)
 
     async def placed(question: PackQuestion) -> Answer:
         async with places:
-            return await answer(chatbot, cell, plan, question)
+            return await answer(chatbot, cell, plan, question, design.style)
 
     meter = EnergyMeter.of()
     tasks = [asyncio.create_task(placed(question)) for question in questions]
@@ -62,7 +62,7 @@ def with_energy(answer: Answer, joules: float | None) -> Answer:
     return answer.model_copy(update={"scores": {**answer.scores, "joules": joules}, "missing": missing})
 
 
-async def answer(chatbot: Chatbot, cell: Cell, plan: Plan, question: PackQuestion) -> Answer:
+async def answer(chatbot: Chatbot, cell: Cell, plan: Plan, question: PackQuestion, style: Style) -> Answer:
     """A prompt that the model has no room for is this question's failure; any other error ends the run."""
     history = tuple(Turn(turn.question, turn.answer) for turn in question.history)
     try:
@@ -70,7 +70,7 @@ async def answer(chatbot: Chatbot, cell: Cell, plan: Plan, question: PackQuestio
     except PromptTooLong as error:
         return failed(cell, question, str(error))
     seen = seen_in(question, transcript, chatbot.defaults.no_answer)
-    scores = score(seen)
+    scores = score(seen, style)
     return Answer(
         cell=cell,
         question=question.id,

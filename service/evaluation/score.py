@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.dataset.entries import refuses
+from service.evaluation.design import Style
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.metrics.citations import citation_scores, right_citation
 from service.evaluation.metrics.retrieval import recall_at, reciprocal_rank
-from service.evaluation.metrics.style import length, reading_grade, you_form
+from service.evaluation.metrics.style import length, on_style, reading_grade, you_form
 from service.evaluation.metrics.text import (
     answer_recall,
     facts_found,
     k_coverage,
     k_precision,
+    rouge_l,
     token_f1,
 )
 from service.evaluation.questions import PackQuestion
@@ -79,10 +81,12 @@ def status_of(transcript: Transcript, no_answer: str) -> Status:
     return "refused" if refuses(transcript.done.text, no_answer) else "answered"
 
 
-def score(seen: Seen) -> Scores:
+def score(seen: Seen, house: Style = Style()) -> Scores:
     """All but the energy, which is the machine's and not the answer's to tell."""
     parts = (behaviour(seen), against_gold(seen), against_sources(seen), citations(seen), search(seen))
-    found = {name: value for part in (*parts, style(seen), costs(seen.manifest)) for name, value in part.items()}
+    found = {
+        name: value for part in (*parts, style(seen, house), costs(seen.manifest)) for name, value in part.items()
+    }
     return split({name: found[name] for name in METRICS})
 
 
@@ -126,10 +130,11 @@ def right(seen: Seen) -> float:
 def against_gold(seen: Seen) -> Found:
     gold = seen.question.answer
     if not seen.question.answerable or not gold:
-        return dict.fromkeys(("answer_recall", "token_f1", "facts_found"), NOT_FOR_IT)
+        return dict.fromkeys(("answer_recall", "token_f1", "rouge_l", "facts_found"), NOT_FOR_IT)
     return {
         "answer_recall": answer_recall(seen.answer, gold),
         "token_f1": token_f1(seen.answer, gold),
+        "rouge_l": rouge_l(seen.answer, gold),
         "facts_found": facts_found(seen.answer, seen.question.facts),
     }
 
@@ -171,10 +176,12 @@ def search(seen: Seen) -> Found:
     }
 
 
-def style(seen: Seen) -> Found:
+def style(seen: Seen, house: Style) -> Found:
     if not seen.says_something:
-        return dict.fromkeys(("you_form", "words", "reading_grade"), NOTHING_SAID)
+        return dict.fromkeys(("on_style", "you_form", "words", "reading_grade"), NOTHING_SAID)
+    met = on_style(seen.answer, house.reading_grade, house.words, tuple(house.parts.values()))
     return {
+        "on_style": or_reason(met, "it has no word"),
         "you_form": or_reason(you_form(seen.answer), "it has no sentence"),
         "words": float(length(seen.answer)),
         "reading_grade": or_reason(reading_grade(seen.answer), "it has no word"),

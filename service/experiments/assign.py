@@ -1,6 +1,6 @@
 """Who gets which arm: GrowthBook's published hashing (version 2), so that every SDK of theirs agrees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from configs.slot import Namespace, Slot
@@ -29,7 +29,8 @@ class Experiment:
     Nor do units outside its `slot`, nor anybody outside the slot's dates. `active`: whether it runs where nobody
     started or stopped it. `decision_at` is the number of units, all arms
     together, at which someone means to decide; `smallest_effect` the change of a unit's mean rating (-1 to 1) that
-    would be worth it, and the most that a guardrail may lose.
+    would be worth it, and the most that a guardrail may lose. `kept_arm` and `is_blocked` say what `sticky`,
+    `bucket_version` and `min_bucket_version` do.
 
     `interleave`: a unit gets both of the two arms in each answer; `decision_at` then counts answers, and
     `smallest_effect` is the lead (-1 to 1) that would be worth it.
@@ -44,6 +45,9 @@ class Experiment:
     decision_at: int = 1000
     smallest_effect: float = 0.05
     slot: Slot = Slot()
+    sticky: bool = True
+    bucket_version: int = 0
+    min_bucket_version: int = 0
     interleave: bool = False
 
     @property
@@ -53,19 +57,52 @@ class Experiment:
         return (BOTH.join(names),) if self.interleave else names
 
 
-def assign(experiments: Sequence[Experiment], unit: str) -> list[Exposure]:
-    """The unit's arm in every experiment that covers it; always the same for the same unit."""
+def assign(
+    experiments: Sequence[Experiment], unit: str, attributes: Mapping[str, str], past: Sequence[Exposure]
+) -> list[Exposure]:
+    """The unit's arm in every experiment that takes it: the one it keeps, else that of its hash.
+
+    `past` are the unit's exposures, the oldest first. On a layer where an arm is kept, no other experiment takes
+    the unit: a changed namespace could put it into two. Raises UnitRefused.
+    """
     if not unit or not unit.isascii():
         raise UnitRefused(f"Expected a user id of ASCII characters, got {unit!r}; send another, stable id.")
-    chosen = ((experiment, arm_of(experiment, unit)) for experiment in experiments)
-    return [exposure_of(experiment, arm, unit) for experiment, arm in chosen if arm is not None]
+    kept: dict[Factor, Exposure] = {}
+    for one in experiments:
+        if arm := kept_arm(one, past):
+            kept.setdefault(one.factor, exposure(one, arm, unit))
+    free = [one for one in experiments if one.factor not in kept and not is_blocked(one, past)]
+    drawn = [(one, arm_of(one, unit)) for one in free if one.slot.takes(attributes)]
+    return [*kept.values(), *(exposure(one, arm, unit) for one, arm in drawn if arm)]
 
 
-def exposure_of(experiment: Experiment, arm: Arm, unit: str) -> Exposure:
+def exposure(experiment: Experiment, arm: Arm, unit: str) -> Exposure:
+    """To the arm, or to both where they are interleaved."""
+    version = experiment.bucket_version
     if not experiment.interleave:
-        return Exposure(experiment.key, arm.name, unit, experiment.factor, arm.value)
+        return Exposure(experiment.key, arm.name, unit, experiment.factor, arm.value, version)
     [both], values = experiment.exposed_arms, BOTH.join(one.value for one in experiment.arms)
-    return Exposure(experiment.key, both, unit, experiment.factor, values, experiment.seed)
+    return Exposure(experiment.key, both, unit, experiment.factor, values, version, experiment.seed)
+
+
+def kept_arm(experiment: Experiment, past: Sequence[Exposure]) -> Arm | None:
+    """The arm of the unit's last exposure under this bucket version to an arm that there still is.
+
+    GrowthBook's sticky bucketing, from the recorded exposures in place of a document for each user.
+    """
+    if not experiment.sticky or is_blocked(experiment, past):
+        return None
+    # Of interleaved arms any: the exposure is to both.
+    arms = dict(zip(experiment.exposed_arms, experiment.arms, strict=False))
+    now = (experiment.key, experiment.bucket_version)
+    met = [one.arm for one in past if (one.experiment, one.bucket_version) == now]
+    return next((arms[name] for name in reversed(met) if name in arms), None)
+
+
+def is_blocked(experiment: Experiment, past: Sequence[Exposure]) -> bool:
+    """Whether the unit was exposed under a version that is too old, as one with a fault; it takes no part."""
+    versions = [one.bucket_version for one in past if one.experiment == experiment.key]
+    return any(version < experiment.min_bucket_version for version in versions)
 
 
 def arm_of(experiment: Experiment, unit: str) -> Arm | None:

@@ -17,8 +17,9 @@ from ingest.database import Database, LibraryError, library_url
 from ingest.library import Library
 from ingest.owner import FolderInUse, OwnerLock
 from service.build import defaults_of, experiments_of
-from service.experiments.assign import Experiment
+from service.experiments.assign import Experiment, is_blocked
 from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, check_arms, named
+from service.outcomes import ExposedOutcome
 from service.plan import FACTORS
 from service.records import Records
 from service.switches import Known, SwitchRefused
@@ -47,11 +48,15 @@ def list_command(as_json: JsonOption = False, config: ConfigOption = None) -> No
 
 
 def summary(experiment: Experiment, runs: bool, log: ExperimentLog, records: Records) -> dict[str, Any]:
-    exposed = [one.exposure.arm for one in records.exposures(experiment.key)]
+    past = [one.exposure for one in records.exposures(experiment.key)]
+    blocked = {one.unit for one in past if is_blocked(experiment, [one])}
+    now = [one for one in past if one.bucket_version == experiment.bucket_version and one.unit not in blocked]
+    exposed = [one.arm for one in now]
     return {
         "experiment": experiment.key,
         "factor": experiment.factor,
         "running": runs,
+        "bucket_version": experiment.bucket_version,
         "users": {arm: exposed.count(arm) for arm in experiment.exposed_arms},
         "acts": log.acts(experiment.key),
     }
@@ -91,7 +96,7 @@ def report_command(
         experiment = named(key, configured)
         if experiment.interleave:
             return show_preference(experiment, records, html, as_json)
-        outcomes, before = records.outcomes(key), records.ratings_before(key)
+        outcomes, before = outcomes_of(experiment, records), records.ratings_before(key)
         report = report_of(experiment, outcomes, before)
         if html:
             replace_text(html, as_page(experiment, report, outcomes, before))
@@ -108,7 +113,7 @@ def show_preference(experiment: Experiment, records: Records, html: Path | None,
             f"{experiment.key!r} is interleaved, and there is no page for that. Leave --html out: the terminal and "
             "--json tell all."
         )
-    report = preference_of(experiment, records.outcomes(experiment.key))
+    report = preference_of(experiment, outcomes_of(experiment, records))
     show(report.as_dict(), as_terminal(report), as_json)
 
 
@@ -130,8 +135,13 @@ def cells_command(
 
     with _opened(config) as (settings, log, configured), _records(settings) as records:
         chosen = [named(key, configured) for key in keys] if keys else by_layer(log.running(configured))
-        report = cells_of(chosen, {one.key: records.outcomes(one.key) for one in chosen})
+        report = cells_of(chosen, {one.key: outcomes_of(one, records) for one in chosen})
     show(report.as_dict(), as_terminal(report), as_json)
+
+
+def outcomes_of(experiment: Experiment, records: Records) -> list[ExposedOutcome]:
+    """What counts now: of this bucket version, without the users of versions that are too old."""
+    return records.outcomes(experiment.key, experiment.bucket_version, experiment.min_bucket_version)
 
 
 def by_layer(experiments: Sequence[Experiment]) -> list[Experiment]:

@@ -34,6 +34,8 @@ def found(report: ExperimentReport) -> Iterator[str]:
         yield f"{count(report.crossed, 'user')} seen under two arms: left out, they count in none."
     if any(one.bound and alike(report, one.arm, one.metric) for one in report.guardrails):
         yield "Where all users are alike, a guardrail's range is by the rule of three (3 in n), for one look."
+    if report.bucket_version:
+        yield f"Counted is bucket version {report.bucket_version} only: who met an earlier one may still feel it."
     if len(report.arms) > 2:
         yield f"{len(report.arms) - 1} arms against one control share the 5 in 100 that may be wrong (Bonferroni)."
 

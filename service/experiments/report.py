@@ -38,6 +38,7 @@ class ExperimentReport:
 
     key: str
     factor: str
+    bucket_version: int
     arms: tuple[ArmReport, ...]
     crossed: int
     with_past: int
@@ -72,6 +73,7 @@ def report_of(
     return ExperimentReport(
         key=experiment.key,
         factor=experiment.factor,
+        bucket_version=experiment.bucket_version,
         arms=tuple(arm_report(arm.name, arm.value, arm.share, units) for arm in experiment.arms),
         crossed=crossed,
         with_past=sum(unit.name in before for unit in units),

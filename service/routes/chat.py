@@ -20,7 +20,7 @@ async def chat(
     """Answer a question. With `stream` or `Accept: text/event-stream`, as the events meta, sources, delta,
     citation, usage and done; a stream without `done` has failed, and its last event is `error`."""
     limits.check_question(body.question)
-    plan = await run_in_threadpool(chatbot.plan, overrides(body), body.user)
+    plan = await run_in_threadpool(chatbot.plan, overrides(body), body.user, body.attributes)
     question = Question(body.question, conversation_id=body.conversation_id, user=body.user)
     events = admission.answer(chatbot, question, plan)
     if body.stream or "text/event-stream" in request.headers.get("accept", ""):

@@ -40,7 +40,7 @@ async def complete(
 
 async def planned(chatbot: Chatbot, body: CompletionRequest) -> Plan:
     try:
-        return await run_in_threadpool(chatbot.plan, overrides(body), body.user)
+        return await run_in_threadpool(chatbot.plan, overrides(body), body.user, body.triptych.attributes)
     except SwitchRefused as error:
         if error.layer == "adapter" and body.model not in (CONFIGURED, BASE):
             raise UnknownModel(f"{error} GET /v1/models lists the models.") from error

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.card import CARD, CONFIG, CardError, read_card, seal_of, write_card
+from adapters.card import CARD, CONFIG, CardError, Trial, read_card, seal_of, write_card
 from tests.adapters.small_adapter import card
 
 
@@ -67,3 +67,11 @@ def test_the_seal_is_of_the_card_and_of_the_configuration(tmp_path: Path) -> Non
     assert seal_of(one.model_copy(update={"scores": {"citation": 1.0}}), tmp_path) != seal
     (tmp_path / CONFIG).write_text("{} ")
     assert seal_of(one, tmp_path) != seal
+
+
+def test_a_card_without_trials_is_written_as_before_them(tmp_path: Path) -> None:
+    """A shipped card's seal is of its bytes: a new empty field would break it."""
+    assert "trials" not in card("a" * 64).model_dump_json()
+    trial = Trial(rank=8, learning_rate=0.1, epochs=1, share=0.5, steps=3, score=None, minutes=1)
+    write_card(card("a" * 64, trials=(trial,)), tmp_path)
+    assert read_card(tmp_path).trials == (trial,)

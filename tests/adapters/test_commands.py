@@ -157,6 +157,7 @@ def test_an_adapter_that_does_not_fit_is_refused(config: Path, tmp_path: Path, c
         (["promote", "style@3"], "no adapter 'style@3'"),
         (["rollback", "style"], "no earlier promoted version"),
         (["train", "/no/recipe.yaml"], "/no/recipe.yaml cannot be used"),
+        (["train", "/no/recipe.yaml", "--search"], "/no/recipe.yaml cannot be used"),
         (["check", "/no/recipe.yaml"], "/no/recipe.yaml cannot be used"),
         (["check", "/no/examples.csv"], "/no/examples.csv cannot be read"),
         (["check", "/no/examples.txt"], "a .csv or a .jsonl file was expected"),

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.recipe import Recipe, RecipeError, read_recipe, read_search_recipe
+from adapters.recipe import Candidates, Recipe, RecipeError, read_recipe, read_search_recipe
 from configs.load import HOSPITAL
 
 SHIPPED = HOSPITAL.parent / "adapters" / "house-style.yaml"
@@ -105,3 +105,38 @@ def test_a_recipe_cannot_be_changed() -> None:
     recipe: Recipe = read_recipe(SHIPPED)
     with pytest.raises(ValueError, match="frozen"):
         recipe.name = "other"
+
+
+def test_candidates_are_read_and_change_nothing_of_what_a_recipe_makes(tmp_path: Path) -> None:
+    search = {"minutes": 60, "rank": [8, 32], "learning_rate": [0.0004]}
+    recipe = read_recipe(changed(tmp_path, None, search=search))
+    assert recipe.search == Candidates(minutes=60, rank=(8, 32), learning_rate=(0.0004,))
+    plain = read_recipe(changed(tmp_path, None))
+    assert recipe.model_dump_json() == plain.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"minutes": 0, "rank": [8, 16]}, "search.minutes"),
+        ({"minutes": 60}, "leave nothing to choose"),
+        ({"minutes": 60, "rank": [8]}, "leave nothing to choose"),
+        ({"minutes": 60, "epochs": [1, 1.0]}, "a value stands twice"),
+        ({"minutes": 60, "learning_rate": [0.001, -1]}, "search.learning_rate"),
+        ({"minutes": 60, "rank": [8, 65]}, "less than or equal to 64"),
+        ({"minutes": 60, "rank": [8, 0]}, "greater than 0"),
+        ({"minutes": 60, "dropout": [0, 0.1]}, "search.dropout"),
+    ],
+    ids=str,
+)
+def test_candidates_that_cannot_be_tried_are_refused(tmp_path: Path, values: dict[str, Any], told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        read_recipe(changed(tmp_path, None, search=values))
+
+
+def test_alpha_stays_whole_and_a_start_keeps_its_rank(tmp_path: Path) -> None:
+    search = {"minutes": 60, "rank": [3, 6]}
+    with pytest.raises(RecipeError, match="3 with alpha / rank of 5 / 2 gives no whole alpha"):
+        read_recipe(changed(tmp_path, None, search=search, lora={"rank": 2, "alpha": 5, "dropout": 0}))
+    with pytest.raises(RecipeError, match="goes on from style@1, whose rank stays"):
+        read_recipe(changed(tmp_path, None, search=search, start="style@1"))

@@ -4,13 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from langchain_core.messages import HumanMessage, SystemMessage
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase
 
 from adapters.card import CONFIG, write_card
-from adapters.examples import Row, as_dicts
-from adapters.recipe import Data, Lora, Mix, Recipe, Training
+from adapters.examples import as_dicts
 from adapters.registry import Registry
 from adapters.train import (
     AnswerTrainer,
@@ -26,45 +24,7 @@ from adapters.train import (
 from adapters.verify import WEIGHTS, verify
 from ingest.models import file_sha256
 from tests.adapters.small_adapter import BASE_SHA256, LAYERS, SHAPES, WIDTHS, card
-
-
-def recipe(**training: Any) -> Recipe:
-    values = {
-        "learning_rate": 0.01,
-        "cycles": 1,
-        "epochs": 2,
-        "batch_size": 2,
-        "warmup_share": 0.1,
-        "weight_decay": 0,
-        "max_tokens": 120,
-        "evaluate_every": 2,
-        "patience": 5,
-        "seed": 1,
-    }
-    return Recipe(
-        name="style",
-        prompt="house@1",
-        no_answer="I can't find this.",
-        data=Data(examples=(Path("a"),), documents=Path("d"), validation=("v",), held_back=()),
-        mix=Mix(
-            passages=1,
-            variants=1,
-            shuffled=0,
-            without_gold=0,
-            without_retrieval=0,
-            without_prompt=0,
-            with_history=0,
-        ),
-        lora=Lora(rank=2, alpha=4, dropout=0),
-        training=Training(**values | training),
-    )
-
-
-def row(number: int, answer: str = "From ten. Call us.") -> Row:
-    return Row(f"e{number}", (SystemMessage("Answer."), HumanMessage(f"When is {number}?")), answer)
-
-
-ROWS = [row(number) for number in range(8)]
+from tests.adapters.small_training import ROWS, recipe, row
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_two_collections_can_be_interleaved(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     arms = f"{ARM % ('a', 'on', 0.5)}, {ARM % ('b', 'fine', 0.5)}"
     file.write_text(f"experiments: [{INTERLEAVED % ('retrieval', arms)}]\n")
-    assert load_settings(file, {}).settings.experiments[0].interleave == "on"
+    assert load_settings(file, {}).settings.experiments[0].interleave
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,11 @@ def test_two_that_nobody_can_be_in_at_once_may_be_active(tmp_path: Path, slots: 
         ("namespace: [n, 0, 1.5]", "less than or equal to 1"),
         ("starts: 2026-12-09T00:00:00Z, ends: 2026-12-01T00:00:00Z", "it ends before it starts"),
         ("starts: 2026-12-09T00:00:00", "timezone"),
+        ("only: {language: []}", "at least 1 item"),
+        ("only: {language: [no]}", "valid string"),
+        ("only: {4 West: [yes]}", "match pattern"),
+        ("min_bucket_version: 1", "min_bucket_version 1 is above bucket_version 0"),
+        ("sticky: off, bucket_version: 1, min_bucket_version: 1", "expected sticky: on"),
     ],
 )
 def test_an_experiment_that_nobody_could_be_in_is_refused(tmp_path: Path, slot: str, message: str) -> None:
@@ -149,6 +154,19 @@ def test_an_experiment_that_nobody_could_be_in_is_refused(tmp_path: Path, slot: 
     file.write_text(f"experiments: [{DATED % (1, slot)}]\n")
     with pytest.raises(ConfigurationError, match=message):
         load_settings(file, {})
+
+
+def test_an_experiment_is_sticky_and_takes_everybody_unless_it_says_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    named = "only: {language: [en, es]}, sticky: off, bucket_version: 2"
+    file.write_text(f"experiments: [{DATED % (1, 'namespace: [n, 0, 0.5]')}, {DATED % (2, named)}]\n")
+    with pytest.raises(ConfigurationError, match="more than one active experiment"):
+        load_settings(file, {})
+    file.write_text(file.read_text().replace("active: true", "active: false"))
+    plain, other = load_settings(file, {}).settings.experiments
+    assert (plain.sticky, plain.bucket_version, plain.slot.takes({})) == (True, 0, True)
+    assert (other.sticky, other.bucket_version) == (False, 2)
+    assert [other.slot.takes({"language": one}) for one in ("en", "es", "fr")] == [True, True, False]
 
 
 def test_a_mapping_replaces_an_empty_one(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class ScriptedChatbot:
         self.script = script or GOOD_ANSWER
         self.questions: list[Question] = []
         self.plans: list[Plan] = []
+        self.attributes: list[Mapping[str, str] | None] = []
         self.yielded = 0
         self.closed = threading.Event()
         self.endings: list[str] = []
@@ -71,7 +72,8 @@ class ScriptedChatbot:
         self.admin: Any = None
         self.decider: Any = None
 
-    def plan(self, overrides: Overrides, user: str | None) -> Plan:
+    def plan(self, overrides: Overrides, user: str | None, attributes: Mapping[str, str] | None = None) -> Plan:
+        self.attributes.append(attributes)
         if overrides.adapter not in (None, "on", "off", "house-style", *ADAPTERS):
             raise SwitchRefused("adapter", overrides.adapter, ADAPTERS)
         layers = Layers(

@@ -12,7 +12,7 @@ from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from service.answer import Chatbot, Question
 from service.events import Citation, Delta, Done, Event, Meta, Sources, Usage
-from service.experiments.assign import Arm, Experiment
+from service.experiments.assign import Arm, Experiment, UnitRefused
 from service.guard.emergencies import detect
 from service.plan import FACTORS, Layers
 from service.records import UnknownConversation
@@ -326,6 +326,27 @@ async def test_who_switches_a_layer_or_gets_no_model_is_not_exposed(corpus: Corp
     await answered(bot, VISITING)
     assert bot.records.exposures("adapter-test") == []
     assert [kept.exposure.unit for kept in bot.records.exposures("prompt-test")] == ["ann"]
+
+
+async def test_help_comes_to_a_user_of_an_experiment_whose_exposures_cannot_be_read(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = chatbot(corpus, tmp_path, experiments=(half("adapter"),))
+    with bot.records._database.write() as connection:
+        connection.execute(text("DROP TABLE exposures"))
+    events = await answered(bot, "he is not breathing", user="ann-4711")
+    assert done(events).manifest.path == "emergency"
+    assert bot.plan(Overrides(), "ann-4711").exposures == ()
+    [told] = {one.getMessage() for one in caplog.records if "experiments are left out" in one.getMessage()}
+    assert "ann-4711" not in told
+
+
+@pytest.mark.parametrize("user", ["", "zoë"])
+async def test_a_user_whom_hashes_do_not_know_is_refused_only_by_experiments(bot: Chatbot, user: str) -> None:
+    assert bot.plan(Overrides(), user).exposures == ()
+    testing = replace(bot, defaults=replace(bot.defaults, experiments=(half("adapter"),)))
+    with pytest.raises(UnitRefused):
+        testing.plan(Overrides(), user)
 
 
 async def test_search_shows_what_retrieval_finds(bot: Chatbot) -> None:

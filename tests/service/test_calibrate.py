@@ -6,6 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.decisions.records import of_split
+from adapters.terminal import IN_USE
+from ingest.owner import OwnerLock
 from service.calibrate import calibration_of, decisions
 from service.commands import app
 from service.switches import Overrides
@@ -26,3 +28,12 @@ def test_the_command_is_among_the_decisions() -> None:
     result = CliRunner().invoke(app, ["decisions", "--help"])
     assert result.exit_code == 0
     assert all(name in result.output for name in ("generate", "fit", "train", "calibrate"))
+
+
+def test_beside_a_running_service_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIPTYCH__DATA__FOLDER", str(tmp_path))
+    with OwnerLock(tmp_path) as owner:
+        owner.announce("http://127.0.0.1:8000")
+        result = CliRunner().invoke(app, ["decisions", "calibrate", "--adapter", "off"])
+    assert result.exit_code == IN_USE
+    assert "needs the data folder for itself: stop it first" in result.output

@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.experiments.assign import Arm, Experiment, UnitRefused
-from service.plan import FACTORS, Layers
+from service.plan import FACTORS, Exposure, Layers
 from service.switches import Known, Overrides, SwitchRefused
 from tests.service.parts import DEFAULTS
 
@@ -13,11 +12,11 @@ KNOWN = Known(
     adapters=frozenset({"style@1"}),
     promoted={"style": "style@1"},
 )
-TEST = Experiment("prompt-2026", "prompt", "seed", 1.0, (Arm("old", "house@1", 0.5), Arm("new", "house@2", 0.5)))
+NEW = Exposure("prompt-2026", "new", "ann", "prompt", "house@2")
 
 
 def test_without_a_word_the_configuration_decides() -> None:
-    plan = DEFAULTS.plan(Overrides(), None, KNOWN)
+    plan = DEFAULTS.plan(Overrides(), KNOWN)
     assert plan.layers == Layers("house@1", "hospital", "style@1")
     assert plan.origins == dict.fromkeys(FACTORS, "configuration")
     assert (plan.max_tokens, plan.exposures) == (80, ())
@@ -25,30 +24,21 @@ def test_without_a_word_the_configuration_decides() -> None:
 
 def test_a_layer_that_is_off_can_be_asked_for() -> None:
     off = replace(DEFAULTS, switches=dict.fromkeys(FACTORS, "off"))
-    assert off.plan(Overrides(), None, KNOWN).layers == Layers(None, None, None)
-    assert off.plan(Overrides(adapter="on"), None, KNOWN).layers == Layers(None, None, "style@1")
+    assert off.plan(Overrides(), KNOWN).layers == Layers(None, None, None)
+    assert off.plan(Overrides(adapter="on"), KNOWN).layers == Layers(None, None, "style@1")
 
 
 def test_the_request_beats_the_experiment_and_that_the_configuration() -> None:
-    testing = replace(DEFAULTS, experiments=(TEST,))
-    assigned = testing.plan(Overrides(), "ann", KNOWN)
+    assigned = DEFAULTS.plan(Overrides(), KNOWN, [NEW])
     assert assigned.origins["prompt"] == "experiment:prompt-2026"
-    assert assigned.layers.prompt == assigned.exposures[0].value
-    asked = testing.plan(Overrides(prompt="off"), "ann", KNOWN)
+    assert (assigned.layers.prompt, assigned.exposures) == ("house@2", (NEW,))
+    asked = DEFAULTS.plan(Overrides(prompt="off"), KNOWN, [NEW])
     assert (asked.layers.prompt, asked.origins["prompt"], asked.exposures) == (None, "request", ())
-
-
-def test_a_user_keeps_the_arm_and_nobody_is_in_no_experiment() -> None:
-    testing = replace(DEFAULTS, experiments=(TEST,))
-    assert testing.plan(Overrides(), "ann", KNOWN) == testing.plan(Overrides(), "ann", KNOWN)
-    assert testing.plan(Overrides(), None, KNOWN).exposures == ()
-    with pytest.raises(UnitRefused):
-        testing.plan(Overrides(), "zoë", KNOWN)
 
 
 def test_a_configuration_that_names_nothing_is_refused() -> None:
     with pytest.raises(SwitchRefused):
-        replace(DEFAULTS, layers=Layers("house@9", "hospital", "style")).plan(Overrides(), None, KNOWN)
+        replace(DEFAULTS, layers=Layers("house@9", "hospital", "style")).plan(Overrides(), KNOWN)
 
 
 def test_a_page_learns_what_it_can_switch() -> None:

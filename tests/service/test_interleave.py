@@ -124,6 +124,14 @@ async def test_who_switches_retrieval_is_not_interleaved(bot: Chatbot) -> None:
     assert bot.records.exposures("chunks") == []
 
 
+async def test_who_was_interleaved_stays_so_whatever_becomes_of_the_coverage(bot: Chatbot) -> None:
+    await made(bot)
+    closed = replace(bot.defaults, experiments=(replace(INTERLEAVED, coverage=0.0),))
+    plans = {user: replace(bot, defaults=closed).plan(Overrides(), user) for user in ("ann", "bob")}
+    assert plans["ann"].interleaving is not None and plans["ann"].layers.retrieval == BOTH
+    assert plans["bob"].interleaving is None and plans["bob"].layers.retrieval == "hospital"
+
+
 async def test_nothing_found_in_either_is_a_fixed_text(bot: Chatbot, engine: ScriptedEngine) -> None:
     _, sources, done = await made(bot, "Who won the football world cup in 1974?")
     assert (done.manifest.path, sources.passages, engine.seen) == ("no_sources", (), [])

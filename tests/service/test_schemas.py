@@ -36,6 +36,26 @@ def test_a_switch_is_a_word_in_the_end(given: object, meant: str | None) -> None
     assert LayerSwitches.model_validate({"prompt": given}).prompt == meant
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"ward": 4},
+        {"ward": ["4 West"]},
+        {"ward": ""},
+        {"ward": "x" * 81},
+        {"ward": "4\nWest"},
+        {"4": "ward"},
+        {"w" * 41: "x"},
+        {f"a{number}": "x" for number in range(17)},
+    ],
+)
+def test_attributes_are_a_few_short_words(attributes: dict[str, Any]) -> None:
+    fitting = {"ward": "4 West", "language": "español", **{f"a{number}": "x" * 80 for number in range(14)}}
+    assert ChatRequest(question="When?", attributes=fitting).attributes == fitting
+    with pytest.raises(ValidationError):
+        ChatRequest(question="When?", attributes=attributes)
+
+
 @pytest.mark.parametrize("body", [{"stream": 1}, {"user": 5}, {"sampling": {"seed": "4"}}, {"question": b"?"}])
 def test_types_are_not_guessed(body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

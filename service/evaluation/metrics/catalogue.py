@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Raise it when a score's meaning changes: answers that were scored otherwise are then no part of the same run.
-VERSION = 1
+VERSION = 2
 
 Better = Literal["higher", "lower"]
 Unit = Literal["share", "words", "grade", "milliseconds", "tokens", "joules"]
@@ -30,6 +30,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "answer_recall": Metric("answer recall", "Share of the gold answer's words that the answer has."),
     "token_f1": Metric("token F1", "Harmonic mean of word precision and recall against the gold answer."),
+    "rouge_l": Metric("ROUGE-L", "F1 of the longest common subsequence of words with the gold answer."),
     "facts_found": Metric("facts found", "Share of the required facts that the answer has, word by word."),
     "k_precision": Metric("K-precision", "Share of the answer's words that stand in the sources it was shown."),
     "k_coverage": Metric("K-coverage", "Share of what its sources hold of the gold answer that the answer says."),
@@ -41,6 +42,9 @@ METRICS: Mapping[str, Metric] = {
     "emergency_handled": Metric("emergencies handed off", "Of questions tagged emergency: the hand-off came."),
     "recall_at_k": Metric("documents found", "Share of the gold documents among the passages that were shown."),
     "reciprocal_rank": Metric("reciprocal rank", "1 over the place of the first right document; its mean is MRR."),
+    "on_style": Metric(
+        "on style", "Share of the demands on style that the evaluation declares and the answer meets."
+    ),
     "you_form": Metric("you-form", "Share of sentences that say you or your."),
     "words": Metric("words", "Length of an answer that a model gave and that does not refuse.", "lower", "words"),
     "reading_grade": Metric("reading grade", "Flesch-Kincaid, US school years.", "lower", "grade"),

@@ -47,6 +47,18 @@ def required_parts(text: str, parts: Sequence[re.Pattern[str]]) -> float:
     return sum(part.search(text) is not None for part in parts) / len(parts) if parts else 1.0
 
 
+def on_style(text: str, grade: float, most_words: int, parts: Sequence[re.Pattern[str]]) -> float | None:
+    """The share of demands that the text meets: at most this grade and so many words, "you" somewhere, each part.
+
+    None without words.
+    """
+    found = reading_grade(text)
+    if found is None:
+        return None
+    simple = (found <= grade, length(text) <= most_words, YOU_FORM.search(text) is not None)
+    return (sum(simple) + required_parts(text, parts) * len(parts)) / (len(simple) + len(parts))
+
+
 def words(text: str) -> list[str]:
     """Words of letters, without numbers and citations."""
     return WORD.findall(CITED.sub(" ", text))

@@ -48,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
             self.adapter(body)
             return
         self.served.bodies.append(body)
+        if body["model"] not in self.served.models:
+            self.reply(404, {"error": {"message": f"The model {body['model']} does not exist."}})
+            return
         if self.served.status != 200:
             self.reply(self.served.status, {"error": {"message": self.served.error}})
             return

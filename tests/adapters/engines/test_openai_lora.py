@@ -1,10 +1,11 @@
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from adapters.engines.openai import OpenAIServer
+from adapters.engines.openai import ModelGone, OpenAIServer
 from adapters.engines.openai_lora import SharedFolder, listed, publish, server_name
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError, Generation
 from tests.adapters.engines.openai_server import BASE_TOP, QUESTION, Serve, serving
@@ -30,6 +31,11 @@ def sharing(engine: OpenAIServer, tmp_path: Path) -> OpenAIServer:
     return engine.model_copy(update={"shared": SharedFolder(tmp_path / "shared", "/over/there")})
 
 
+async def said(engine: OpenAIServer, adapter: str) -> str:
+    chunks = [chunk async for chunk in engine.astream(QUESTION, generation=Generation(adapter=adapter))]
+    return "".join(str(chunk.content) for chunk in chunks)
+
+
 async def test_a_server_is_told_to_load_what_was_published_and_to_drop_it(
     serve: Serve, tone: AdapterWeights, tmp_path: Path
 ) -> None:
@@ -38,8 +44,7 @@ async def test_a_server_is_told_to_load_what_was_published_and_to_drop_it(
     await engine.load(tone)
     files = {path.name for path in (tmp_path / "shared" / NAME).iterdir()}
     assert files == {"adapter_model.safetensors", "adapter_config.json"}, "PEFT's two files, nothing else"
-    chunks = [chunk async for chunk in engine.astream(QUESTION, generation=Generation(adapter=tone.name))]
-    assert "".join(str(chunk.content) for chunk in chunks) == f"{NAME} speaks."
+    assert await said(engine, tone.name) == f"{NAME} speaks."
     await engine.unload(tone.name)
     assert NAME not in await listed(engine.client)
     assert served.adapters == [
@@ -126,3 +131,30 @@ def test_what_was_published_before_is_used_only_if_it_is_the_same(tone: AdapterW
     shutil.rmtree(target)
     publish(tone, target)
     assert (target / "adapter_config.json").read_text() == "content of adapter_config.json"
+
+
+async def test_a_server_that_was_started_anew_is_told_again(
+    serve: Serve, tone: AdapterWeights, tmp_path: Path
+) -> None:
+    engine, served = serve()
+    engine = sharing(engine, tmp_path)
+    await engine.load(tone)
+    served.models.remove(NAME)
+    texts = await asyncio.gather(*(said(engine, tone.name) for _ in range(4)))
+    assert texts == [f"{NAME} speaks."] * 4
+    assert [path for path, _ in served.adapters] == ["load_lora_adapter"] * 2
+    served.models.remove(NAME)
+    served.loads = 500
+    with pytest.raises(EngineError, match="did not load tone@3"):
+        await said(engine, tone.name)
+    await engine.close()
+
+
+async def test_what_the_server_had_from_its_start_and_lost_is_not_answered_by_the_base(serve: Serve) -> None:
+    engine, served = serve()
+    await engine.load(AdapterWeights("style@1", "/nowhere", "a" * 64))
+    served.models.remove("lora-style")
+    with pytest.raises(ModelGone, match="lora-style does not exist"):
+        await said(engine, "style@1")
+    assert [body["model"] for body in served.bodies].count("base") == 1, "the probe alone asked it"
+    await engine.close()

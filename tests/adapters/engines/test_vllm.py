@@ -162,7 +162,7 @@ async def test_one_that_changes_nothing_is_refused_and_dropped(
     assert engine.adapters() == ()
 
 
-async def test_what_the_server_cannot_serve_is_refused_in_its_words(
+async def test_what_the_server_cannot_serve_is_told_in_its_words(
     engine: OpenAIServer, arms: list[AdapterWeights], tmp_path: Path
 ) -> None:
     shutil.copytree(arms[1].folder, tmp_path / "wide")
@@ -170,7 +170,7 @@ async def test_what_the_server_cannot_serve_is_refused_in_its_words(
     save_file({name: widened(name, values) for name, values in weights.items()}, tmp_path / "wide" / WEIGHTS)
     config = (tmp_path / "wide" / "adapter_config.json").read_text()
     (tmp_path / "wide" / "adapter_config.json").write_text(config.replace('"r": 16', '"r": 32'))
-    with pytest.raises(AdapterRefused, match="max_lora_rank"):
+    with pytest.raises(EngineError, match="LoRA rank 32 is greater than max_lora_rank 16"):
         await engine.load(AdapterWeights("wide@1", str(tmp_path / "wide"), "1" * 64))
     assert await listed(engine.client) == ["base"]
 

@@ -54,7 +54,7 @@ async def started(bot: Chatbot, design: Design, root: Path) -> Run:
 async def gone_on(bot: Chatbot, design: Design, root: Path, limit: int | None = None) -> Run:
     run = await started(bot, design, root)
     done = {(answer.cell, answer.question) for answer in run.answers}
-    left = answers(bot, cells_of(design.factors), run.questions[:limit], design.seed, design.concurrency, done)
+    left = answers(bot, design, run.questions[:limit], done)
     async with aclosing(left) as new:
         async for answer in new:
             keep(run, answer)
@@ -118,7 +118,7 @@ async def test_a_killed_run_goes_on_to_the_same_results(bots: Any, design: Desig
 async def test_a_run_that_is_stopped_stops_all_its_work(bots: Any, design: Design, tmp_path: Path) -> None:
     bot = bots()
     run = await started(bot, design, tmp_path / "runs")
-    async with aclosing(answers(bot, cells_of(design.factors), run.questions, 7, 2, set())) as new:
+    async with aclosing(answers(bot, design, run.questions, set())) as new:
         keep(run, await anext(new))
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
     assert told(await gone_on(bot, design, tmp_path / "runs")) == told(await gone_on(bot, design, tmp_path / "new"))
@@ -173,9 +173,8 @@ async def test_a_prompt_without_room_is_a_failure_of_this_question(bots: Any, tm
 async def test_so_many_at_a_time_and_no_more(bots: Any, tmp_path: Path) -> None:
     design = read_design(written(tmp_path, concurrency=2))
     bot = bots()
-    left = answers(bot, cells_of(design.factors)[-1:], selected(design), 0, 2, set())
-    async with aclosing(left) as new:
-        assert (await anext(new)).cell.adapter == "on"
+    async with aclosing(answers(bot, design, selected(design), set())) as new:
+        await anext(new)
         assert len(bot.engine.seen) <= 3
 
 

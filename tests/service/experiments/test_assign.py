@@ -106,7 +106,7 @@ def test_three_experiments_make_eight_even_cells() -> None:
     experiments = [halves(factor) for factor in FACTORS]
     cells: Counter[tuple[str, ...]] = Counter()
     for number in range(20_000):
-        cells[tuple(exposure.arm for exposure in assign(experiments, f"user-{number}"))] += 1
+        cells[tuple(exposure.arm for exposure in assign(experiments, f"user-{number}", {}, ()))] += 1
     assert set(cells) == set(product(("with", "without"), repeat=3))
     chi_squared = sum((count - 2500) ** 2 / 2500 for count in cells.values())
     assert chi_squared < CHI_SQUARED_7_AT_0_001
@@ -119,7 +119,7 @@ def test_less_coverage_takes_users_out_and_never_moves_them(unit: str, coverage:
 
 
 def test_an_exposure_says_who_got_what() -> None:
-    [exposure] = assign([halves("retrieval")], "user-1")
+    [exposure] = assign([halves("retrieval")], "user-1", {}, ())
     assert (exposure.experiment, exposure.factor, exposure.unit) == ("retrieval-2026", "retrieval", "user-1")
     assert (exposure.arm, exposure.value) == ("with", "on")
 
@@ -127,7 +127,7 @@ def test_an_exposure_says_who_got_what() -> None:
 @pytest.mark.parametrize("unit", ["", "zoë", "用户"])
 def test_an_id_that_is_not_ascii_is_refused(unit: str) -> None:
     with pytest.raises(UnitRefused, match="ASCII"):
-        assign([halves("prompt")], unit)
+        assign([halves("prompt")], unit, {}, ())
 
 
 def test_an_experiment_can_only_touch_a_layer() -> None:

@@ -127,6 +127,26 @@ def test_the_report_tells_what_people_said(config: Path, tmp_path: Path) -> None
     assert "rated better" in call(config, "report", "spring").stdout
 
 
+def test_a_higher_bucket_version_counts_anew(config: Path, tmp_path: Path) -> None:
+    store(tmp_path / "data", 120)
+    values = yaml.safe_load(config.read_text())
+    values["experiments"][0] |= {"bucket_version": 1}
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    found = answer(config, "report", "spring")
+    assert (found["bucket_version"], [arm["units"] for arm in found["arms"]]) == (1, [0, 0])
+    assert answer(config, "list")[0]["users"] == {"old": 0, "new": 0}
+    with closing(Records(Database(library_url(None, tmp_path / "data")))) as records:
+        for user in ("u1", "new-user"):
+            exposed = [Exposure("spring", "new", user, "adapter", "on", 1)]
+            manifest = replace(MANIFEST, experiments={"spring": "new"}, bucket_versions={"spring": 1})
+            records.store_answer(f"m-{user}", f"talk-{user}", user, Turn("When?", "Now."), manifest, exposed)
+    assert answer(config, "list")[0]["users"] == {"old": 0, "new": 2}
+    values["experiments"][0] |= {"min_bucket_version": 1}
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert answer(config, "list")[0]["users"] == {"old": 0, "new": 1}
+    assert [arm["units"] for arm in answer(config, "report", "spring")["arms"]] == [0, 1]
+
+
 def test_the_report_is_a_page_too(config: Path, tmp_path: Path) -> None:
     store(tmp_path / "data", 120)
     page = tmp_path / "page.html"
@@ -152,7 +172,7 @@ def store_interleaved(folder: Path, answers: int) -> None:
         for number in range(answers):
             team = "fine" if number % 10 else "whole"
             passage = ShownPassage(1, f"c{number}", "d", "a.md", "A", 0.5, True, "hospital", team)
-            exposed = [Exposure("chunks", "whole+fine", f"u{number}", "retrieval", "on+hospital-fine", "chunks")]
+            exposed = [Exposure("chunks", "whole+fine", f"u{number}", "retrieval", "on+hospital-fine")]
             manifest = replace(MANIFEST, passages=(passage,), experiments={"chunks": "whole+fine"})
             place = (f"i{number}", f"talk{number}", f"u{number}")
             records.store_answer(*place, Turn("When?", "Now [1]."), manifest, exposed)

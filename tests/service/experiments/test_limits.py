@@ -33,6 +33,11 @@ def test_what_an_experiment_lacks_is_said(outcomes: list[ExposedOutcome], said: 
     assert any(said in sentence for sentence in told(outcomes))
 
 
+def test_a_later_bucket_version_says_that_it_counts_alone() -> None:
+    later = limits(report_of(replace(EXPERIMENT, bucket_version=2), FULL, {}))
+    assert next(one for one in later if one not in ALWAYS).startswith("Counted is bucket version 2 only")
+
+
 def test_several_arms_share_what_may_be_wrong() -> None:
     three = replace(EXPERIMENT, arms=(*EXPERIMENT.arms, Arm("newer", "on", 0.0)))
     assert any("2 arms against one control" in sentence for sentence in limits(report_of(three, FULL, {})))

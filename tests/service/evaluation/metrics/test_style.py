@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.evaluation.metrics.style import (
     length,
     long_sentences,
+    on_style,
     reading_grade,
     required_parts,
     syllables,
@@ -72,6 +73,14 @@ def test_required_parts() -> None:
     parts = [re.compile(r"\[\d\]"), re.compile(r"\b555-\d{4}\b")]
     assert required_parts("Come at ten [1].", parts) == 0.5
     assert required_parts("anything", []) == 1.0
+
+
+def test_on_style_counts_each_demand_alike() -> None:
+    parts = [re.compile(r"\[\d\]"), re.compile(r"(?i)\bcall\b")]
+    assert on_style("Call the desk [1].", 8, 90, parts) == 0.8, "simple, short, both parts; no you"
+    assert on_style("You can come at ten [1]. Then call us.", 8, 90, parts) == 1
+    assert on_style("You can come at ten.", 8, 3, parts) == pytest.approx(2 / 5), "too long, no part"
+    assert on_style("[1]", 8, 90, parts) is None
 
 
 @given(st.text())

@@ -1,0 +1,82 @@
+"""The commands on a tiny base, from documents and examples to a version: real files, embedder and training."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from adapters.commands import app
+from configs.load import HOSPITAL
+from ingest.models import file_sha256
+from tests.adapters.small_adapter import SHAPES, write_base
+
+WORDS = ("visiting", "parking", "meals", "letters", "flowers", "phones")
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_model: Path) -> Path:
+    """Settings whose base has the tiny model as its dequantised copy."""
+    base = tmp_path / "base.gguf"
+    write_base(base, SHAPES)
+    shutil.copytree(tiny_model, tmp_path / "data" / "cache" / "base" / file_sha256(base))
+    settings = {
+        "data": {"folder": str(tmp_path / "data")},
+        "layers": {"adapter": {"folder": "shipped"}},
+        "engine": {"base": {"model": f"file:{base}", "sha256": file_sha256(base)}},
+    }
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    return tmp_path / "settings.yaml"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Two examples for each of five documents, one of them for validation; the sixth is held back."""
+    (tmp_path / "docs").mkdir()
+    lines = []
+    for word in WORDS:
+        (tmp_path / "docs" / f"{word}.md").write_text(
+            f"# All about {word}\n\nPlease ask about {word} at the desk.\n"
+        )
+        for asked in (f"What about {word}?", f"Whom do I ask when {word} matter?"):
+            example = {"document": f"{word}.md", "section": None, "question": asked}
+            answer = f"You can ask about {word} at the desk [cite]."
+            lines.append(json.dumps({"id": asked, **example, "answer": answer}))
+    (tmp_path / "style.jsonl").write_text("\n".join(lines[:-2]) + "\n")
+    content = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
+    content["data"] = {
+        "examples": ["style.jsonl"],
+        "documents": "docs",
+        "validation": [f"{WORDS[0]}.md"],
+        "held_back": [f"{WORDS[-1]}.md"],
+    }
+    content["mix"] |= {"variants": 1, "without_gold": 0, "without_retrieval": 0, "without_prompt": 0}
+    content["training"] |= {"max_tokens": 8000, "epochs": 2}
+    content["search"] = {"minutes": 60, "rank": [8, 16]}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "recipe.yaml"
+
+
+def answer(config: Path, *arguments: str | Path) -> Any:
+    result = CliRunner().invoke(app, [*map(str, arguments), "--config", str(config), "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.slow
+def test_from_a_curve_and_a_search_to_a_version_whose_card_tells_both(config: Path, recipe: Path) -> None:
+    curve = answer(config, "curve", recipe, "--sizes", "2,4,8")
+    assert [point["examples"] for point in curve["points"]] == [2, 4, 8]
+    assert "from 4 to 8 examples" in curve["finding"]
+    assert curve["left"] == []
+    made = answer(config, "train", recipe, "--search")
+    assert [(trial["rank"], trial["share"]) for trial in made["trials"]] == [(8, 0.5), (16, 0.5)]
+    card = answer(config, "show", made["adapter"])
+    assert card["trials"] == made["trials"]
+    assert card["learning_curve"]["points"] == curve["points"]
+    chosen = min(made["trials"], key=lambda trial: trial["score"])
+    assert card["recipe"]["lora"]["rank"] == chosen["rank"]
+    assert card["recipe"]["lora"]["alpha"] == 2 * chosen["rank"]
