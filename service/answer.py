@@ -27,6 +27,7 @@ from service.experiments.assign import Experiment, assign
 from service.experiments.running import ExperimentLog
 from service.guard.check import EmergencyCheck
 from service.guard.citations import CitationFilter, Verbatim
+from service.interleave import find_both
 from service.loading import AdapterLoader
 from service.plan import Exposure, Manifest, Plan
 from service.records import Records, UnknownConversation
@@ -123,12 +124,9 @@ class Chatbot:
     async def composed(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:
         """Sources if retrieval is on, then the model's text; without any source a fixed text."""
         draft.turns, draft.json_schema = len(history), question.json_schema
-        collection = draft.plan.layers.retrieval
-        if collection is not None:
+        if draft.plan.layers.retrieval is not None:
             with draft.timed("retrieve"):
-                draft.found = await find(
-                    self.retriever, question.text, history, labels=question.labels, collection=collection
-                )
+                draft.found = await self.found(draft, question, history)
             yield Sources(draft.passages)
             if not draft.passages:
                 yield draft.fixed(self.defaults.no_answer, "no_sources")
@@ -136,6 +134,13 @@ class Chatbot:
         async with aclosing(self.generated(draft, question, history)) as events:
             async for event in events:
                 yield event
+
+    async def found(self, draft: Draft, question: Question, history: Sequence[Turn]) -> Found:
+        """By the plan's collection, or by both that are interleaved."""
+        text, labels = question.text, question.labels
+        if draft.interleaving:
+            return await find_both(self.retriever, text, history, labels=labels, both=draft.interleaving)
+        return await find(self.retriever, text, history, labels=labels, collection=draft.plan.layers.retrieval)
 
     async def generated(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:
         """The model's text, with citations only of passages that were shown; and that the adapter did act."""

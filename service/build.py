@@ -272,6 +272,7 @@ def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
             sticky=one.sticky,
             bucket_version=one.bucket_version,
             min_bucket_version=one.min_bucket_version,
+            interleave=one.interleave,
         )
         for one in settings.experiments
     )

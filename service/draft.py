@@ -1,9 +1,9 @@
 """An answer while it is being made: what is gathered for its manifest."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -14,8 +14,8 @@ from adapters.prompt import PromptTemplate
 from ingest.documents import Passage
 from service.events import Citation, Delta, Event, Usage
 from service.guard.citations import Cleaned
-from service.plan import Exposure, Layers, Manifest, Plan, ShownPassage
-from service.retrieve import Found
+from service.plan import Exposure, Interleaving, Layers, Manifest, Plan, ShownPassage
+from service.retrieve import Found, Origin
 
 NOTHING = Layers(None, None, None)
 
@@ -35,6 +35,7 @@ class Draft:
     found: Found | None = None
     weights: AdapterWeights | None = None
     text: str = ""
+    cited: set[int] = field(default_factory=set)
     engine: dict[str, Any] = field(default_factory=dict)
     usage: Usage = Usage(0, 0)
     timings: dict[str, float] = field(default_factory=dict)
@@ -42,6 +43,12 @@ class Draft:
     @property
     def passages(self) -> tuple[Passage, ...]:
         return self.found.passages if self.found else ()
+
+    @property
+    def interleaving(self) -> Interleaving | None:
+        """With the id that its coin falls by."""
+        both = self.plan.interleaving
+        return replace(both, answer=both.answer or self.message_id) if both else None
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -67,6 +74,7 @@ class Draft:
             self.text += cleaned.text
             yield Delta(cleaned.text)
         for number in cleaned.new:
+            self.cited.add(number)
             yield Citation(number, self.passages[number - 1].chunk_id)
 
     def check_adapter(self) -> None:
@@ -114,7 +122,7 @@ class Draft:
             prompt_sha256=self.template.hash if self.template else None,
             adapter_sha256=self.weights.sha256 if self.weights else None,
             collection_fingerprint=found.fingerprint if found else None,
-            passages=tuple(numbered(self.passages)),
+            passages=tuple(numbered(found, self.cited)) if found else (),
             search_query=found.query if found else None,
             retrieval_degraded=found.degraded if found else False,
             seed=plan.seed,
@@ -128,9 +136,21 @@ class Draft:
             timings=self.stages,
             experiments={one.experiment: one.arm for one in self.exposures},
             bucket_versions={one.experiment: one.bucket_version for one in self.exposures},
+            interleaving=self.interleaving,
         )
 
 
-def numbered(passages: tuple[Passage, ...]) -> Iterator[ShownPassage]:
-    for number, one in enumerate(passages, start=1):
-        yield ShownPassage(number, one.chunk_id, one.document_id, one.source, one.place, one.score)
+def numbered(found: Found, cited: Collection[int]) -> Iterator[ShownPassage]:
+    origins = found.origins or (Origin(),) * len(found.passages)
+    for number, (one, origin) in enumerate(zip(found.passages, origins, strict=True), start=1):
+        yield ShownPassage(
+            number,
+            one.chunk_id,
+            one.document_id,
+            one.source,
+            one.place,
+            one.score,
+            number in cited,
+            origin.collection,
+            origin.team,
+        )

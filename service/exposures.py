@@ -1,7 +1,7 @@
 """Who was exposed to which arm, as the records keep it: a unit's first answer under each."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, inspect, select
@@ -35,6 +35,11 @@ def past_exposures(connection: Connection, unit: str, experiments: Collection[st
         .order_by(messages.c.number)
     )
     return [exposure_of(row) for row in connection.execute(statement)]
+
+
+def row_of(exposure: Exposure) -> dict[str, Any]:
+    """Without the seed, which the settings have."""
+    return {name: value for name, value in asdict(exposure).items() if name in exposures.c}
 
 
 def exposure_of(row: Row[Any]) -> Exposure:

@@ -36,8 +36,8 @@ def judged_answers(records: Records, library: Library, reviewed: Collection[str]
 def judged(message: Message, documents: PublicDocuments) -> Judged:
     manifest, word = message.manifest, message.feedback
     collection = manifest["acted"]["retrieval"] or ""
-    sources = dict.fromkeys(passage["source"] for passage in manifest["passages"])
-    texts = [chunk.text for source in sources for chunk in documents.chunks(collection, source)]
+    sources = dict.fromkeys((one.get("collection") or collection, one["source"]) for one in manifest["passages"])
+    texts = [chunk.text for source in sources for chunk in documents.chunks(*source)]
     return Judged(
         message=message.id,
         word=word.number if word else 0,
@@ -68,7 +68,8 @@ def kind_of(message: Message) -> Kind:
 def shown(passage: Mapping[str, Any], collection: str, documents: PublicDocuments) -> Shown:
     """By its place in the document: chunk ids change with every new version of it."""
     place = passage["place"]
-    here = [one for one in documents.chunks(collection, passage["source"]) if place_of(one) == place]
+    chunks = documents.chunks(passage.get("collection") or collection, passage["source"])
+    here = [one for one in chunks if place_of(one) == place]
     section = here[0].headings[-1] if here and here[0].headings else None
     text = "\n".join(one.text for one in here) if here else None
     return Shown(passage["number"], passage["source"], section, text)

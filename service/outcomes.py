@@ -1,6 +1,6 @@
 """What people think of answers: their words as they are given, and joined to the answers of an experiment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ class Feedback(Outcome):
 class ExposedOutcome:
     """An answer made under an arm, and the latest word on it; `rating` is None where nobody said one.
 
-    `latency_ms` is the time that the answer took, as its manifest tells.
+    `latency_ms` is the time that the answer took, and `passages` what it was shown, as its manifest tells.
     """
 
     experiment: str
@@ -51,6 +51,7 @@ class ExposedOutcome:
     corrected: bool
     escalated: bool
     follow_up_needed: bool
+    passages: tuple[Mapping[str, Any], ...] = ()
 
 
 def keep(connection: Connection, message_id: str, outcome: Outcome) -> None:
@@ -142,6 +143,7 @@ def joined(row: Row[Any], words: Sequence[Feedback]) -> ExposedOutcome:
         corrected=bool(word and word.corrected_answer),
         escalated=bool(word and word.escalated),
         follow_up_needed=bool(word and word.follow_up_needed),
+        passages=tuple(row.manifest["passages"]),
     )
 
 

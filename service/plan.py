@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 Factor = Literal["prompt", "retrieval", "adapter"]
 FACTORS: tuple[Factor, ...] = ("prompt", "retrieval", "adapter")
+# Between two names that act together; no arm and no collection has it in its own.
+BOTH = "+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,10 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A unit (user id) that an experiment gave an arm, under this version of its buckets."""
+    """A unit (user id) that an experiment gave an arm, under this version of its buckets.
+
+    Or two arms, joined by BOTH, if `draft_seed` is not None: it is for the coin, and not recorded.
+    """
 
     experiment: str
     arm: str
@@ -27,6 +32,21 @@ class Exposure:
     factor: Factor
     value: str
     bucket_version: int = 0
+    draft_seed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaving:
+    """Two arms, the control first, whose collections search for the same answer.
+
+    The coin for who drafts first falls by `seed` and the id `answer`; empty, it is that of the answer that is made.
+    """
+
+    experiment: str
+    seed: str
+    arms: tuple[str, str]
+    collections: tuple[str, str]
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +54,7 @@ class Plan:
     """The layers asked for. `origins` says for each layer who decided: configuration, experiment:KEY, request.
 
     `exposures` are to be recorded when the answer is made; a layer that the request overrides has none.
+    With `interleaving`, both its collections stand in the retrieval layer, joined by BOTH.
     """
 
     layers: Layers
@@ -43,18 +64,26 @@ class Plan:
     top_p: float
     seed: int
     exposures: tuple[Exposure, ...] = ()
+    interleaving: Interleaving | None = None
 
     def put(self, factor: Factor, value: str | None, origin: str) -> "Plan":
         return replace(
             self,
             layers=replace(self.layers, **{factor: value}),
             origins={**self.origins, factor: origin},
+            interleaving=None if factor == "retrieval" else self.interleaving,
         )
+
+    def interleave(self, both: Interleaving, origin: str) -> "Plan":
+        return replace(self.put("retrieval", BOTH.join(both.collections), origin), interleaving=both)
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPassage:
-    """A passage in the manifest: what was shown under which number."""
+    """A passage in the manifest: what was shown under which number, and whether the answer cites it.
+
+    Of an interleaved answer also its collection, and the arm that drafted it; None where that is nobody's merit.
+    """
 
     number: int
     chunk_id: str
@@ -62,6 +91,9 @@ class ShownPassage:
     source: str
     place: str
     score: float
+    cited: bool = False
+    collection: str | None = None
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +103,7 @@ class Manifest:
     `path` tells how the answer came about: `model`, `emergency` (fixed hand-off, no layer ran) or
     `no_sources` (retrieval found nothing; the fixed text, no model ran). `rule` names the emergency rule
     whose hand-off was given.
+    Two `collection_fingerprint`s are joined by BOTH, as the names of interleaved collections are in the layers.
     `turns` counts the earlier turns that search and model saw, `json_schema` is the form that was asked for.
     `timings` are milliseconds a stage; `tokens` counts prompt and completion.
     `experiments` has the arm of each that had a part in the answer, `bucket_versions` its bucket version.
@@ -100,6 +133,7 @@ class Manifest:
     timings: Mapping[str, float] = field(default_factory=dict)
     experiments: Mapping[str, str] = field(default_factory=dict)
     bucket_versions: Mapping[str, int] = field(default_factory=dict)
+    interleaving: Interleaving | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

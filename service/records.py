@@ -1,7 +1,7 @@
 """What is kept of the answers: conversations, manifests, exposures and feedback."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, insert, select
@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapters.prompt import Turn
 from ingest.database import Database
 from ingest.records import now
-from service.exposures import StoredExposure, add_bucket_versions, past_exposures, stored_exposures
+from service.exposures import StoredExposure, add_bucket_versions, past_exposures, row_of, stored_exposures
 from service.outcomes import (
     ExposedOutcome,
     Feedback,
@@ -111,7 +111,7 @@ class Records:
             connection.execute(self._insert_new(conversations), conversation)
             connection.execute(insert(messages), message)
             for exposure in exposed:
-                values = {**asdict(exposure), "message_id": message_id, "created": now()}
+                values = {**row_of(exposure), "message_id": message_id, "created": now()}
                 connection.execute(self._insert_new(exposures), values)
 
     def conversation(self, conversation_id: str, user: str | None) -> Conversation:

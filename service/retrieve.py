@@ -24,13 +24,25 @@ class RetrievalError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The collection of an interleaved passage, and the arm that drafted it; None where it is nobody's merit."""
+
+    collection: str | None = None
+    team: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """Passages, best first, for the query as it was searched; `degraded` if the index could not help."""
+    """Passages, best first, for the query as it was searched; `degraded` if the index could not help.
+
+    `origins` has one for each passage where two collections were interleaved.
+    """
 
     passages: tuple[Passage, ...]
     query: str
     degraded: bool = False
     fingerprint: str | None = None
+    origins: tuple[Origin, ...] = ()
 
 
 class HybridRetriever(BaseRetriever):

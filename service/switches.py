@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.strength import split_strength, with_strength
-from service.plan import FACTORS, Exposure, Factor, Layers, Plan
+from service.plan import BOTH, FACTORS, Exposure, Factor, Interleaving, Layers, Plan
 
 
 class SwitchRefused(ValueError):
@@ -63,8 +63,12 @@ def switched(plan: Plan, factor: Factor, asked: str, origin: str, configured: La
     """`on` is what the configuration names for the layer, `off` is nothing, anything else a name."""
     if asked == "off":
         return plan.put(factor, None, origin)
-    name = getattr(configured, factor) if asked == "on" else asked
-    return plan.put(factor, known.value(factor, name), origin)
+    return plan.put(factor, meant(factor, asked, configured, known), origin)
+
+
+def meant(factor: Factor, asked: str, configured: Layers, known: Known) -> str:
+    """The full name of what `on`, or a name, puts into the layer. Raises SwitchRefused, AdapterRefused."""
+    return known.value(factor, getattr(configured, factor) if asked == "on" else asked)
 
 
 def strengthened(plan: Plan, strength: float, known: Known) -> Plan:
@@ -80,8 +84,18 @@ def expose(plan: Plan, exposures: Sequence[Exposure], configured: Layers, known:
     """The plan with the arms that experiments gave."""
     for exposure in exposures:
         origin = f"experiment:{exposure.experiment}"
-        plan = switched(plan, exposure.factor, exposure.value, origin, configured, known)
+        if exposure.draft_seed is not None:
+            plan = plan.interleave(interleaving(exposure, exposure.draft_seed, configured, known), origin)
+        else:
+            plan = switched(plan, exposure.factor, exposure.value, origin, configured, known)
     return replace(plan, exposures=(*plan.exposures, *exposures))
+
+
+def interleaving(exposure: Exposure, seed: str, configured: Layers, known: Known) -> Interleaving:
+    """Of an exposure to two arms at once."""
+    one, other = exposure.arm.split(BOTH)
+    first, second = (meant("retrieval", value, configured, known) for value in exposure.value.split(BOTH))
+    return Interleaving(exposure.experiment, seed, (one, other), (first, second))
 
 
 def resolve(plan: Plan, overrides: Overrides, configured: Layers, known: Known) -> Plan:

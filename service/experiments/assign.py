@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from configs.slot import Namespace, Slot
-from service.plan import Exposure, Factor
+from service.plan import BOTH, Exposure, Factor
 
 Range = tuple[float, float]
 
@@ -31,6 +31,9 @@ class Experiment:
     together, at which someone means to decide; `smallest_effect` the change of a unit's mean rating (-1 to 1) that
     would be worth it, and the most that a guardrail may lose. `kept_arm` and `is_blocked` say what `sticky`,
     `bucket_version` and `min_bucket_version` do.
+
+    `interleave`: a unit gets both of the two arms in each answer; `decision_at` then counts answers, and
+    `smallest_effect` is the lead (-1 to 1) that would be worth it.
     """
 
     key: str
@@ -45,6 +48,13 @@ class Experiment:
     sticky: bool = True
     bucket_version: int = 0
     min_bucket_version: int = 0
+    interleave: bool = False
+
+    @property
+    def exposed_arms(self) -> tuple[str, ...]:
+        """What units are exposed to: one of the arms, or both at once."""
+        names = tuple(arm.name for arm in self.arms)
+        return (BOTH.join(names),) if self.interleave else names
 
 
 def assign(
@@ -67,7 +77,12 @@ def assign(
 
 
 def exposure(experiment: Experiment, arm: Arm, unit: str) -> Exposure:
-    return Exposure(experiment.key, arm.name, unit, experiment.factor, arm.value, experiment.bucket_version)
+    """To the arm, or to both where they are interleaved."""
+    version = experiment.bucket_version
+    if not experiment.interleave:
+        return Exposure(experiment.key, arm.name, unit, experiment.factor, arm.value, version)
+    [both], values = experiment.exposed_arms, BOTH.join(one.value for one in experiment.arms)
+    return Exposure(experiment.key, both, unit, experiment.factor, values, version, experiment.seed)
 
 
 def kept_arm(experiment: Experiment, past: Sequence[Exposure]) -> Arm | None:
@@ -77,7 +92,8 @@ def kept_arm(experiment: Experiment, past: Sequence[Exposure]) -> Arm | None:
     """
     if not experiment.sticky or is_blocked(experiment, past):
         return None
-    arms = {arm.name: arm for arm in experiment.arms}
+    # Of interleaved arms any: the exposure is to both.
+    arms = dict(zip(experiment.exposed_arms, experiment.arms, strict=False))
     now = (experiment.key, experiment.bucket_version)
     met = [one.arm for one in past if (one.experiment, one.bucket_version) == now]
     return next((arms[name] for name in reversed(met) if name in arms), None)

@@ -92,6 +92,12 @@ def check_together(experiments: Sequence[Experiment]) -> None:
         raise ExperimentRefused(
             f"Cells need {FEWEST_EXPERIMENTS} experiments or more, got {keys}; name those that ran together."
         )
+    for one in experiments:
+        if one.interleave:
+            raise ExperimentRefused(
+                f"{one.key!r} is interleaved: each answer is of both arms, so it has no cells. Leave it out, and "
+                "read its report."
+            )
     for one, other in combinations(experiments, 2):
         if one.factor == other.factor:
             raise ExperimentRefused(

@@ -57,7 +57,7 @@ def summary(experiment: Experiment, runs: bool, log: ExperimentLog, records: Rec
         "factor": experiment.factor,
         "running": runs,
         "bucket_version": experiment.bucket_version,
-        "users": {arm.name: exposed.count(arm.name) for arm in experiment.arms},
+        "users": {arm: exposed.count(arm) for arm in experiment.exposed_arms},
         "acts": log.acts(experiment.key),
     }
 
@@ -94,6 +94,8 @@ def report_command(
 
     with _opened(config) as (settings, _, configured), _records(settings) as records:
         experiment = named(key, configured)
+        if experiment.interleave:
+            return show_preference(experiment, records, html, as_json)
         outcomes, before = outcomes_of(experiment, records), records.ratings_before(key)
         report = report_of(experiment, outcomes, before)
         if html:
@@ -101,11 +103,27 @@ def report_command(
     show(report.as_dict(), as_terminal(report), as_json)
 
 
+def show_preference(experiment: Experiment, records: Records, html: Path | None, as_json: bool) -> None:
+    """Which of two interleaved arms answers cite. Raises ExperimentRefused where a page is asked for."""
+    from service.experiments.preference import preference_of
+    from service.experiments.preference_terminal import as_terminal
+
+    if html:
+        raise ExperimentRefused(
+            f"{experiment.key!r} is interleaved, and there is no page for that. Leave --html out: the terminal and "
+            "--json tell all."
+        )
+    report = preference_of(experiment, outcomes_of(experiment, records))
+    show(report.as_dict(), as_terminal(report), as_json)
+
+
 @app.command("cells")
 def cells_command(
     keys: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY]...", help="Experiments on different layers; else all that run."),
+        typer.Argument(
+            metavar="[KEY]...", help="Experiments on different layers; else all that run with one arm a user."
+        ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -127,7 +145,9 @@ def outcomes_of(experiment: Experiment, records: Records) -> list[ExposedOutcome
 
 
 def by_layer(experiments: Sequence[Experiment]) -> list[Experiment]:
-    return sorted(experiments, key=lambda one: FACTORS.index(one.factor))
+    """Without those that are interleaved: they have no cells."""
+    apart = (one for one in experiments if not one.interleave)
+    return sorted(apart, key=lambda one: FACTORS.index(one.factor))
 
 
 def known_in(settings: Settings) -> Known:

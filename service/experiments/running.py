@@ -9,7 +9,7 @@ from typing import Any, Literal
 from adapters.durable import append_entry, read_entries
 from service.experiments.assign import Experiment
 from service.plan import Layers
-from service.switches import Known
+from service.switches import Known, meant
 
 LOG = "experiments.jsonl"
 Act = Literal["start", "stop"]
@@ -68,11 +68,17 @@ def named(key: str, experiments: Sequence[Experiment]) -> Experiment:
 
 
 def check_arms(experiment: Experiment, configured: Layers, known: Known) -> None:
-    """Every arm names something that exists; `on` is what the configuration names. Raises SwitchRefused."""
-    for arm in experiment.arms:
-        if arm.value != "off":
-            name = getattr(configured, experiment.factor) if arm.value == "on" else arm.value
-            known.value(experiment.factor, name)
+    """Every arm names something that exists; `on` is what the configuration names.
+
+    Raises SwitchRefused, and ExperimentRefused where a collection would be interleaved with itself.
+    """
+    named = {
+        meant(experiment.factor, arm.value, configured, known) for arm in experiment.arms if arm.value != "off"
+    }
+    if experiment.interleave and len(named) == 1:
+        raise ExperimentRefused(
+            f"{experiment.key!r} interleaves the collection {named.pop()!r} with itself; name another in one arm."
+        )
 
 
 def check_alone(started: Sequence[Experiment]) -> None:

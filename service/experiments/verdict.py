@@ -108,13 +108,20 @@ def units_missing(evidence: Evidence, experiment: Experiment) -> int | None:
     fewest = FEWEST_UNITS * len(experiment.arms)
     if evidence.goal.always_valid is None:
         return max(fewest - evidence.units, 0) or None
-    half = (evidence.goal.always_valid.high - evidence.goal.always_valid.low) / 2
-    now = float(always_valid_width(evidence.units, experiment.decision_at))
-    total = evidence.units
+    return units_until(
+        evidence.goal.always_valid, evidence.units, experiment.decision_at, experiment.smallest_effect
+    )
+
+
+def units_until(interval: TestedInterval, units: int, decision_at: int, reach: float) -> int | None:
+    """More units until an interval for any look goes no further than `reach` to either side; None if too many."""
+    half = (interval.high - interval.low) / 2
+    now = float(always_valid_width(units, decision_at))
+    total = units
     while total < MOST_UNITS:
-        width = float(always_valid_width(total, experiment.decision_at)) / now * math.sqrt(evidence.units / total)
-        if half * width <= experiment.smallest_effect:
-            return max(total - evidence.units, 1)
+        width = float(always_valid_width(total, decision_at)) / now * math.sqrt(units / total)
+        if half * width <= reach:
+            return max(total - units, 1)
         total = math.ceil(total * 1.05)
     return None
 

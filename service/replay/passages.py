@@ -21,16 +21,17 @@ class Stock:
 
     def became(self, passage: Shown) -> str:
         """What became of a passage that is not shown any more, as the end of a sentence."""
-        serving = self.library.serving_collection(self.name) if self.name else None
+        name = passage.get("collection") or self.name
+        serving = self.library.serving_collection(name) if name else None
         found = self.library.document(serving.id, passage["source"]) if serving else None
         if found is None:
-            return f"is no longer in the collection {self.name}: its document was removed"
+            return f"is no longer in the collection {name}: its document was removed"
         document, chunks = found
         if PUBLIC not in document.labels:
             return f"may only be read with a label now ({', '.join(document.labels)})"
         if passage["document_id"] == document.id and passage["chunk_id"] not in {chunk.id for chunk in chunks}:
-            return f"is no longer in the collection {self.name} as it was: its document was changed"
-        return f"is still in the collection {self.name}, but not among the best any more"
+            return f"is no longer in the collection {name} as it was: its document was changed"
+        return f"is still in the collection {name}, but not among the best any more"
 
 
 def passage_sentences(

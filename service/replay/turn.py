@@ -7,7 +7,7 @@ from typing import Any
 from adapters.prompt import Turn
 from adapters.strength import split_strength
 from service.answer import Chatbot, Question
-from service.plan import FACTORS, Factor, Layers, Plan
+from service.plan import BOTH, FACTORS, Factor, Interleaving, Layers, Plan
 from service.records import KeptTurn
 from service.replay.differences import Told, differences
 from service.replay.passages import Stock
@@ -92,7 +92,16 @@ def plan_of(stored: Mapping[str, Any], top_p: float) -> Plan:
         temperature=stored["temperature"],
         top_p=stored.get("top_p", top_p),
         seed=stored["seed"],
+        interleaving=interleaving_of(stored.get("interleaving")),
     )
+
+
+def interleaving_of(stored: Mapping[str, Any] | None) -> Interleaving | None:
+    """With the coin of then: the passages stand in the same order."""
+    if stored is None:
+        return None
+    pairs = {name: tuple(stored[name]) for name in ("arms", "collections")}
+    return Interleaving(**{**stored, **pairs})
 
 
 def check_there(layers: Layers, switched: Collection[Factor], known: Known) -> None:
@@ -100,7 +109,7 @@ def check_there(layers: Layers, switched: Collection[Factor], known: Known) -> N
     for factor in (one for one in FACTORS if one not in switched):
         label: str | None = getattr(layers, factor)
         names = known.names(factor)
-        if label is not None and stem(factor, label) not in names:
+        if label is not None and not names.issuperset(stems(factor, label)):
             raise ReplayRefused(
                 f"The {NOUNS[factor]} {label} that this answer was made with is no longer there; there are: "
                 f"{', '.join(sorted(names)) or 'none'}. Put it back, or replay without it (--without {factor}) or "
@@ -108,9 +117,11 @@ def check_there(layers: Layers, switched: Collection[Factor], known: Known) -> N
             )
 
 
-def stem(factor: Factor, label: str) -> str:
-    """An adapter's label without its strength."""
-    return split_strength(label)[0] if factor == "adapter" else label
+def stems(factor: Factor, label: str) -> list[str]:
+    """An adapter's label without its strength; both collections that were interleaved."""
+    if factor == "adapter":
+        return [split_strength(label)[0]]
+    return label.split(BOTH) if factor == "retrieval" else [label]
 
 
 def switched_between(then: Layers, now: Layers) -> dict[Factor, tuple[str | None, str | None]]:

@@ -80,6 +80,36 @@ def test_shares_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
         load_settings(file, {})
 
 
+INTERLEAVED = "{key: k, factor: %s, seed: s, coverage: 1, active: true, interleave: on, arms: [%s]}"
+ARM = "{name: %s, value: %s, share: %s}"
+
+
+def test_two_collections_can_be_interleaved(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    arms = f"{ARM % ('a', 'on', 0.5)}, {ARM % ('b', 'fine', 0.5)}"
+    file.write_text(f"experiments: [{INTERLEAVED % ('retrieval', arms)}]\n")
+    assert load_settings(file, {}).settings.experiments[0].interleave
+
+
+@pytest.mark.parametrize(
+    ("factor", "arms"),
+    [
+        ("adapter", [("a", "on", 0.5), ("b", "fine", 0.5)]),
+        ("retrieval", [("a", "on", 0.5), ("b", "off", 0.5)]),
+        ("retrieval", [("a", "fine", 0.5), ("b", "fine", 0.5)]),
+        ("retrieval", [("a", "on", 0.6), ("b", "fine", 0.4)]),
+        ("retrieval", [("a", "on", 0.5), ("b", "fine", 0.5), ("c", "rough", 0)]),
+    ],
+)
+def test_what_cannot_be_interleaved_is_refused(
+    tmp_path: Path, factor: str, arms: list[tuple[str, str, float]]
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"experiments: [{INTERLEAVED % (factor, ', '.join(ARM % arm for arm in arms))}]\n")
+    with pytest.raises(ConfigurationError, match=r"two collections at a share of 0\.5 each"):
+        load_settings(file, {})
+
+
 def test_two_active_experiments_on_one_layer_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     one = "{key: k%d, factor: adapter, seed: s, coverage: 1, active: true, " + ARMS % "0.5" + "}"

@@ -207,7 +207,7 @@ def test_experiments_are_as_configured(tmp_path: Path) -> None:
     both = [experiment(decision_at=300), experiment(key="old-2025", active=False)]
     running, stopped = experiments_of(settings_in(tmp_path, experiments=both))
     assert (running.key, [arm.value for arm in running.arms]) == ("style-2026", ["on", "tone@2"])
-    assert (running.active, running.decision_at) == (True, 300)
+    assert (running.active, running.decision_at, running.interleave) == (True, 300, False)
     assert (stopped.active, stopped.decision_at, stopped.smallest_effect) == (False, 1000, 0.05)
 
 

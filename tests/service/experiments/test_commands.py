@@ -16,7 +16,7 @@ from ingest.database import Database, library_url
 from ingest.owner import OwnerLock
 from service.commands import app
 from service.outcomes import Outcome
-from service.plan import Exposure, Layers, Manifest
+from service.plan import Exposure, Layers, Manifest, ShownPassage
 from service.records import Records
 
 NOTHING = Layers(None, None, None)
@@ -164,6 +164,41 @@ def test_the_cells_are_of_who_met_all_of_them(config: Path, tmp_path: Path) -> N
     assert [round(cell["rating"], 6) for cell in found["cells"]] == [-0.8, 0.8, -0.8, 0.8]
     assert found["interactions"][0]["difference"] == pytest.approx(0)
     assert "The adapter's effect does not depend on the prompt" in call(config, "cells", "winter", "spring").stdout
+
+
+def store_interleaved(folder: Path, answers: int) -> None:
+    """Answers that cite what `fine` drafted, nine of ten, or what `whole` did."""
+    with closing(Records(Database(library_url(None, folder)))) as records:
+        for number in range(answers):
+            team = "fine" if number % 10 else "whole"
+            passage = ShownPassage(1, f"c{number}", "d", "a.md", "A", 0.5, True, "hospital", team)
+            exposed = [Exposure("chunks", "whole+fine", f"u{number}", "retrieval", "on+hospital-fine")]
+            manifest = replace(MANIFEST, passages=(passage,), experiments={"chunks": "whole+fine"})
+            place = (f"i{number}", f"talk{number}", f"u{number}")
+            records.store_answer(*place, Turn("When?", "Now [1]."), manifest, exposed)
+
+
+def test_an_interleaved_experiment_reports_a_preference(config: Path, tmp_path: Path) -> None:
+    arms = [
+        {"name": name, "value": value, "share": 0.5} for name, value in (("whole", "on"), ("fine", "hospital-fine"))
+    ]
+    chunks = {**experiment("chunks", factor="retrieval"), "interleave": "on", "arms": arms}
+    values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    config.write_text(yaml.safe_dump({**values, "experiments": [chunks, *values["experiments"]]}), encoding="utf-8")
+    assert "too little to tell" in call(config, "report", "chunks").stdout
+    store_interleaved(tmp_path / "data", 60)
+    found = answer(config, "report", "chunks")
+    assert [side["wins"] for side in found["sides"]] == [6, 54]
+    assert (found["answers"], found["one_look"]["p"] < 0.001) == (60, True)
+    assert call(config, "report", "chunks").stdout.startswith("Keep fine: fine won 54 answers, whole 6, 0 ties")
+    assert answer(config, "list")[0]["users"] == {"whole+fine": 60}
+    for arguments, message in (
+        (["report", "chunks", "--html", str(tmp_path / "page.html")], "there is no page"),
+        (["cells", "chunks", "spring"], "has no cells"),
+        (["start", "chunks"], "The retrieval layer has no 'hospital-fine'"),
+    ):
+        refused = call(config, *arguments)
+        assert (refused.exit_code, message in refused.stderr) == (1, True)
 
 
 def test_without_keys_the_cells_are_of_all_that_run(config: Path) -> None:

@@ -1,0 +1,46 @@
+"""Two collections search for one question, and the model is shown a team draft of both rankings."""
+
+from collections.abc import Sequence
+
+from langchain_core.retrievers import BaseRetriever
+
+from adapters.prompt import Turn
+from service.experiments.team_draft import Drafted, team_draft, tossed
+from service.plan import BOTH, Interleaving
+from service.retrieve import Found, HybridRetriever, Origin, RetrievalError, find
+
+
+async def find_both(
+    retriever: BaseRetriever,
+    question: str,
+    history: Sequence[Turn],
+    *,
+    labels: frozenset[str],
+    both: Interleaving,
+) -> Found:
+    """As many passages as one search shows, each with its origin. Raises RetrievalError if either cannot search."""
+    if not isinstance(retriever, HybridRetriever):
+        raise RetrievalError(
+            f"The experiment {both.experiment!r} interleaves the collections {' and '.join(both.collections)}, and "
+            "this retriever knows no collections. Stop the experiment, or use the retriever of the settings."
+        )
+    places = retriever.passages
+    # Deeper than what is shown: a team goes on to its next passage where the other one has drafted the same text.
+    one, other = [
+        await find(retriever, question, history, labels=labels, collection=name, limit=2 * places)
+        for name in both.collections
+    ]
+    drafted = team_draft((one.passages, other.passages), places, tossed(both.seed, both.answer, places))
+    return Found(
+        passages=tuple(pick.passage for pick in drafted),
+        query=one.query,
+        degraded=one.degraded or other.degraded,
+        fingerprint=f"{one.fingerprint}{BOTH}{other.fingerprint}",
+        origins=tuple(origin_of(pick, one, both) for pick in drafted),
+    )
+
+
+def origin_of(pick: Drafted, one: Found, both: Interleaving) -> Origin:
+    """A chunk's id belongs to one collection only."""
+    collection = both.collections[0 if pick.passage in one.passages else 1]
+    return Origin(collection, None if pick.team is None else both.arms[pick.team])
