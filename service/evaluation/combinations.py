@@ -1,6 +1,6 @@
 """What each combination of layers scored and what it cost."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,11 @@ def combinations(grid: Grid, cells: list[Cell]) -> Iterator[Combination]:
             slow=float(np.quantile(times, 0.95)) if times.size else None,
             per_right={cost: per_right(columns[cost], columns["right"]) for cost in COSTS},
         )
+
+
+def told_costs(found: Sequence[Combination]) -> tuple[str, ...]:
+    """The costs that any answer tells of."""
+    return tuple(cost for cost in COSTS if any(one.means[cost].value is not None for one in found))
 
 
 def known(column: FloatArray) -> FloatArray:

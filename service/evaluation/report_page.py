@@ -5,6 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from service.evaluation import wording
+from service.evaluation.combinations import told_costs
 from service.evaluation.effects import Effect
 from service.evaluation.forest import Forest, forest
 from service.evaluation.judge import wording as judging
@@ -28,7 +29,7 @@ def as_page(report: Report) -> str:
         factors=FACTORS,
         scored=SCORED,
         changed=CHANGED,
-        costs=COSTS,
+        costs=told_costs(report.combinations),
         verdicts=VERDICTS,
         words=wording,
         judging=judging,

@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from service.evaluation import wording
+from service.evaluation.combinations import told_costs
 from service.evaluation.compare import Comparison
 from service.evaluation.judge.terminal import judge_parts
-from service.evaluation.metrics.catalogue import COSTS, METRICS
+from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.report import Report
 from service.evaluation.tables import table
 from service.plan import FACTORS
@@ -71,16 +72,17 @@ def combinations_table(report: Report) -> Table:
 
 
 def costs_table(report: Report) -> Table:
+    told = told_costs(report.combinations)
     rows = (
         (
             *levels(one.cell.model_dump()),
-            *(wording.plain(one.means[cost].value) for cost in COSTS),
+            *(wording.plain(one.means[cost].value) for cost in told),
             wording.plain(one.slow),
-            *(wording.plain(one.per_right[cost]) for cost in COSTS),
+            *(wording.plain(one.per_right[cost]) for cost in told),
         )
         for one in report.combinations
     )
-    heads = (*(METRICS[cost].label for cost in COSTS), "ms, slowest 5 %", *(f"{c} a right answer" for c in COSTS))
+    heads = (*(METRICS[cost].label for cost in told), "ms, slowest 5 %", *(f"{c} a right answer" for c in told))
     return table("Cost of an answer", (*FACTORS, *(head.replace("_", " ") for head in heads)), rows)
 
 
