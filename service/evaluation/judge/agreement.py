@@ -16,9 +16,9 @@ YES_NO: Measure = "Cohen's kappa"
 NOTHING = "no answer has both"
 FIRST_CONSTANT = "all of them have the same verdict, which agrees with nothing"
 SECOND_CONSTANT = "what it is compared with is the same for all of them, so nothing could agree with it"
-FEW_GROUPS = "they are about fewer than {} documents, too few for an interval"
-ON_ONE = "all variety is in one document, so there is no interval"
-NO_SPREAD = "leaving out any document changes nothing, so there is no interval"
+FEW_GROUPS = "no interval: they are about fewer than {} documents"
+ON_ONE = "no interval: all variety is in one document"
+NO_SPREAD = "no interval: leaving out any document changes nothing"
 # In simulated studies the interval covered 90 of 100 or more from here on (tests).
 LEAST_GROUPS = 10
 

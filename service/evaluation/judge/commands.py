@@ -27,13 +27,14 @@ from service.evaluation.store import Run, RunError, find_run, read_run
 if TYPE_CHECKING:
     from service.evaluation.judge.judging import Asking
 
+AT_ONCE = 4
+
 
 def judge_command(
     run: Annotated[str, typer.Argument(help="The run's id, its beginning, or its folder.")],
     url: Annotated[str, typer.Option(help="An OpenAI-compatible endpoint, such as http://127.0.0.1:8002/v1.")],
     model: Annotated[str, typer.Option(help="The model's name there; best one of another family.")],
     limit: Annotated[int | None, typer.Option(min=1, help="Judge so many answers, question by question.")] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 4,
     yes: Annotated[bool, typer.Option("--yes", help="Send the answers without asking again.")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -54,7 +55,7 @@ def judge_command(
             left = _left(settings, read_run(found.folder), chosen, asking)
             if left:
                 _agreed(notice(found, left, asking), yes)
-                asyncio.run(_ask(found, asking, left, at_once))
+                asyncio.run(_ask(found, asking, left))
     _print(found, chosen, asking, as_json)
 
 
@@ -102,7 +103,7 @@ def _agreed(told: str, yes: bool) -> None:
         raise stop("Nothing was sent.", REFUSED)
 
 
-async def _ask(run: Run, asking: "Asking", left: Sequence[Case], at_once: int) -> None:
+async def _ask(run: Run, asking: "Asking", left: Sequence[Case]) -> None:
     from service.evaluation.judge.judging import judgements
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -110,7 +111,7 @@ async def _ask(run: Run, asking: "Asking", left: Sequence[Case], at_once: int) -
     async with asking.judge.client:
         with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
             task = bar.add_task(f"Judge {asking.judge.model}", total=len(left))
-            async with aclosing(judgements(asking, left, at_once)) as new:
+            async with aclosing(judgements(asking, left, AT_ONCE)) as new:
                 async for judgement in new:
                     keep_judgement(run.folder, judgement)
                     bar.advance(task)

@@ -24,7 +24,8 @@ def with_metric(right: Estimate) -> str:
     if right.value is None:
         return f"Do not use this judge: there is no agreement to measure on what is right; {right.missing}."
     if right.interval is None:
-        return f"Do not rely on this judge yet: how sure its agreement is cannot be said; {right.missing}."
+        agreed = f"its agreement on what is right is {right.value:+.2f} ({right.missing})"
+        return f"Do not rely on this judge yet: {agreed}. Judge more questions to know it better."
     measured = f"({right.measure} {right.value:+.2f}, {right.interval.low:+.2f} to {right.interval.high:+.2f})"
     if right.interval.low >= SUBSTANTIAL:
         return f"This judge goes well with the required facts {measured}: a good second opinion."

@@ -12,7 +12,7 @@ def agreement(estimate: Estimate) -> str:
     if estimate.value is None:
         return f"none: {estimate.missing}"
     if estimate.interval is None:
-        return f"{estimate.value:+.2f}; {estimate.missing}"
+        return f"{estimate.value:+.2f} ({estimate.missing})"
     return f"{estimate.value:+.2f} ({estimate.interval.low:+.2f} to {estimate.interval.high:+.2f})"
 
 
@@ -42,8 +42,8 @@ def steadiness(steady: Steadiness) -> str:
     if steady.same is None:
         return "Whether the order of the choices matters to it is not known: nothing was judged both ways."
     return (
-        f"With the choices in the other order it says the same of {steady.same:.0%} of the answers "
-        f"({steady.estimate.measure} {agreement(steady.estimate)})."
+        f"With the choices in the other order it says the same of {steady.same:.0%} of the answers, "
+        f"{steady.estimate.measure} {agreement(steady.estimate)}."
     )
 
 

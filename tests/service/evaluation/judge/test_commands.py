@@ -97,9 +97,7 @@ def test_it_goes_on_where_it_was_killed(config: Path, run: Run) -> None:
     """A real kill, in the middle; then a torn last line."""
     file = run.folder / JUDGEMENTS
     with judging(pause=0.05) as server:
-        process = subprocess.Popen(
-            program(config, run, server.url, "--yes", "--at-once", "2"), stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(program(config, run, server.url, "--yes"), stderr=subprocess.DEVNULL)
         while process.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < 6):
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
@@ -135,11 +133,11 @@ def test_bad_replies_are_counted_and_told(config: Path, run: Run) -> None:
 
 
 def test_an_endpoint_that_breaks_is_told_and_what_it_said_is_kept(config: Path, run: Run) -> None:
-    with judging(most=3) as server:
-        result = call(config, run, server.url, "--yes", "--at-once", "1")
+    with judging(most=20) as server:
+        result = call(config, run, server.url, "--yes")
     assert result.exit_code == 1
     assert "broken" in result.stderr and "the same command goes on" in result.stderr
-    assert len(read_judgements(run.folder)) == 3
+    assert 16 <= len(read_judgements(run.folder)) <= 20
 
 
 def test_the_key_comes_from_the_environment(config: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
