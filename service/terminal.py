@@ -49,7 +49,7 @@ def welcome(settings: Settings, url: str) -> str:
         f"  adapter    {layers.adapter.switch:3}  {layers.adapter.name}, on {settings.engine.kind}",
         "Try it:",
         f"  curl -s {url}/chat -H 'Content-Type: application/json' "
-        """-d '{"question": "When can I visit?", "layers": {"adapter": "on"}}'""",
+        """-d '{"question": "When can I visit the general wards?", "layers": {"adapter": "on"}}'""",
         f"Admin key: {Path(settings.data.folder / 'admin.key')}. Stop with Ctrl-C.",
     )
     return "\n".join(lines)
