@@ -19,7 +19,7 @@ test-slow: .venv/.test
 	$(BIN)/pytest -m slow
 
 test-vllm: .venv/.test .venv-vllm/.ready
-	$(BIN)/pytest -m vllm --vllm .venv-vllm/bin/vllm
+	$(BIN)/pytest -m vllm --vllm .venv-vllm/bin/vllm tests
 
 check: .venv/.test
 	$(BIN)/ruff format --check .
