@@ -76,26 +76,31 @@ def opened_run(
     made_from: Mapping[str, Any],
     setup: Setup = Setup(),
 ) -> Run:
-    """The run that this makes, new or gone on with. What its id leaves out, the cost, is as the design has it."""
-    name = run_id(made_from)
-    folder = root / name
+    """The run that this makes, new or gone on with. What its id leaves out, the cost, is as the design has it.
+
+    Raises RunError.
+    """
+    folder = root / run_id(made_from)
     if (folder / META).is_file():
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        meta["design"] = design.model_dump(mode="json")
-        replace_text(folder / META, json.dumps(meta, indent=1) + "\n")
+        kept = read_run(folder)
+        write_meta(folder, kept.created, design, made_from, kept.setup)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / QUESTIONS, questions_text(questions))
-        meta = {
-            "run": name,
-            "created": now(),
-            "design": design.model_dump(mode="json"),
-            "made_from": made_from,
-            "setup": setup.model_dump(mode="json"),
-        }
         # The last of the two files: where it is, both are whole.
-        replace_text(folder / META, json.dumps(meta, indent=1) + "\n")
+        write_meta(folder, now(), design, made_from, setup)
     return read_run(folder)
+
+
+def write_meta(folder: Path, created: str, design: Design, made_from: Mapping[str, Any], setup: Setup) -> None:
+    meta = {
+        "run": folder.name,
+        "created": created,
+        "design": design.model_dump(mode="json"),
+        "made_from": made_from,
+        "setup": setup.model_dump(mode="json"),
+    }
+    replace_text(folder / META, json.dumps(meta, indent=1) + "\n")
 
 
 def read_run(folder: Path) -> Run:
@@ -115,7 +120,7 @@ def read_run(folder: Path) -> Run:
         )
     except JudgementsError as error:
         raise RunError(str(error)) from error
-    except (OSError, KeyError, ValidationError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValidationError, ValueError) as error:
         raise RunError(f"The run in {folder} cannot be read: {error}. Delete it to begin anew.") from error
 
 

@@ -21,6 +21,15 @@ def test_a_run_is_read_as_it_was_kept(tmp_path: Path) -> None:
     assert {path.name for path in run.folder.iterdir()} == {META, QUESTIONS, ANSWERS}
 
 
+@pytest.mark.parametrize("damaged", ["", "[]", "{"])
+def test_a_damaged_run_is_told_and_not_written_over(tmp_path: Path, damaged: str) -> None:
+    run = planted(tmp_path, {}, questions=3)
+    (run.folder / META).write_text(damaged)
+    with pytest.raises(RunError, match="Delete it to begin anew"):
+        opened_run(tmp_path / "runs", run.design, run.questions, run.made_from)
+    assert (run.folder / META).read_text() == damaged
+
+
 def test_a_damaged_last_line_is_not_counted(tmp_path: Path) -> None:
     run = planted(tmp_path, {}, questions=3)
     file = run.folder / ANSWERS
