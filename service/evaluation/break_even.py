@@ -26,6 +26,10 @@ class Spent:
     right: float
     per_right: float | None
 
+    @property
+    def minutes(self) -> float:
+        return self.once / MINUTE
+
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
@@ -62,8 +66,8 @@ def break_evens(found: Sequence[Spent], factors: Factors, days: float) -> Iterat
     """Each layer alone against each other one, and all layers against all but one."""
     by_cell = {one.cell: one for one in found if one.right}
     for one, other in pairs(factors):
-        if one in by_cell and other in by_cell and (even := break_even(by_cell[one], by_cell[other], days)):
-            yield even
+        if one in by_cell and other in by_cell:
+            yield break_even(by_cell[one], by_cell[other], days)
 
 
 def pairs(factors: Factors) -> Iterator[tuple[Cell, Cell]]:

@@ -88,7 +88,7 @@ def costs_table(report: Report) -> Table:
 
 def spent_table(report: Report) -> Table:
     rows = (
-        (*levels(one.cell.model_dump()), wording.plain(one.once / 60_000), wording.plain(one.per_right))
+        (*levels(one.cell.model_dump()), wording.plain(one.minutes), wording.plain(one.per_right))
         for one in report.spent
     )
     heads = (*FACTORS, "Once, minutes", "ms a right answer, all in all")

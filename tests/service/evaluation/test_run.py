@@ -174,7 +174,7 @@ async def test_so_many_at_a_time_and_no_more(bots: Any, tmp_path: Path) -> None:
     design = read_design(written(tmp_path, concurrency=2))
     bot = bots()
     async with aclosing(answers(bot, design, selected(design), set())) as new:
-        await anext(new)
+        assert (await anext(new)).cell == cells_of(design.factors)[0]
         assert len(bot.engine.seen) <= 3
 
 
