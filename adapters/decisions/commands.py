@@ -14,7 +14,7 @@ from adapters.decisions.policy import PolicyError, read_policy
 from adapters.decisions.records import read_records, write_records
 from adapters.recipe import RecipeError
 from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
-from adapters.training_commands import ProcessesOption, WorkOption, training_libraries
+from adapters.training_commands import ProcessesOption, RecipeArgument, WorkOption, training_libraries
 from configs.settings import Settings
 from ingest.build import embedder_of
 
@@ -59,7 +59,7 @@ def fit(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")],
+    recipe: RecipeArgument,
     work: WorkOption = None,
     processes: ProcessesOption = 1,
     as_json: JsonOption = False,
