@@ -41,9 +41,8 @@ class OpenAIServer(Engine):
     served: Mapping[str, str]
     shared: SharedFolder | None = None
 
-    _loaded: dict[str, str] = PrivateAttr(default_factory=dict)
+    _loaded: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
     _loading_again: asyncio.Lock = PrivateAttr(default_factory=asyncio.Lock)
-    _published: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
 
     @property
     def base(self) -> str:
@@ -53,29 +52,30 @@ class OpenAIServer(Engine):
         return tuple(self._loaded)
 
     async def load(self, adapter: AdapterWeights) -> None:
-        name = await self._served(adapter)
+        await self._serve(adapter)
         try:
-            await self._check_acts(adapter.name, name)
+            await self._check_acts(adapter)
         except EngineError:
-            await self._drop(adapter.name, name)
+            await self._drop(adapter)
             raise
-        self._loaded[adapter.name] = name
-        if adapter.name not in self.served:
-            self._published[adapter.name] = adapter
+        self._loaded[adapter.name] = adapter
 
-    async def _served(self, adapter: AdapterWeights) -> str:
-        """The server's name for the adapter, loaded there if it was not."""
-        name = self.served.get(adapter.name)
-        if name is not None:
-            await self._check_listed(adapter.name, name)
-            return name
+    def _name(self, adapter: AdapterWeights) -> str:
+        """The server's."""
+        return self.served.get(adapter.name) or openai_lora.server_name(adapter)
+
+    async def _serve(self, adapter: AdapterWeights) -> None:
+        """The server has the adapter, or is told to load it."""
+        if adapter.name in self.served:
+            await self._check_listed(adapter.name, self._name(adapter))
+            return
         if self.shared is None:
             raise AdapterRefused(
                 f"No server model is named for the adapter {adapter.name}: serve it there (vLLM: "
                 "--lora-modules) and name it under engine.openai.adapters, or give both a folder under "
                 "engine.openai.shared."
             )
-        return await openai_lora.load(self.client, adapter, self.shared)
+        await openai_lora.load(self.client, adapter, self.shared)
 
     async def _check_listed(self, adapter: str, name: str) -> None:
         names = await openai_lora.listed(self.client)
@@ -85,20 +85,19 @@ class OpenAIServer(Engine):
                 f"serves {', '.join(names) or 'nothing'}."
             )
 
-    async def _check_acts(self, adapter: str, name: str) -> None:
-        base = await probe.first_token(self._answer(self.model, None, probe.MESSAGES, (), probe.GENERATION))
-        top = await probe.first_token(self._answer(name, adapter, probe.MESSAGES, (), probe.GENERATION))
-        probe.check_acts(adapter, base, top)
+    async def _check_acts(self, adapter: AdapterWeights) -> None:
+        base = await probe.first_token(self._answer(None, probe.MESSAGES, (), probe.GENERATION))
+        top = await probe.first_token(self._answer(adapter, probe.MESSAGES, (), probe.GENERATION))
+        probe.check_acts(adapter.name, base, top)
 
     async def unload(self, name: str) -> None:
-        self._published.pop(name, None)
-        if (served := self._loaded.pop(name, None)) is not None:
-            await self._drop(name, served)
+        if (adapter := self._loaded.pop(name, None)) is not None:
+            await self._drop(adapter)
 
-    async def _drop(self, adapter: str, name: str) -> None:
+    async def _drop(self, adapter: AdapterWeights) -> None:
         """From the server, too, unless it has the adapter from its start."""
-        if adapter not in self.served:
-            await openai_lora.drop(self.client, name)
+        if adapter.name not in self.served:
+            await openai_lora.drop(self.client, self._name(adapter))
 
     async def close(self) -> None:
         await self.client.close()
@@ -112,39 +111,41 @@ class OpenAIServer(Engine):
         generation: Generation = Generation(),
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        adapter = generation.adapter
-        if adapter is not None and adapter not in self._loaded:
-            loaded = ", ".join(self._loaded) or "none"
-            raise AdapterRefused(f"The adapter {adapter} is not loaded; loaded: {loaded}.")
+        self._check_loaded(generation.adapter)
+        adapter = self._loaded[generation.adapter] if generation.adapter is not None else None
         return self._found(adapter, messages, stop or (), generation)
 
     async def _found(
-        self, adapter: str | None, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
-    ) -> AsyncGenerator[ChatGenerationChunk]:
-        """A server that was started anew has lost what it was told to load: it is told again, once."""
-        for loads in (self._published.get(adapter or ""), None):
-            name = self.model if adapter is None else self._loaded[adapter]
-            try:
-                async with aclosing(self._answer(name, adapter, messages, stop, generation)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
-                return
-            except ModelGone:
-                if loads is None:
-                    raise
-                # One at a time: the second one finds what the first has loaded.
-                async with self._loading_again:
-                    await self.load(loads)
-
-    async def _answer(
         self,
-        name: str,
-        adapter: str | None,
+        adapter: AdapterWeights | None,
         messages: Sequence[BaseMessage],
         stop: Sequence[str],
         generation: Generation,
     ) -> AsyncGenerator[ChatGenerationChunk]:
-        reading = wire.Reading()
+        """A server that was started anew has lost what it was told to load: it is told again, once."""
+        try:
+            async with aclosing(self._answer(adapter, messages, stop, generation)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        except ModelGone:
+            if adapter is None or adapter.name in self.served:
+                raise
+        # One at a time: the second one finds what the first has loaded.
+        async with self._loading_again:
+            await self.load(adapter)
+        async with aclosing(self._answer(adapter, messages, stop, generation)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _answer(
+        self,
+        adapter: AdapterWeights | None,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str],
+        generation: Generation,
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        reading, name = wire.Reading(), self._name(adapter) if adapter else self.model
         try:
             stream = await self.client.chat.completions.create(
                 model=name, **wire.request(messages, stop, generation)
@@ -162,7 +163,7 @@ class OpenAIServer(Engine):
             reading.usage_metadata(),
             engine=self.kind,
             base=self.base,
-            adapter=adapter,
+            adapter=adapter.name if adapter else None,
             finish_reason=reading.finish_reason,
             timings={},
         )

@@ -36,14 +36,14 @@ async def listed(client: AsyncOpenAI) -> list[str]:
         raise EngineError(f"The server at {client.base_url} does not list its models: {error}") from error
 
 
-async def load(client: AsyncOpenAI, adapter: AdapterWeights, shared: SharedFolder) -> str:
-    """The server's name for the adapter, which it serves from now on. Raises AdapterRefused, EngineError.
+async def load(client: AsyncOpenAI, adapter: AdapterWeights, shared: SharedFolder) -> None:
+    """The server serves the adapter from now on. Raises AdapterRefused, EngineError.
 
     What an earlier start of the service has loaded is served already.
     """
     name = server_name(adapter)
     if name in await listed(client):
-        return name
+        return
     publish(adapter, shared.folder / name)
     try:
         body = {"lora_name": name, "lora_path": f"{shared.seen_as}/{name}"}
@@ -58,7 +58,6 @@ async def load(client: AsyncOpenAI, adapter: AdapterWeights, shared: SharedFolde
         raise AdapterRefused(f"The server at {client.base_url} refuses {adapter.name}: {error}") from error
     except openai.OpenAIError as error:
         raise EngineError(f"The server at {client.base_url} did not load {adapter.name}: {error}") from error
-    return name
 
 
 async def drop(client: AsyncOpenAI, name: str) -> None:

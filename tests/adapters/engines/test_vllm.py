@@ -141,13 +141,11 @@ async def test_an_unloaded_adapter_is_gone_and_the_base_does_not_answer_for_it(
     engine: OpenAIServer, arms: list[AdapterWeights]
 ) -> None:
     await engine.load(arms[1])
-    name = engine._loaded["house-style@2"]
     await engine.unload("house-style@2")
     assert await listed(engine.client) == ["base"]
-    engine._loaded["house-style@2"] = name
+    gone = engine._answer(arms[1], [HumanMessage(QUESTIONS[0])], (), probe.GENERATION)
     with pytest.raises(EngineError, match="does not exist"):
-        await first_token(engine, QUESTIONS[0], "house-style@2")
-    del engine._loaded["house-style@2"]
+        await probe.first_token(gone)
 
 
 async def test_one_that_changes_nothing_is_refused_and_dropped(
