@@ -21,7 +21,7 @@ from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
 from adapters.shapes import BaseFile
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, cell, settings_of, show, stop
-from adapters.training_commands import check_command, train_command, tune_command
+from adapters.training_commands import check_command, rank_command, train_command, tune_command
 from adapters.verify import prompt_warning
 from configs.settings import Settings
 from ingest.models import ModelError, locate
@@ -32,6 +32,7 @@ app.command("check")(check_command)
 app.command("train")(train_command)
 app.command("curve")(curve_command)
 app.command("tune")(tune_command)
+app.command("rank")(rank_command)
 
 Label = Annotated[str, typer.Argument(help="NAME for the promoted version, or NAME@VERSION.")]
 ByOption = Annotated[str | None, typer.Option(help="Who does it, for the log; without it, your login name.")]

@@ -149,6 +149,15 @@ class SearchRecipe(Part):
     training: SearchTraining
 
 
+class RankingRecipe(Part):
+    """An adapter that learns what people ask after a passage, so that the passage they mean can be told."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    data: Data
+    lora: Lora
+    training: Training
+
+
 class DecisionRecipe(Part):
     """An adapter that decides on the pack's records. Of the rows, `with_rules` tell the policy's rules, as with the
     prompt layer on, and `with_similar` show similar records, as with retrieval on.
@@ -176,7 +185,7 @@ def of_rank(lora: Lora, rank: int) -> Lora:
     return Lora(rank=rank, alpha=alpha, dropout=lora.dropout)
 
 
-R = TypeVar("R", Recipe, SearchRecipe)
+R = TypeVar("R", Recipe, SearchRecipe, RankingRecipe)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -190,6 +199,11 @@ def read_recipe(path: Path) -> Recipe:
 def read_search_recipe(path: Path) -> SearchRecipe:
     """The same for the recipe of an embedder's adapter."""
     return checked(SearchRecipe, path)
+
+
+def read_ranking_recipe(path: Path) -> RankingRecipe:
+    """The same for the recipe of a ranker."""
+    return checked(RankingRecipe, path)
 
 
 def read_decision_recipe(path: Path) -> DecisionRecipe:

@@ -1,4 +1,4 @@
-"""The commands `triptych adapters check | train | tune`: from examples to a new version."""
+"""The commands `triptych adapters check | train | tune | rank`: from examples to a new version."""
 
 import sys
 from collections.abc import Iterator
@@ -121,6 +121,26 @@ def tune_command(
         table.add_row(f"{name} the adapter", *map(str, scores.values()))
     text = f"Set embedder.adapter to {folder}, then `triptych ingest sync`: every document is embedded anew."
     show({"folder": str(folder), **card.model_dump(mode="json")}, Group(table, text), as_json)
+
+
+def rank_command(
+    recipe: Annotated[Path, typer.Argument(help="The recipe of a ranker, a YAML file.")],
+    folder: Annotated[Path, typer.Argument(help="Where it is written, as NAME/VERSION; it must not exist.")],
+    work: WorkOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train a ranker: it tells which of the passages that search found a question is asked after."""
+    with training_libraries():
+        from adapters.ranking.training import follow
+        from adapters.train import TrainingError
+    try:
+        with settings_of(config) as settings, redirect_stdout(sys.stderr):
+            card = follow(recipe, folder, settings, work)
+    except (RecipeError, ExampleError, TrainingError) as error:
+        raise stop(str(error), WRONG_USE) from None
+    text = f"Set ranker.adapter to {folder} and start the service anew: no document is embedded again."
+    show({"folder": str(folder), **card.model_dump(mode="json")}, text, as_json)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from ingest.report import Progress
 from ingest.sources import SourceFile, discover
 from ingest.split import Splitter
 from ingest.sync import sync
-from service.build import retriever_of
+from service.build_search import retriever_of
 from service.evaluation.questions import read_questions
 from service.retrieve import HybridRetriever, Search, searchable
 

@@ -25,6 +25,7 @@ OFFLINE = {
 PACK_PATHS = (
     ("documents",),
     ("embedder", "adapter"),
+    ("ranker", "adapter"),
     ("layers", "prompt", "folder"),
     ("layers", "adapter", "folder"),
     ("guard", "emergencies"),

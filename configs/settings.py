@@ -62,6 +62,18 @@ class Embedder(Model):
     questions: Literal["openvino", "torch"]
 
 
+class Ranker(Model):
+    """A second look at the best `passages` that search found; none without `adapter`, the folder NAME/VERSION of a
+    LoRA adapter on this model (a GGUF file) that learnt what people ask after a passage.
+
+    `weight`: of the mean log-likelihood of the question's tokens, beside the score of the search.
+    """
+
+    adapter: Path | None
+    passages: int = Field(ge=2, le=20)
+    weight: float = Field(gt=0, le=10)
+
+
 class Splitter(Section):
     """Lengths in the embedder's own tokens; `max_tokens` counts title and headings too.
 
@@ -207,6 +219,7 @@ class Settings(Section):
     index: Index
     embedder: Embedder
     splitter: Splitter
+    ranker: Ranker
     layers: Layers
     engine: Engine
     sampling: Sampling

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapters.card import CardError
 from adapters.commands import registry_of
@@ -18,13 +19,13 @@ from adapters.registry import UnknownAdapter
 from configs.load import ConfigurationError
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
-from ingest.corpus import Corpus
 from ingest.database import Database, LibraryError, library_url
 from ingest.embed import Embedder
 from ingest.models import ModelError, file_sha256, locate
 from ingest.owner import OwnerLock
 from service.admin import Admin
 from service.answer import Chatbot
+from service.build_search import retriever_of, second_look
 from service.decide import RECORDS, Decider
 from service.defaults import Defaults
 from service.experiments.assign import Arm, Experiment
@@ -35,7 +36,6 @@ from service.guard.likeness import likeness, load_examples
 from service.loading import AdapterLoader
 from service.plan import FACTORS, Factor, Layers
 from service.records import Records
-from service.retrieve import HybridRetriever
 from service.switches import Overrides, SwitchRefused
 
 ALL_ON: Mapping[Factor, str] = dict.fromkeys(FACTORS, "on")
@@ -74,6 +74,8 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         # Each takes seconds, so all three open at once. The embedder is needed where retrieval is off, too: the
         # emergency check embeds.
         loading = asyncio.get_running_loop().run_in_executor(None, embedder.load_questions)
+        looking = asyncio.create_task(asyncio.to_thread(second_look, settings))
+        stack.push_async_callback(settled, looking)
         opening = asyncio.create_task(opened_engine(settings))
         stack.push_async_callback(close_engine, opening)
         corpus = await asyncio.to_thread(stack.enter_context, opened_corpus(settings, embedder))
@@ -89,7 +91,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
             defaults=defaults_of(settings),
             emergencies=EmergencyCheck(rules, alike),
             prompts=prompts,
-            retriever=retriever_of(settings, corpus),
+            retriever=retriever_of(settings, corpus, await looking),
             engine=engine,
             adapters=loader,
             records=records,
@@ -149,6 +151,13 @@ async def opened_engine(settings: Settings) -> Engine:
             return await peft_engine(settings)
 
 
+async def settled(task: asyncio.Task[Any]) -> None:
+    """Where something else failed first, it is waited for; what went wrong in it is not told twice."""
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
+
+
 async def close_engine(opening: asyncio.Task[Engine]) -> None:
     """Where something else failed before it was open, it is waited for."""
     await asyncio.wait([opening])
@@ -198,20 +207,6 @@ def openai_engine(settings: Settings) -> Engine:
         sha256=settings.engine.base.sha256 or server.model,
         served=server.adapters,
         shared=SharedFolder(server.shared.folder, server.shared.seen_as) if server.shared else None,
-    )
-
-
-def retriever_of(settings: Settings, corpus: Corpus) -> HybridRetriever:
-    layer = settings.layers.retrieval
-    return HybridRetriever(
-        corpus=corpus,
-        passages=layer.passages,
-        candidates=layer.candidates,
-        dense_weight=layer.dense_weight,
-        page_weight=layer.page_weight,
-        min_score=layer.min_score,
-        min_cosine=layer.min_cosine,
-        min_share=layer.min_share,
     )
 
 

@@ -19,6 +19,7 @@ from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
 from ingest.models import ModelError, locate
 from ingest.owner import FolderInUse, OwnerLock
+from service.build_search import second_look
 
 FREE_BYTES = 2 * 2**30
 PROBLEMS = (
@@ -65,6 +66,14 @@ def embedder(settings: Settings) -> str:
     embedder_of(settings).load_questions()
     adapter = settings.embedder.adapter
     return "hash as expected" + (f", with the adapter {adapter.parent.name}/{adapter.name}" if adapter else "")
+
+
+def ranker(settings: Settings) -> str:
+    look = second_look(settings)
+    if look is None:
+        return "none: ranker.adapter names no folder"
+    look.ranker.likelihoods("When?", ["Open from 9 a.m."])
+    return f"reads the best {look.passages} passages"
 
 
 def prompt(settings: Settings) -> str:
@@ -122,6 +131,7 @@ Check = Callable[[Settings], str]
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("base model", base_model),
     ("embedder", embedder),
+    ("ranker", ranker),
     ("prompt", prompt),
     ("adapter", adapter),
     ("decisions", decisions),

@@ -92,6 +92,16 @@ def chosen(
     return tuple(shown)
 
 
+def reranked(passages: Sequence[Passage], likelihoods: Sequence[float], weight: float) -> tuple[Passage, ...]:
+    """By search's score and, `weight` times, the question's mean log-likelihood after each of the first passages.
+
+    Each keeps the score of the search; those that were not looked at stay last.
+    """
+    looked = passages[: len(likelihoods)]
+    worth = {one.chunk_id: one.score + weight * told for one, told in zip(looked, likelihoods, strict=True)}
+    return (*sorted(looked, key=lambda one: -worth[one.chunk_id]), *passages[len(looked) :])
+
+
 def alike(one: Passage, other: Passage) -> bool:
     """Whether nearly all words of one text are in the other, as in an overlap or a copied paragraph."""
     first, second = stems(one.text), stems(other.text)

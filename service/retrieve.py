@@ -5,7 +5,7 @@ from collections.abc import Collection as Items
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -13,10 +13,11 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import InstanceOf
 
 from adapters.prompt import Turn
+from adapters.ranking.ask import asked
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC, Hit, Passage, Vectors
 from ingest.records import Collection
-from service.fusion import best_of, by_page, chosen, coverage, fuse, search_queries, with_pages
+from service.fusion import best_of, by_page, chosen, coverage, fuse, reranked, search_queries, with_pages
 
 
 class RetrievalError(RuntimeError):
@@ -45,6 +46,22 @@ class Found:
     origins: tuple[Origin, ...] = ()
 
 
+@runtime_checkable
+class Ranks(Protocol):
+    """A second look: for each passage, how likely the question's tokens are after it (mean log-likelihood)."""
+
+    def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """The ranker, how many of the best passages it reads, and what its word weighs beside search's score."""
+
+    ranker: Ranks
+    passages: int
+    weight: float
+
+
 class HybridRetriever(BaseRetriever):
     """Dense and keyword search, fused. As a LangChain retriever it gives Documents with their metadata."""
 
@@ -56,6 +73,7 @@ class HybridRetriever(BaseRetriever):
     min_score: float
     min_cosine: float = 0
     min_share: float = 0
+    second_look: SecondLook | None = None
     labels: frozenset[str] = frozenset({PUBLIC})
 
     def find(
@@ -73,18 +91,34 @@ class HybridRetriever(BaseRetriever):
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
         queries = search_queries(question, history)
         vectors, keyword = corpus.embedder.embed_queries(queries), search.keyword(queries)
-        dense, found = search.candidates(vectors, keyword, limit or self.passages)
+        dense, found = search.candidates(vectors, keyword, self.needed(limit))
         if not found:
             check_filled(corpus)
         scores = best_of(map(self.scores, queries, search.cosines(vectors, found), keyword, repeat(found)))
         least = max(self.min_score, self.min_share * max(scores.values(), default=0))
-        shown = chosen(found, scores, limit or self.passages, least)
+        best = chosen(found, scores, self.needed(limit), least) if nearest(dense, found) >= self.min_cosine else ()
         return Found(
-            shown if nearest(dense, found) >= self.min_cosine else (),
+            self.looked_at(question, history, best)[: limit or self.passages],
             queries[-1],
             corpus.index.degraded,
             serving.fingerprint,
         )
+
+    def needed(self, limit: int | None) -> int:
+        """How many passages search has to find for so many shown ones."""
+        return max(limit or self.passages, self.second_look.passages if self.second_look else 0)
+
+    def looked_at(self, question: str, history: Sequence[Turn], best: tuple[Passage, ...]) -> tuple[Passage, ...]:
+        """In the order of the second look, if there is one and anything to choose."""
+        look = self.second_look
+        if look is None or len(best) < 2:
+            return best
+        texts = [passage.embedded_text for passage in best[: look.passages]]
+        try:
+            likelihoods = look.ranker.likelihoods(asked(question, [turn.question for turn in history]), texts)
+        except RuntimeError as error:
+            raise RetrievalError(f"The ranker cannot read the passages: {error}") from error
+        return reranked(best, likelihoods, look.weight)
 
     def scores(
         self, query: str, dense: Sequence[Hit], keyword: Sequence[Hit], found: Mapping[str, Passage]

@@ -13,7 +13,7 @@ OWNERS = {
     "sentence_transformers": {"ingest/embed.py", "ingest/embed_openvino.py", "adapters/tune.py"},
     "langchain_text_splitters": {"ingest/split.py"},
     "xllamacpp": {"adapters/engines/llamacpp.py"},
-    "openvino": {"ingest/embed_openvino.py"},
+    "openvino": {"ingest/embed_openvino.py", "adapters/ranking/network.py"},
     "openvino_genai": {"adapters/engines/openvino_lane.py"},
     "torch": {"adapters/", "ingest/embed.py", "ingest/embed_adapter.py", "ingest/embed_openvino.py"},
     "transformers": {"adapters/"},

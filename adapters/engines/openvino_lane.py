@@ -3,8 +3,9 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -127,21 +128,35 @@ def tokenizer_of(gguf: Path) -> Tokenizer:
 
     Raises RuntimeError, and OSError where it cannot be kept.
     """
-    folder = gguf.with_name(f"{gguf.name}.tokenizer-{genai.__version__}")
-    if not folder.is_dir():
-        keep_tokenizer(gguf, folder)
+    return kept_tokenizer(kept(gguf, "tokenizer", genai.Tokenizer))
+
+
+def network_of(gguf: Path) -> Path:
+    """The folder with a GGUF file's network and tokenizer as OpenVINO writes them. Raises as tokenizer_of does."""
+    return kept(gguf, "network", partial(genai.LLMPipeline, device="CPU"))
+
+
+def kept_tokenizer(folder: Path) -> Tokenizer:
     return genai.Tokenizer(folder)
 
 
-def keep_tokenizer(gguf: Path, folder: Path) -> None:
+def kept(gguf: Path, what: str, reader: Callable[..., Any]) -> Path:
+    """The folder beside the file with what OpenVINO writes when `reader` reads it."""
+    folder = gguf.with_name(f"{gguf.name}.{what}-{genai.__version__}")
+    if not folder.is_dir():
+        keep(gguf, folder, reader)
+    return folder
+
+
+def keep(gguf: Path, folder: Path, reader: Callable[..., Any]) -> None:
     """Written beside its place and renamed, so that a killed process leaves nothing that looks finished."""
     with TemporaryDirectory(dir=folder.parent) as temporary:
-        unfinished = Path(temporary) / "tokenizer"
+        unfinished = Path(temporary) / "unfinished"
         unfinished.mkdir()
         # OpenVINO writes its files beside the file that it reads.
         link = unfinished / gguf.name
         link.symlink_to(gguf.resolve())
-        genai.Tokenizer(link, enable_save_ov_model=True)
+        reader(link, enable_save_ov_model=True)
         link.unlink()
         for file in unfinished.iterdir():
             flush(file)

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.prompt import Turn
 from ingest.documents import Hit, Passage
-from service.fusion import best_of, by_page, chosen, coverage, fuse, search_queries, with_pages
+from service.fusion import best_of, by_page, chosen, coverage, fuse, reranked, search_queries, with_pages
 
 ids = st.sampled_from(["a", "b", "c", "d", "e"])
 hits = st.lists(st.builds(Hit, ids, st.floats(-1, 1)), max_size=5, unique_by=lambda hit: hit.chunk_id)
@@ -118,3 +120,17 @@ def test_never_too_many_and_never_too_weak(scores: dict[str, float], limit: int,
     assert len(shown) <= limit
     assert all(scores[one.chunk_id] >= min_score for one in shown)
     assert [one.score for one in shown] == sorted((one.score for one in shown), reverse=True)
+
+
+@given(st.lists(st.tuples(shares, st.floats(-20, 0)), min_size=1, max_size=6), st.floats(0, 10), st.integers(0, 3))
+def test_a_second_look_orders_what_it_looked_at_and_loses_nothing(
+    told: list[tuple[float, float]], weight: float, unread: int
+) -> None:
+    looked = [replace(passage(str(number), "t"), score=score) for number, (score, _) in enumerate(told)]
+    rest = [passage(f"r{number}", "t") for number in range(unread)]
+    found = reranked([*looked, *rest], [likelihood for _, likelihood in told], weight)
+    worth = {str(number): score + weight * likelihood for number, (score, likelihood) in enumerate(told)}
+    order = [worth[one.chunk_id] for one in found[: len(told)]]
+    assert order == sorted(order, reverse=True)
+    assert list(found[len(told) :]) == rest
+    assert {one.chunk_id: one.score for one in found[: len(told)]} == {one.chunk_id: one.score for one in looked}

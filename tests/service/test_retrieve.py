@@ -1,4 +1,7 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -9,13 +12,13 @@ from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from ingest.embed import Embedder
-from service.retrieve import HybridRetriever, RetrievalError, find
+from service.retrieve import HybridRetriever, RetrievalError, SecondLook, find
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
 
 READER = frozenset({PUBLIC})
 
 
-def hybrid(corpus: Corpus, **changes: float) -> HybridRetriever:
+def hybrid(corpus: Corpus, **changes: Any) -> HybridRetriever:
     values = {"passages": 3, "candidates": 50, "dense_weight": 0.7, "min_score": 0.28, **changes}
     return HybridRetriever(corpus=corpus, **values)
 
@@ -95,6 +98,56 @@ def test_what_only_the_words_found_is_as_near_as_it_is(empty_corpus: Corpus) -> 
     found = hybrid(empty_corpus, candidates=1, dense_weight=1.0, min_score=0.0).find(question)
     assert [passage.source for passage in found.passages] == ["meals.md", "codes.md"]
     assert [passage.score for passage in found.passages] == pytest.approx(cosines.tolist(), abs=2e-3)
+
+
+@dataclass
+class Reader:
+    """Likes one word, and remembers what it was asked to read."""
+
+    word: str
+    read: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]:
+        self.read.append((question, list(passages)))
+        return [0.0 if self.word in passage else -9.0 for passage in passages]
+
+
+def test_a_second_look_decides_between_the_best(corpus: Corpus) -> None:
+    question = "What does the North Garage cost?"
+    plain = hybrid(corpus, min_score=0.0).find(question).passages
+    assert len(plain) == 3
+    word = plain[1].text.split()[-1]
+    assert word not in plain[0].embedded_text
+    reader = Reader(word)
+    looked = hybrid(corpus, min_score=0.0, passages=1, second_look=SecondLook(reader, 2, 1.0))
+    assert looked.find(question).passages == (plain[1],)
+    assert reader.read == [(question, [passage.embedded_text for passage in plain[:2]])]
+    assert looked.find(question, limit=3).passages == (plain[1], plain[0], plain[2])
+
+
+def test_a_second_look_reads_nothing_where_there_is_nothing_to_choose(corpus: Corpus) -> None:
+    reader = Reader("")
+    looked = hybrid(corpus, min_share=1.0, second_look=SecondLook(reader, 3, 1.0))
+    assert len(looked.find("What does the North Garage cost?").passages) == 1
+    assert looked.find("Who won the football world cup in 1974?").passages == ()
+    assert reader.read == []
+
+
+def test_a_second_look_at_a_follow_up_knows_the_question_before(corpus: Corpus) -> None:
+    reader = Reader("")
+    history = (Turn("What does the North Garage cost?", "$4."),)
+    hybrid(corpus, min_score=0.0, second_look=SecondLook(reader, 2, 1.0)).find("And on Sundays?", history)
+    assert [question for question, _ in reader.read] == ["What does the North Garage cost? And on Sundays?"]
+
+
+def test_without_its_ranker_search_says_so_instead_of_answering_without(corpus: Corpus) -> None:
+    class Broken:
+        def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]:
+            raise RuntimeError("no memory")
+
+    looked = hybrid(corpus, min_score=0.0, second_look=SecondLook(Broken(), 2, 1.0))
+    with pytest.raises(RetrievalError, match="no memory"):
+        looked.find("What does the North Garage cost?")
 
 
 def test_a_follow_up_is_understood_and_a_new_topic_too(corpus: Corpus) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.engines.openvino_lane import genai, keep_tokenizer, tokenizer_of
+from adapters.engines.openvino_lane import genai, keep, tokenizer_of
 
 TEXTS = (
     "When can I visit? [1] 8 a.m.\n\n- two  spaces",
@@ -34,7 +34,7 @@ def test_it_is_kept_once_and_nothing_else_is_left(base: Path) -> None:
     tokenizer_of(base)
     (folder,) = base.parent.glob("base.gguf.tokenizer-*")
     files = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-    keep_tokenizer(base, folder)
+    keep(base, folder, genai.Tokenizer)
     tokenizer_of(base)
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == files
     assert {file.name for file in base.parent.iterdir()} == {base.name, folder.name}

@@ -1,0 +1,35 @@
+"""The door of search: settings become a retriever, with a second look where they name a ranker."""
+
+from adapters.shapes import BaseFile
+from configs.settings import Settings
+from ingest.corpus import Corpus
+from ingest.models import locate
+from service.retrieve import HybridRetriever, SecondLook
+
+
+def second_look(settings: Settings) -> SecondLook | None:
+    """None where the settings name no ranker. Raises ModelError."""
+    values, cache = settings.ranker, settings.data.folder / "cache"
+    if values.adapter is None:
+        return None
+    # Only who ranks pays for its library.
+    from adapters.ranking.ranker import open_ranker
+
+    base = BaseFile(locate(values.model, values.sha256), cache)
+    ranker = open_ranker(values.adapter, base, cache, settings.engine.threads)
+    return SecondLook(ranker, values.passages, values.weight)
+
+
+def retriever_of(settings: Settings, corpus: Corpus, look: SecondLook | None = None) -> HybridRetriever:
+    layer = settings.layers.retrieval
+    return HybridRetriever(
+        corpus=corpus,
+        passages=layer.passages,
+        candidates=layer.candidates,
+        dense_weight=layer.dense_weight,
+        page_weight=layer.page_weight,
+        min_score=layer.min_score,
+        min_cosine=layer.min_cosine,
+        min_share=layer.min_share,
+        second_look=look,
+    )

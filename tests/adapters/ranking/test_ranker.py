@@ -1,0 +1,94 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+
+from adapters.base import dequantised, load_model, load_tokenizer
+from adapters.examples import as_dicts
+from adapters.ranking import ask
+from adapters.ranking.ranker import Ranker, open_ranker
+from adapters.shapes import BaseFile
+from configs.load import HOSPITAL
+from ingest.models import ModelError, file_sha256
+from tests.adapters.ranking.conftest import SHIPPED
+
+PASSAGES = (
+    "Public Library > Opening hours\nThe library is open from 9 a.m. to 6 p.m., on Saturdays until noon.",
+    "Public Library > Lost cards\nA new card costs $4. Bring a letter with your address.",
+    "Swimming Pool > Tickets\nAdults pay $6 and children $2. Under 4 years it is free. Ask at the desk.",
+)
+QUESTIONS = ("how late can I bring my books back", "i lost my card what now", "what does it cost for my 3 year old")
+
+
+def test_each_question_is_likeliest_after_its_passage(ranker: Ranker) -> None:
+    for number, question in enumerate(QUESTIONS):
+        assert int(np.argmax(ranker.likelihoods(question, PASSAGES))) == number, question
+
+
+def test_a_passage_is_read_alike_alone_and_beside_others(ranker: Ranker) -> None:
+    together = ranker.likelihoods(QUESTIONS[2], PASSAGES)
+    alone = [ranker.likelihoods(QUESTIONS[2], [passage])[0] for passage in PASSAGES]
+    assert together == pytest.approx(alone, abs=0.1)
+
+
+def test_many_at_once_get_each_their_own(ranker: Ranker) -> None:
+    asked = [QUESTIONS[number % 3] for number in range(12)]
+    alone = {question: ranker.likelihoods(question, PASSAGES) for question in QUESTIONS}
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda question: ranker.likelihoods(question, PASSAGES), asked))
+    assert found == [alone[question] for question in asked]
+
+
+def test_it_says_what_torch_says(ranker: Ranker, base_file: BaseFile) -> None:
+    folder = dequantised(base_file.gguf, file_sha256(base_file.gguf), base_file.cache / "base")
+    tokenizer = load_tokenizer(folder)
+    model = PeftModel.from_pretrained(load_model(folder, torch.float32), str(SHIPPED)).eval()
+    for question in QUESTIONS:
+        expected = []
+        for passage in PASSAGES:
+            prompt = tokenizer.apply_chat_template(as_dicts(ask.messages(passage)), add_generation_prompt=True)
+            answer = [*tokenizer(question)["input_ids"], tokenizer.eos_token_id]
+            with torch.inference_mode():
+                logits = model(torch.tensor([[*prompt["input_ids"], *answer]])).logits[0, -len(answer) - 1 : -1]
+            told = logits.log_softmax(-1)[torch.arange(len(answer)), torch.tensor(answer)]
+            expected.append(float(told.mean()))
+        assert ranker.likelihoods(question, PASSAGES) == pytest.approx(expected, abs=0.15)
+
+
+def test_the_network_is_kept(ranker: Ranker, base_file: BaseFile) -> None:
+    (folder,) = base_file.cache.glob("*.network-*")
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    again = open_ranker(SHIPPED, base_file, base_file.cache, threads=0)
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
+    assert again.likelihoods(QUESTIONS[0], PASSAGES) == ranker.likelihoods(QUESTIONS[0], PASSAGES)
+
+
+def test_an_adapter_that_learnt_something_else_is_refused(base_file: BaseFile) -> None:
+    with pytest.raises(ModelError, match="learnt house@1, not question@1"):
+        open_ranker(HOSPITAL.parent / "adapters" / "house-style" / "2", base_file, base_file.cache, threads=0)
+
+
+def test_a_changed_adapter_is_refused(base_file: BaseFile, tmp_path: Path) -> None:
+    folder = tmp_path / "ranker" / "1"
+    shutil.copytree(SHIPPED, folder)
+    weights = folder / "adapter_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelError, match="hash"):
+        open_ranker(folder, base_file, base_file.cache, threads=0)
+    with pytest.raises(ModelError, match="cannot act"):
+        open_ranker(tmp_path / "ranker" / "2", base_file, base_file.cache, threads=0)
+
+
+def test_a_damaged_network_is_told_with_what_to_do(ranker: Ranker, base_file: BaseFile, tmp_path: Path) -> None:
+    (kept,) = base_file.cache.glob("*.network-*")
+    folder = tmp_path / "network"
+    shutil.copytree(kept, folder)
+    (folder / "openvino_model.xml").write_text("<cut")
+    with pytest.raises(ModelError, match="Delete the folder"):
+        Ranker(folder, threads=0)
