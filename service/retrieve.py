@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection as Items
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
@@ -35,6 +35,7 @@ class Origin:
 class Found:
     """Passages, best first, for the query as it was searched; `degraded` if the index could not help.
 
+    `settings` are the retriever's values that chose the passages, by their names in `layers.retrieval`.
     `origins` has one for each passage where two collections were interleaved.
     """
 
@@ -42,6 +43,7 @@ class Found:
     query: str
     degraded: bool = False
     fingerprint: str | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
 
 
@@ -68,23 +70,37 @@ class HybridRetriever(BaseRetriever):
         limit: int | None = None,
     ) -> Found:
         """At most `limit` passages with one of the labels; blocks. Raises RetrievalError without any documents."""
+        limit = limit or self.passages
         corpus = self.corpus.named(collection) if collection else self.corpus
         serving = searchable(corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
         queries = search_queries(question, history)
         vectors, keyword = corpus.embedder.embed_queries(queries), search.keyword(queries)
-        dense, found = search.candidates(vectors, keyword, limit or self.passages)
+        dense, found = search.candidates(vectors, keyword, limit)
         if not found:
             check_filled(corpus)
         scores = best_of(map(self.scores, queries, search.cosines(vectors, found), keyword, repeat(found)))
         least = max(self.min_score, self.min_share * max(scores.values(), default=0))
-        shown = chosen(found, scores, limit or self.passages, least)
+        shown = chosen(found, scores, limit, least)
         return Found(
             shown if nearest(dense, found) >= self.min_cosine else (),
             queries[-1],
             corpus.index.degraded,
             serving.fingerprint,
+            self.settings() | {"passages": limit},
         )
+
+    def settings(self) -> dict[str, float]:
+        """All that decides which passages are shown, by the names in `layers.retrieval`."""
+        return {
+            "passages": self.passages,
+            "candidates": self.candidates,
+            "dense_weight": self.dense_weight,
+            "page_weight": self.page_weight,
+            "min_score": self.min_score,
+            "min_cosine": self.min_cosine,
+            "min_share": self.min_share,
+        }
 
     def scores(
         self, query: str, dense: Sequence[Hit], keyword: Sequence[Hit], found: Mapping[str, Passage]

@@ -55,10 +55,7 @@ def names(layers: Sequence[Layers], factor: str) -> list[str]:
 
 def retrieval_values(chatbot: Chatbot) -> dict[str, float]:
     retriever = chatbot.retriever
-    if not isinstance(retriever, HybridRetriever):
-        return {}
-    values = ("passages", "candidates", "dense_weight", "page_weight", "min_score", "min_cosine", "min_share")
-    return {name: getattr(retriever, name) for name in values}
+    return retriever.settings() if isinstance(retriever, HybridRetriever) else {}
 
 
 def snapshot(chatbot: Chatbot, collection: str) -> dict[str, Any]:
