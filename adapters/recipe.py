@@ -172,6 +172,10 @@ class DecisionRecipe(Part):
     training: Training
 
 
+# What adapters/train.py can follow: a recipe that teaches the base to continue rows.
+Trainable = Recipe | RankingRecipe | DecisionRecipe
+
+
 def of_rank(lora: Lora, rank: int) -> Lora:
     """With alpha / rank as it was: the scale of what is learnt, to which the learning rate fits.
 

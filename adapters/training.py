@@ -23,7 +23,7 @@ from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
+from adapters.recipe import Mix, Recipe, Trainable, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
 from adapters.train_process import Task
@@ -168,16 +168,14 @@ def data_of(recipe: Recipe, rows: Sequence[Row], validation: Sequence[Row]) -> T
     )
 
 
-def run_of(recipe: Recipe | DecisionRecipe, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
+def run_of(recipe: Trainable, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
     """A run goes on from its own checkpoints only: any other values or rows make another one."""
     values = recipe.model_dump_json(exclude={"data"})
     whole = json.dumps([values, base.sha256, rows_sha256(rows), rows_sha256(validation)])
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
-def card_of(
-    recipe: Recipe | DecisionRecipe, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained
-) -> Card:
+def card_of(recipe: Trainable, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained) -> Card:
     return Card(
         name=recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -125,6 +125,7 @@ class Draft:
             passages=tuple(numbered(found, self.cited)) if found else (),
             search_query=found.query if found else None,
             retrieval_degraded=found.degraded if found else False,
+            retrieval_settings=found.settings if found else {},
             seed=plan.seed,
             temperature=plan.temperature,
             top_p=plan.top_p,

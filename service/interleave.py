@@ -36,6 +36,7 @@ async def find_both(
         query=one.query,
         degraded=one.degraded or other.degraded,
         fingerprint=f"{one.fingerprint}{BOTH}{other.fingerprint}",
+        settings=retriever.settings(),
         origins=tuple(origin_of(pick, one, both) for pick in drafted),
     )
 

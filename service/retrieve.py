@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection as Items
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Protocol, runtime_checkable
 
@@ -36,6 +36,7 @@ class Origin:
 class Found:
     """Passages, best first, for the query as it was searched; `degraded` if the index could not help.
 
+    `settings` are the values that chose the passages: those of `layers.retrieval`, by name, and the ranker's.
     `origins` has one for each passage where two collections were interleaved.
     """
 
@@ -43,12 +44,17 @@ class Found:
     query: str
     degraded: bool = False
     fingerprint: str | None = None
+    settings: Mapping[str, float | str] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
 
 
 @runtime_checkable
 class Ranks(Protocol):
     """A second look: for each passage, how likely the question's tokens are after it (mean log-likelihood)."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the ranker's weights."""
 
     def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]: ...
 
@@ -60,6 +66,9 @@ class SecondLook:
     ranker: Ranks
     passages: int
     weight: float
+
+    def settings(self) -> dict[str, float | str]:
+        return {"ranker": self.ranker.sha256, "ranker_passages": self.passages, "ranker_weight": self.weight}
 
 
 class HybridRetriever(BaseRetriever):
@@ -86,27 +95,26 @@ class HybridRetriever(BaseRetriever):
         limit: int | None = None,
     ) -> Found:
         """At most `limit` passages with one of the labels; blocks. Raises RetrievalError without any documents."""
+        limit = limit or self.passages
         corpus = self.corpus.named(collection) if collection else self.corpus
         serving = searchable(corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
         queries = search_queries(question, history)
         vectors, keyword = corpus.embedder.embed_queries(queries), search.keyword(queries)
-        dense, found = search.candidates(vectors, keyword, self.needed(limit))
+        wanted = max(limit, look.passages) if (look := self.second_look) else limit
+        dense, found = search.candidates(vectors, keyword, wanted)
         if not found:
             check_filled(corpus)
         scores = best_of(map(self.scores, queries, search.cosines(vectors, found), keyword, repeat(found)))
         least = max(self.min_score, self.min_share * max(scores.values(), default=0))
-        best = chosen(found, scores, self.needed(limit), least) if nearest(dense, found) >= self.min_cosine else ()
+        best = chosen(found, scores, wanted, least) if nearest(dense, found) >= self.min_cosine else ()
         return Found(
-            self.looked_at(question, history, best)[: limit or self.passages],
+            self.looked_at(question, history, best)[:limit],
             queries[-1],
             corpus.index.degraded,
             serving.fingerprint,
+            self.settings() | {"passages": limit},
         )
-
-    def needed(self, limit: int | None) -> int:
-        """How many passages search has to find for so many shown ones."""
-        return max(limit or self.passages, self.second_look.passages if self.second_look else 0)
 
     def looked_at(self, question: str, history: Sequence[Turn], best: tuple[Passage, ...]) -> tuple[Passage, ...]:
         """In the order of the second look, if there is one and anything to choose."""
@@ -119,6 +127,18 @@ class HybridRetriever(BaseRetriever):
         except RuntimeError as error:
             raise RetrievalError(f"The ranker cannot read the passages: {error}") from error
         return reranked(best, likelihoods, look.weight)
+
+    def settings(self) -> dict[str, float | str]:
+        """All that decides which passages are shown, by the names in `layers.retrieval`; and the ranker's."""
+        return {
+            "passages": self.passages,
+            "candidates": self.candidates,
+            "dense_weight": self.dense_weight,
+            "page_weight": self.page_weight,
+            "min_score": self.min_score,
+            "min_cosine": self.min_cosine,
+            "min_share": self.min_share,
+        } | (self.second_look.settings() if self.second_look else {})
 
     def scores(
         self, query: str, dense: Sequence[Hit], keyword: Sequence[Hit], found: Mapping[str, Passage]

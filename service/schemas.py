@@ -150,7 +150,10 @@ class Source(BaseModel):
 
 
 class ChatAnswer(BaseModel):
-    """`citations` are the numbers of the cited sources; `manifest` says what really made the answer."""
+    """`citations` are the numbers of the cited sources; `manifest` says what really made the answer.
+
+    Its `retrieval_settings` are the values of `layers.retrieval` that chose the sources.
+    """
 
     message_id: str
     conversation_id: str

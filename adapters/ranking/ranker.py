@@ -25,8 +25,9 @@ from ingest.models import ModelError, file_sha256
 class Ranker:
     """Opened from what open_ranker keeps. Safe to call from several threads; one of them computes at a time."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
-        """Raises ModelError."""
+    def __init__(self, folder: Path, sha256: str, threads: int) -> None:
+        """`sha256`: of the adapter's weights. Raises ModelError."""
+        self.sha256 = sha256
         self._network = Network(folder, threads)
         self._tokenizer = kept_tokenizer(folder)
         self._lock = Lock()
@@ -67,6 +68,6 @@ def open_ranker(adapter: Path, base: BaseFile, cache: Path, threads: int) -> Ran
                 "Train one with `triptych adapters rank`."
             )
         merged = merged_gguf(adapter, base.gguf, cache / f"{sha256[:16]}-{card.weights_sha256}.q8_0.gguf")
-        return Ranker(network_of(merged), threads)
+        return Ranker(network_of(merged), card.weights_sha256, threads)
     except (AdapterRefused, ConversionError, RuntimeError, OSError) as error:
         raise ModelError(f"ranker.adapter cannot act: {error}") from error

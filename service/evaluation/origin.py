@@ -53,12 +53,9 @@ def names(layers: Sequence[Layers], factor: str) -> list[str]:
     return sorted({name for one in layers if (name := getattr(one, factor)) is not None})
 
 
-def retrieval_values(chatbot: Chatbot) -> dict[str, float]:
+def retrieval_values(chatbot: Chatbot) -> dict[str, float | str]:
     retriever = chatbot.retriever
-    if not isinstance(retriever, HybridRetriever):
-        return {}
-    values = ("passages", "candidates", "dense_weight", "page_weight", "min_score", "min_cosine", "min_share")
-    return {name: getattr(retriever, name) for name in values}
+    return retriever.settings() if isinstance(retriever, HybridRetriever) else {}
 
 
 def snapshot(chatbot: Chatbot, collection: str) -> dict[str, Any]:

@@ -44,8 +44,9 @@ def differences(
 ) -> list[Difference]:
     """What differs and was not switched; `became` tells the fate of a passage that is not shown any more."""
     found = [*of_path(then, now), *of_history(then, now)]
-    if "retrieval" not in switched and then.acted("retrieval") and now.acted("retrieval"):
-        found += of_retrieval(then, now, became)
+    if then.acted("retrieval") and now.acted("retrieval"):
+        found += of_search(then, now)
+        found += [] if "retrieval" in switched else of_retrieval(then, now, became)
     if then.path == now.path == "model":
         found += of_weights(then, now, switched)
     return found or list(unrecorded(then, now, switched))
@@ -82,6 +83,21 @@ def of_history(then: Told, now: Told) -> Iterator[Difference]:
             f"Documents were searched for {searched[0]!r} then and for {searched[1]!r} now: the earlier "
             "turns are not kept as they were.",
         )
+
+
+def of_search(then: Told, now: Told) -> Iterator[Difference]:
+    """The values that chose the passages; that an old manifest lacks them is told where others are shown now."""
+    chose, chooses = then.manifest.get("retrieval_settings"), now.manifest["retrieval_settings"]
+    if chose is None:
+        shown, shows = ([by_place(passage) for passage in one.manifest["passages"]] for one in (then, now))
+        if shown != shows:
+            sentence = "The search's settings (layers.retrieval) were not recorded then; they may have changed."
+            yield Difference("retrieval", sentence)
+        return
+    for name in {**chose, **chooses}:
+        if chose.get(name) != chooses.get(name):
+            was, now_is = (values.get(name, "not there") for values in (chose, chooses))
+            yield Difference("retrieval", f"The search's {name} was {was} then and is {now_is} now.")
 
 
 def of_retrieval(then: Told, now: Told, became: Callable[[Shown], str]) -> Iterator[Difference]:

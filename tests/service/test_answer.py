@@ -16,7 +16,7 @@ from service.experiments.assign import Arm, Experiment, UnitRefused
 from service.guard.emergencies import detect
 from service.plan import FACTORS, Layers
 from service.records import UnknownConversation
-from service.retrieve import RetrievalError
+from service.retrieve import HybridRetriever, RetrievalError
 from service.switches import Overrides, SwitchRefused
 from tests.service.parts import ScriptedEngine, answered, chatbot, scripted
 
@@ -74,6 +74,8 @@ async def test_an_answer_in_all_three_layers(bot: Chatbot, engine: ScriptedEngin
     assert manifest.prompt_sha256 == bot.prompts["house@1"].hash
     assert manifest.collection_fingerprint == bot.corpus.fingerprint
     assert manifest.passages[0].source == "visiting.md"
+    assert isinstance(bot.retriever, HybridRetriever)
+    assert manifest.retrieval_settings == bot.retriever.settings()
     assert manifest.tokens == {"prompt": 50, "completion": 9}
     assert manifest.timings.keys() == {"retrieve", "wait", "prompt", "answer"}
     assert engine.seen[0][1].adapter == "style@1"

@@ -81,6 +81,8 @@ async def test_both_collections_make_the_answer_and_the_manifest_says_so(bot: Ch
     )
     stored = {one.name: one.fingerprint for one in bot.corpus.library.collections()}
     assert manifest.collection_fingerprint == f"{stored['hospital']}+{stored['hospital-fine']}"
+    # As many as were shown, though each search looked deeper.
+    assert manifest.retrieval_settings["passages"] == len(manifest.passages) == 3
     assert [one.cited for one in manifest.passages] == [True, False, False]
     assert [kept.exposure.arm for kept in bot.records.exposures("chunks")] == ["whole+fine"]
     chunks = {one.chunk_id: one.text for one in sources.passages}

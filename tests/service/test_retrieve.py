@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from adapters.prompt import Turn
+from configs.settings import RetrievalLayer
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from ingest.embed import Embedder
@@ -41,6 +42,14 @@ def test_the_right_section_comes_first(corpus: Corpus, question: str, source: st
 
 def test_a_question_about_something_else_finds_nothing(corpus: Corpus) -> None:
     assert hybrid(corpus).find("Who won the football world cup in 1974?").passages == ()
+
+
+def test_what_is_found_tells_every_setting_that_chose_it_as_it_acted(corpus: Corpus) -> None:
+    retriever = hybrid(corpus, min_share=0.2)
+    found = retriever.find("What does the North Garage cost?")
+    assert found.settings.keys() == RetrievalLayer.model_fields.keys() - {"switch", "collection"}
+    assert all(value == getattr(retriever, name) for name, value in found.settings.items())
+    assert retriever.find("What does the North Garage cost?", limit=1).settings == found.settings | {"passages": 1}
 
 
 def test_where_nothing_is_near_enough_nothing_is_shown(corpus: Corpus) -> None:
@@ -105,6 +114,7 @@ class Reader:
     """Likes one word, and remembers what it was asked to read."""
 
     word: str
+    sha256: str = "f" * 64
     read: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]:
@@ -142,6 +152,8 @@ def test_a_second_look_at_a_follow_up_knows_the_question_before(corpus: Corpus) 
 
 def test_without_its_ranker_search_says_so_instead_of_answering_without(corpus: Corpus) -> None:
     class Broken:
+        sha256 = ""
+
         def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]:
             raise RuntimeError("no memory")
 

@@ -91,4 +91,4 @@ def test_a_damaged_network_is_told_with_what_to_do(ranker: Ranker, base_file: Ba
     shutil.copytree(kept, folder)
     (folder / "openvino_model.xml").write_text("<cut")
     with pytest.raises(ModelError, match="Delete the folder"):
-        Ranker(folder, threads=0)
+        Ranker(folder, ranker.sha256, threads=0)

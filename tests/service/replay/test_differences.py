@@ -27,6 +27,7 @@ MANIFEST = Manifest(
     adapter_sha256="2" * 64,
     collection_fingerprint="e-s",
     search_query="When?",
+    retrieval_settings={"passages": 3, "min_score": 0.28},
     tokens={"prompt": 500, "completion": 20},
 ).as_dict() | {"passages": [PASSAGE]}
 
@@ -58,6 +59,14 @@ def gone(_: Shown) -> str:
         ({"engine": "peft"}, "The engine is another (openvino then, peft now)."),
         ({"passages": []}, "The passage visiting.md > Hours that was shown as 1 is gone."),
         ({"retrieval_degraded": True}, "The vector index could not help the search now, not then."),
+        (
+            {"retrieval_settings": {"passages": 3, "min_score": 0.5}},
+            "The search's min_score was 0.28 then and is 0.5 now.",
+        ),
+        (
+            {"retrieval_settings": {"passages": 3, "min_score": 0.28, "min_share": 0.2}},
+            "The search's min_share was not there then and is 0.2 now.",
+        ),
         (
             {"search_query": "Where? When?"},
             "Documents were searched for 'When?' then and for 'Where? When?' now: the earlier turns are not kept "
@@ -112,6 +121,28 @@ def test_a_manifest_from_before_is_compared_by_what_it_has() -> None:
     assert sentences(told(lacking="top_p"), told()) == []
     [sentence] = sentences(told(lacking="top_p", temperature=0.7), told(top_p=0.9))
     assert sentence == "top_p was not recorded then; now it is 0.9."
+
+
+def test_each_setting_of_the_search_that_changed_is_told_even_beside_another_collection() -> None:
+    other = told(
+        acted={"prompt": "house@1", "retrieval": "fine", "adapter": "style@2"},
+        retrieval_settings={"passages": 5, "min_score": 0.5},
+        collection_fingerprint="f-s",
+        passages=[],
+    )
+    assert sentences(told(), other, "retrieval") == [
+        "The search's passages was 3 then and is 5 now.",
+        "The search's min_score was 0.28 then and is 0.5 now.",
+    ]
+
+
+def test_settings_that_were_not_recorded_are_told_where_other_passages_are_shown() -> None:
+    old = told(lacking="retrieval_settings")
+    assert sentences(old, told()) == []
+    assert sentences(old, told(passages=[])) == [
+        "The search's settings (layers.retrieval) were not recorded then; they may have changed.",
+        "The passage visiting.md > Hours that was shown as 1 is gone.",
+    ]
 
 
 def fixed(path: str, text: str, rule: str | None = None) -> Told:

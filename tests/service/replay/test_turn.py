@@ -18,7 +18,7 @@ from service.plan import Layers
 from service.records import UnknownMessage
 from service.replay.report import Replay
 from service.replay.turn import ReplayRefused, replayed
-from service.retrieve import RetrievalError
+from service.retrieve import HybridRetriever, RetrievalError
 from service.switches import Overrides, SwitchRefused
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest
 from tests.service.evaluation.small_evaluation import LayeredEngine
@@ -140,6 +140,22 @@ async def test_an_edited_prompt_and_other_weights_are_named(bot: Chatbot) -> Non
     assert [one.part for one in replay.differences] == ["prompt", "adapter"]
     assert "The prompt house@1 was edited" in told(replay)[0]
     assert "style@1 has other weights than then" in told(replay)[1]
+
+
+async def test_settings_of_the_search_that_changed_are_named(bot: Chatbot, database: Database) -> None:
+    message = await asked(bot, VISITING)
+    retriever = bot.retriever
+    assert isinstance(retriever, HybridRetriever)
+    fewer = replace(bot, retriever=retriever.model_copy(update={"passages": 1, "min_share": 0.1}))
+    setting, other, *passages = told(await replayed(fewer, message, {}))
+    assert setting == "The search's passages was 3 then and is 1 now."
+    assert other.startswith("The search's min_share was ") and other.endswith(" then and is 0.1 now.")
+    assert passages and all("not among the best any more" in one for one in passages)
+    # As an earlier program kept it.
+    change(database, "update messages set manifest = json_remove(manifest, '$.retrieval_settings')")
+    assert told(await replayed(bot, message, {})) == []
+    unrecorded, *_ = told(await replayed(fewer, message, {}))
+    assert "were not recorded then" in unrecorded
 
 
 async def test_a_document_that_is_gone_is_named(empty_corpus: Corpus, open_bot: Callable[..., Chatbot]) -> None:
