@@ -20,12 +20,12 @@ SERVE = "import sys; from service.commands import main; sys.argv[1:] = ['serve']
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[tuple[str, float, int]]:
-    """The real service in a process of its own: its URL, the seconds until it was ready, its process id."""
+def service(folder: Path, **changes: str) -> Iterator[tuple[str, float, int]]:
+    """The real service in a process of its own, its environment changed: URL, seconds until it was ready, process id."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     started = time.perf_counter()
-    values = os.environ | environment(folder) | {"TRIPTYCH__SERVER__PORT": str(port)}
+    values = os.environ | environment(folder) | changes | {"TRIPTYCH__SERVER__PORT": str(port)}
     process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=values)
     try:
         url = f"http://127.0.0.1:{port}"
