@@ -21,7 +21,7 @@ SERVE = "import sys; from service.commands import main; sys.argv[1:] = ['serve']
 
 @contextmanager
 def service(folder: Path, **changes: str) -> Iterator[tuple[str, float, int]]:
-    """The real service in a process of its own, its environment changed: URL, seconds until it was ready, process id."""
+    """The real service as a process, its environment changed: URL, seconds until it was ready, process id."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     started = time.perf_counter()
