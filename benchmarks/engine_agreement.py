@@ -17,7 +17,7 @@ from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from adapters.base import dequantised, load_model, load_tokenizer
 from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.openvino import OpenVINO
-from adapters.engines.peft import Owned
+from adapters.engines.peft_model import Owned
 from adapters.engines.protocol import Generation
 from adapters.pool import split_pool
 from adapters.prompt import load_prompt, render
@@ -91,10 +91,8 @@ async def compared(
     chunks = [chunk async for chunk in engine.astream(prompt, generation=generation)]
     answer = [token for chunk in chunks for token in chunk.response_metadata.get("logprobs", ())]
     ids = [token_id(owned, token["token"]) for token in answer]
-    owned.switch(adapter)
-    own = torch_logprobs(owned, prompt, ids)
-    owned.switch(None if adapter else ADAPTER)
-    other = torch_logprobs(owned, prompt, ids)
+    own = torch_logprobs(owned, prompt, ids, adapter)
+    other = torch_logprobs(owned, prompt, ids, None if adapter else ADAPTER)
     apart = [abs(float(row[id]) - token["logprob"]) for row, id, token in zip(own, ids, answer, strict=True)]
     best, others = own.argmax(-1).tolist(), other.argmax(-1).tolist()
     return [(b == i, a, b != o) for b, i, a, o in zip(best, ids, apart, others, strict=True)]
@@ -105,12 +103,11 @@ def token_id(owned: Owned, token: str) -> int:
     return int(found)
 
 
-@torch.inference_mode()
-def torch_logprobs(owned: Owned, prompt: Prompt, answer: list[int]) -> torch.Tensor:
+def torch_logprobs(owned: Owned, prompt: Prompt, answer: list[int], adapter: str | None) -> torch.Tensor:
     """What each place of the answer looked like before it was read: (n, vocabulary)."""
     read = owned.tokenized(convert_to_openai_messages(prompt), len(answer))
     whole = torch.cat([read, torch.tensor([answer])], dim=1)
-    logits: torch.Tensor = owned.model(input_ids=whole, logits_to_keep=len(answer) + 1).logits
+    logits = owned.forward(whole, [adapter], logits_to_keep=len(answer) + 1)
     return logits[0, :-1].log_softmax(-1)
 
 

@@ -4,8 +4,8 @@ Each answer is compared with the same request alone, without a prompt cache. Low
 batch, and on whether a prompt's last token is read alone because the cache holds the others: an answer may
 differ from its reference and still be its own arm's. So the likeliest first tokens are compared too: `own` is
 the farthest that any lies from its own arm's reference, `other` the nearest that any comes to another arm's.
-At last 50 answers are broken off half-way and, where the engine has a process of its own, that is killed while
-eight answers are being made; then all of it once more.
+At last 50 answers are broken off half-way and, while eight answers are being made, the engine's own process is
+killed (openvino) or a layer of the model fails (peft); then all of it once more.
 
 With --server URL (a vLLM of the packaged base that reads this machine's files) its own cache stays as it is.
 """
@@ -18,16 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from engine_agreement import ADAPTER, ENGINES, Prompt, held_back_prompts, opened
 from openai import AsyncOpenAI
 
+from adapters.base import dequantised
 from adapters.engines import probe
 from adapters.engines.openai import OpenAIServer
 from adapters.engines.openai_lora import SharedFolder
 from adapters.engines.openvino import OpenVINO
+from adapters.engines.peft import Peft
 from adapters.engines.protocol import Engine, EngineError, Generation
 from adapters.registry import Registry
 from configs.load import HOSPITAL, load_settings
+from ingest.models import locate
 
 ARMS = (None, "house-style@1", ADAPTER, f"{ADAPTER}*0.5")
 Request = tuple[int, str | None]
@@ -54,7 +58,7 @@ async def main(arguments: argparse.Namespace) -> None:
             reference = reference or dict(zip(requests, made, strict=True))
             if not cached or arguments.server:
                 print(f"{'the references themselves':30} | {row(list(reference.items()), reference)}", flush=True)
-            for together in (1, 8):
+            for together in arguments.together:
                 found = await answers(engine, prompts, many, together)
                 way = f"{together} at a time, {'cache' if cached else 'no cache'}"
                 print(f"{way:30} | {row(list(zip(many, found, strict=True)), reference)}", flush=True)
@@ -70,6 +74,8 @@ async def main(arguments: argparse.Namespace) -> None:
 async def with_arms(arguments: argparse.Namespace, folder: Path, cached: bool) -> Engine:
     if arguments.server:
         engine = server_engine(arguments.server, folder / "shared")
+    elif arguments.engine == "peft":
+        engine = await torch_engine(arguments.base, folder, cached)
     else:
         engine = await opened(arguments.engine, folder, cached)
     registry = Registry(HOSPITAL.parent / "adapters", folder)
@@ -90,17 +96,43 @@ def server_engine(url: str, shared: Path) -> Engine:
     )
 
 
+async def torch_engine(base: Path | None, folder: Path, cached: bool) -> Engine:
+    model = load_settings(None, {}).settings.engine.base
+    sha256 = str(model.sha256)
+    weights = base or dequantised(locate(model.model, model.sha256), sha256, folder)
+    return await Peft(folder=weights, sha256=sha256, context_tokens=2048, slots=8, cache_prompt=cached).open()
+
+
 async def disturb(engine: Engine, prompts: list[Prompt]) -> None:
-    """50 answers broken off after their first words, and the engine's process killed with eight under way."""
+    """50 answers broken off after their first words, and the engine damaged with eight under way."""
     cancelled = [broken_off(engine, prompts[number % len(prompts)], ARMS[number % 4]) for number in range(50)]
     await asyncio.gather(*cancelled)
-    if isinstance(engine, OpenVINO):
-        under_way = [asyncio.create_task(answers(engine, prompts, [(number, ADAPTER)], 1)) for number in range(8)]
+    if isinstance(engine, OpenVINO | Peft):
+        asked = [(number % len(prompts), ARMS[number % 4]) for number in range(8)]
+        under_way = [asyncio.create_task(answers(engine, prompts, [one], 1)) for one in asked]
         await asyncio.sleep(0.5)
-        engine._opened().child.kill()
+        if isinstance(engine, OpenVINO):
+            engine._opened().child.kill()
+        else:
+            await fail_once(engine)
         ended = await asyncio.gather(*under_way, return_exceptions=True)
         failed = sum(isinstance(one, EngineError) for one in ended)
-        print(f"{'':30} | 50 broken off; the process killed: {failed} of 8 answers failed")
+        print(f"{'':30} | 50 broken off; the engine damaged: {failed} of 8 answers failed")
+
+
+async def fail_once(engine: Peft) -> None:
+    """Half-way through the model, in the first step of at least four rows."""
+    failed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail(_: object, inputs: tuple[torch.Tensor, ...], __: object) -> None:
+        if inputs[0].shape[0] >= 4:
+            loop.call_soon_threadsafe(failed.set)
+            raise RuntimeError("a layer failed")
+
+    hook = engine._owned.plain.model.layers[15].register_forward_hook(fail)
+    await failed.wait()
+    hook.remove()
 
 
 async def broken_off(engine: Engine, prompt: Prompt, adapter: str | None) -> None:
@@ -143,7 +175,9 @@ def row(found: list[tuple[Request, Answer]], reference: Mapping[Request, Answer]
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--together", type=int, nargs="*", default=[1, 8], help="so many requests at a time")
     parser.add_argument("--prompts", type=int, default=20)
-    parser.add_argument("--engine", choices=ENGINES, default="openvino")
+    parser.add_argument("--engine", choices=(*ENGINES, "peft"), default="openvino")
+    parser.add_argument("--base", type=Path, help="the base for peft, where it is dequantised already")
     parser.add_argument("--server", help="the /v1 address of a vLLM, instead of --engine")
     asyncio.run(main(parser.parse_args()))

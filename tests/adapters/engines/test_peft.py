@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 
-from adapters.engines.peft import Peft, module_name
+from adapters.engines.peft import Peft
 from adapters.engines.protocol import AdapterRefused, EngineError, Generation, PromptTooLong
 from tests.adapters.conftest import loadable, lora_weights, write_adapter
 from tests.adapters.small_adapter import BASE_SHA256, LAYERS
@@ -22,7 +20,7 @@ TOKENS = 8
 
 @pytest.fixture
 async def engine(tiny_model: Path) -> AsyncIterator[Peft]:
-    opened = await Peft(folder=tiny_model, sha256=BASE_SHA256, context_tokens=256).open()
+    opened = await Peft(folder=tiny_model, sha256=BASE_SHA256, context_tokens=256, slots=4).open()
     yield opened
     await opened.close()
 
@@ -185,11 +183,46 @@ async def test_after_a_failure_the_next_answers_are_right(two: Peft) -> None:
 
 
 async def test_a_model_that_was_switched_by_another_hand_does_not_answer(two: Peft) -> None:
-    model = two._owned.model
-    model.base_model.set_adapter = lambda *_, **__: None
     await answer(two, "When?", NAMES[2])
-    with pytest.raises(EngineError, match="nothing was generated"):
-        await answer(two, "When?", NAMES[1])
+    two._owned.model.base_model.enable_adapter_layers()
+    for name in NAMES:
+        with pytest.raises(EngineError, match="nothing was generated"):
+            await answer(two, "When?", name)
+
+
+async def test_an_adapter_is_unloaded_when_its_answers_have_ended(two: Peft) -> None:
+    alone = {name: (await answer(two, "When?", name, max_tokens=100))[0] for name in NAMES}
+    asked = [NAMES[n % 3] for n in range(9)]
+    under_way = [asyncio.create_task(answer(two, "When?", name, max_tokens=100)) for name in asked]
+    await asyncio.sleep(0.02)
+    unloading = asyncio.create_task(two.unload("house.style@1"))
+    await asyncio.sleep(0)
+    with pytest.raises(AdapterRefused, match=r"house\.style@1 is not loaded"):
+        await answer(two, "When?", "house.style@1")
+    assert [text for text, _ in await asyncio.gather(*under_way)] == [alone[name] for name in asked]
+    await unloading
+    assert list(two._owned.layers) == ["house_ustyle@1"]
+
+
+async def test_an_adapter_that_comes_back_at_once_waits_for_its_own_going(two: Peft, tmp_path: Path) -> None:
+    alone = (await answer(two, "When?", "house.style@1"))[0]
+    under_way = asyncio.create_task(answer(two, "When?", "house.style@1"))
+    await asyncio.sleep(0)
+    await asyncio.gather(
+        two.unload("house.style@1"), two.load(loadable("house.style@1", tmp_path / "house.style@1"))
+    )
+    assert (await under_way)[0] == (await answer(two, "When?", "house.style@1"))[0] == alone
+
+
+async def test_closing_ends_what_runs_and_what_waits(tiny_model: Path) -> None:
+    engine = await Peft(folder=tiny_model, sha256=BASE_SHA256, context_tokens=1024, slots=2).open()
+    wanted = [asyncio.create_task(answer(engine, "When?", max_tokens=900, temperature=2.0)) for _ in range(4)]
+    await asyncio.sleep(0.02)
+    await engine.close()
+    ended = await asyncio.gather(*wanted, return_exceptions=True)
+    assert [str(one) for one in ended if isinstance(one, EngineError)], "at least those that waited"
+    with pytest.raises(EngineError, match="not open"):
+        await answer(engine, "When?")
 
 
 async def test_a_schema_is_refused_because_it_would_be_ignored(engine: Peft) -> None:
@@ -213,9 +246,3 @@ async def test_a_stop_text_ends_the_answer_and_is_not_part_of_it(engine: Peft) -
     text, last = await answer(engine, "When?", max_tokens=40, temperature=1.0, stop=(stop,))
     assert text == whole[: whole.index(stop)]
     assert last.response_metadata["finish_reason"] == "stop"
-
-
-@given(*[st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}@[1-9]", fullmatch=True)] * 2)
-def test_no_two_adapters_share_a_module_name(one: str, other: str) -> None:
-    assert (module_name(one) == module_name(other)) == (one == other)
-    assert "." not in module_name(one)

@@ -1,0 +1,153 @@
+"""Answers that torch makes together: they join when their prompt is read, and leave when they end."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from transformers import Cache, DynamicCache
+
+from adapters.engines.peft_cache import Prompt, RowsLayer, check_attention, mask, read_by
+from adapters.engines.peft_model import Owned
+from adapters.engines.peft_row import Row
+
+# Tokens: a running answer's step waits for at most so many of another's prompt.
+PIECE = 256
+
+
+@dataclass
+class Reading:
+    """A prompt (1, n) of which `cache` holds the first `read` tokens."""
+
+    row: Row
+    prompt: torch.Tensor
+    cache: DynamicCache
+    read: int
+
+
+class Batch:
+    """At most `slots` answers, each under its own adapter; in a step each gets a token. One thread calls all of it.
+
+    Rows of one adapter are neighbours. A cancelled row leaves at the next step; an error ends the rows of the step
+    that it came from, and what they had in the cache goes with them. With `cache_prompt`, the last prompt under
+    each adapter is kept, and the next one is read only from where it differs.
+    """
+
+    def __init__(self, owned: Owned, slots: int, cache_prompt: bool) -> None:
+        check_attention(owned.model.config, owned.context_tokens)
+        self.owned = owned
+        self.slots = slots
+        self.cache_prompt = cache_prompt
+        self.waiting: deque[Row] = deque()
+        self.reading: Reading | None = None
+        self.running: list[Row] = []
+        self.layers: list[RowsLayer] = []
+        self.kept: dict[str | None, Prompt] = {}
+
+    @property
+    def rows(self) -> list[Row]:
+        return [*self.waiting, *([self.reading.row] if self.reading else ()), *self.running]
+
+    @torch.inference_mode()
+    def step(self) -> bool:
+        """A piece of one prompt, and a token for every running answer; False when nothing is left to do."""
+        for row in self.rows:
+            if row.handoff.cancelled.is_set() and not row.ended:
+                row.leave()
+        self.start_reading()
+        whole = self.read()
+        with failing([*self.running, *([whole.row] if whole else ())]):
+            self.arrange(whole)
+            self.write()
+        return bool(self.rows)
+
+    def start_reading(self) -> None:
+        if self.reading and self.reading.row.ended:
+            self.reading = None
+        while self.waiting and not self.reading and len(self.living) < self.slots:
+            row = self.waiting.popleft()
+            if not row.ended:
+                with failing([row]):
+                    self.reading = self.begun(row)
+
+    @property
+    def living(self) -> list[Row]:
+        return [row for row in self.running if not row.ended]
+
+    def begun(self, row: Row) -> Reading:
+        prompt = self.owned.tokenized(row.messages, row.generation.max_tokens)
+        kept = self.kept.get(row.adapter, Prompt([], []))
+        shared = kept.shared(prompt[0].tolist())
+        row.begin(self.owned.tokenizer, prompt.shape[1], shared)
+        return Reading(row, prompt, kept.beginning(self.owned.model.config, shared), shared)
+
+    def read(self) -> Reading | None:
+        """The next piece of the prompt; the whole prompt once it is read and its answer goes on."""
+        if not (reading := self.reading):
+            return None
+        row, end = reading.row, min(reading.read + PIECE, reading.prompt.shape[1])
+        with failing([row]):
+            piece = reading.prompt[:, reading.read : end]
+            logits = self.owned.forward(piece, [row.adapter], past_key_values=reading.cache, logits_to_keep=1)
+            reading.read = end
+            if end < reading.prompt.shape[1]:
+                return None
+            if self.cache_prompt:
+                self.kept[row.adapter] = Prompt(reading.prompt[0].tolist(), read_by(reading.cache))
+            row.take(logits[0, -1].float().cpu(), self.owned.tokenizer)
+        self.reading = None
+        return None if row.ended else reading
+
+    def arrange(self, joining: Reading | None) -> None:
+        """Let the ended rows go, and the new one in."""
+        staying = [(row, place) for place, row in enumerate(self.running) if not row.ended]
+        if not joining and len(staying) == len(self.running):
+            return
+        if not staying:
+            self.layers = [RowsLayer() for _ in joining.cache.layers] if joining else []
+        new = read_by(joining.cache) if joining else []
+        rows = [row for row, _ in staying] + ([joining.row] if joining else [])
+        order = sorted(range(len(rows)), key=lambda number: rows[number].adapter or "")
+        self.running = [rows[number] for number in order]
+        for number, layer in enumerate(self.layers):
+            sources = [layer.row(place, row.tokens) for row, place in staying] + new[number : number + 1]
+            layer.fill([sources[one] for one in order])
+
+    def write(self) -> None:
+        """A token for every running answer."""
+        if not (rows := self.running):
+            return
+        device = self.owned.model.device
+        tokens = [row.tokens for row in rows]
+        logits = self.owned.forward(
+            torch.tensor([[row.next] for row in rows], device=device),
+            [row.adapter for row in rows],
+            past_key_values=Cache(layers=self.layers),
+            position_ids=torch.tensor(tokens, device=device)[:, None],
+            attention_mask=mask(tokens, device),
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        for row, chosen_by in zip(rows, logits[:, -1].float().cpu(), strict=True):
+            row.tokens += 1
+            with failing([row]):
+                row.take(chosen_by, self.owned.tokenizer)
+
+    def forget(self, adapter: str) -> None:
+        self.kept.pop(adapter, None)
+
+    def fail(self, error: Exception) -> None:
+        """End all rows with an error."""
+        for row in self.rows:
+            row.fail(error)
+
+
+@contextmanager
+def failing(rows: Sequence[Row]) -> Iterator[None]:
+    """The owner thread's outermost edge: whatever goes wrong ends these rows, and the others go on."""
+    try:
+        yield
+    except Exception as error:
+        for row in rows:
+            row.fail(error)
