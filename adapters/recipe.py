@@ -163,6 +163,10 @@ class DecisionRecipe(Part):
     training: Training
 
 
+# What trains an adapter of the language model.
+ModelRecipe = Recipe | DecisionRecipe
+
+
 def of_rank(lora: Lora, rank: int) -> Lora:
     """With alpha / rank as it was: the scale of what is learnt, to which the learning rate fits.
 

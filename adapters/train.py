@@ -18,7 +18,7 @@ from trl import SFTConfig, SFTTrainer
 from adapters.base import load_model
 from adapters.card import CONFIG
 from adapters.examples import Row, as_dicts, tokens
-from adapters.recipe import DecisionRecipe, Lora, Recipe, Training
+from adapters.recipe import Lora, ModelRecipe, Training
 from adapters.verify import MEANT, MODULES, WEIGHTS
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 def train(
-    recipe: Recipe | DecisionRecipe,
+    recipe: ModelRecipe,
     base: Path,
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[Row],

@@ -23,7 +23,7 @@ from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import DecisionRecipe, Mix, Recipe, read_recipe
+from adapters.recipe import Mix, ModelRecipe, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
 from adapters.train_process import Task
@@ -43,7 +43,7 @@ class Prepared:
     `base` is the dequantised model's folder, `start` that of the adapter to go on from; `work` is for checkpoints.
     """
 
-    recipe: Recipe
+    recipe: ModelRecipe
     registry: Registry
     template: PromptTemplate
     tokenizer: PreTrainedTokenizerBase
@@ -70,7 +70,6 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     check_processes(processes, recipe.training.batch_size)
     data = settings.data.folder
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
-    gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
     # Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
     embedder = embedder_of(settings, adapted=False)
@@ -78,11 +77,10 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
     seen = seen_of(recipe.data, pool)
     read = read_style(recipe.data.examples)
-    base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
+    base, made_from = configured_base(settings)
     tokenizer = load_tokenizer(base)
     insist(check_recipe(recipe, read, pool, embedder, template, tokenizer), str(path))
     rows, validation = rows_of(recipe, embedder, seen, template)
-    made_from = base_of(settings.engine.base.model, gguf, base)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
     folder = work or data / "training" / recipe.name
     return Prepared(recipe, registry, template, tokenizer, base, made_from, rows, validation, start, folder)
@@ -111,7 +109,7 @@ def data_id(ready: Prepared) -> str:
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]
 
 
-def train_anew(ready: Prepared, recipe: Recipe, rows: Sequence[Row], folder: Path) -> Trained:
+def train_anew(ready: Prepared, recipe: ModelRecipe, rows: Sequence[Row], folder: Path) -> Trained:
     """One of several trainings in this process, each as if it were the only one.
 
     What a killed one left in the folder is not gone on from: the minutes before the kill would not be counted.
@@ -149,6 +147,14 @@ def once(mix: Mix) -> Mix:
     return mix.model_copy(update={"variants": 1})
 
 
+def configured_base(settings: Settings) -> tuple[Path, Base]:
+    """The folder of the dequantised base, and what a card tells of it. Raises ModelError."""
+    uri = settings.engine.base.model
+    gguf = locate(uri, settings.engine.base.sha256)
+    folder = dequantised(gguf, file_sha256(gguf), settings.data.folder / "cache" / "base")
+    return folder, base_of(uri, gguf, folder)
+
+
 def base_of(uri: str, gguf: Path, folder: Path) -> Base:
     return Base(
         uri=uri,
@@ -158,17 +164,17 @@ def base_of(uri: str, gguf: Path, folder: Path) -> Base:
     )
 
 
-def data_of(recipe: Recipe, rows: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
+def data_of(recipe: ModelRecipe, rows: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
     return TrainingData(
         sha256=rows_sha256(rows),
         examples=len({row.example for row in rows}),
         rows=len(rows),
         validation_rows=len(validation),
-        held_back=recipe.data.held_back,
+        held_back=recipe.data.held_back if isinstance(recipe, Recipe) else (),
     )
 
 
-def run_of(recipe: Recipe | DecisionRecipe, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
+def run_of(recipe: ModelRecipe, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
     """A run goes on from its own checkpoints only: any other values or rows make another one."""
     values = recipe.model_dump_json(exclude={"data"})
     whole = json.dumps([values, base.sha256, rows_sha256(rows), rows_sha256(validation)])
@@ -176,7 +182,7 @@ def run_of(recipe: Recipe | DecisionRecipe, base: Base, rows: Sequence[Row], val
 
 
 def card_of(
-    recipe: Recipe | DecisionRecipe, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained
+    recipe: ModelRecipe, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained
 ) -> Card:
     return Card(
         name=recipe.name,
