@@ -196,27 +196,35 @@ def read_search_recipe(path: Path) -> SearchRecipe:
     return checked(SearchRecipe, path)
 
 
+def read_either_recipe(path: Path) -> Recipe | SearchRecipe:
+    """One of those two: only the language model has a prompt."""
+    return checked(Recipe, path) if "prompt" in read_values(path) else checked(SearchRecipe, path)
+
+
 def read_decision_recipe(path: Path) -> DecisionRecipe:
     """Raises RecipeError."""
     try:
         return DecisionRecipe.model_validate(read_values(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
 
 
 def checked(kind: type[R], path: Path) -> R:
+    values = read_values(path)
+    if isinstance(data := values.get("data"), dict) and "like" in data:
+        values["data"] = read_values(path.parent / str(data.pop("like"))) | data
     try:
-        values = read_values(path)
-        if isinstance(data := values.get("data"), dict) and "like" in data:
-            values["data"] = read_values(path.parent / str(data.pop("like"))) | data
         recipe = kind.model_validate(values)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
     return recipe.model_copy(update={"data": placed(recipe.data, path.resolve().parent)})
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: expected keys and values, got {type(values).__name__}.")
     return values

@@ -21,7 +21,7 @@ from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
-from adapters.pool import seen_of, split_pool
+from adapters.pool import configured_pool, seen_of
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import Mix, ModelRecipe, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
@@ -29,7 +29,6 @@ from adapters.train import Trained, train
 from adapters.train_process import Task
 from adapters.verify import WEIGHTS
 from configs.settings import Settings
-from ingest.build import embedder_of
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
 
@@ -71,10 +70,7 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     data = settings.data.folder
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
-    # Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
-    embedder = embedder_of(settings, adapted=False)
-    splitter = settings.splitter
-    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    embedder, pool = configured_pool(recipe.data.documents, settings)
     seen = seen_of(recipe.data, pool)
     read = read_style(recipe.data.examples)
     base, made_from = configured_base(settings)

@@ -29,6 +29,13 @@ ASKED = {
     ("food.md", "Cafeteria"): ("where do I eat", "soup at one o'clock?"),
     (None, None): ("do you rent cars", "who cuts hair here", "is there a pool", "can I bring my horse"),
 }
+NO_ANSWER = "I can't find this in our documents."
+
+
+def add_example(folder: Path, **values: str | None) -> None:
+    example = {"id": values["question"], "answer": "You can ask us [cite]." if values["document"] else NO_ANSWER}
+    with (folder / "style.jsonl").open("a") as file:
+        file.write(json.dumps(example | values) + "\n")
 
 
 @pytest.fixture
@@ -36,12 +43,9 @@ def recipe(tmp_path: Path) -> Path:
     (tmp_path / "docs").mkdir()
     for name, text in DOCUMENTS.items():
         (tmp_path / "docs" / name).write_text(text)
-    lines = [
-        {"id": "e", "document": document, "section": section, "question": question, "answer": "."}
-        for (document, section), questions in ASKED.items()
-        for question in questions
-    ]
-    (tmp_path / "style.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for (document, section), questions in ASKED.items():
+        for question in questions:
+            add_example(tmp_path, document=document, section=section, question=question)
     data = {
         "examples": ["style.jsonl"],
         "documents": "docs",
@@ -91,14 +95,20 @@ def margin(embedder: Embedder) -> float:
     return float(np.mean(questions @ garage - questions @ lot))
 
 
-def test_questions_about_a_held_back_document_are_refused(recipe: Path, embedder: Embedder) -> None:
-    leak = {"id": "e", "document": "records.md", "section": "Copies", "question": "a photocopy?", "answer": "."}
-    with (recipe.parent / "style.jsonl").open("a") as file:
-        file.write(json.dumps(leak) + "\n")
+def test_nothing_is_trained_on_examples_that_fail_the_check(recipe: Path, embedder: Embedder) -> None:
+    add_example(recipe.parent, document="records.md", section="Copies", question="a photocopy?")
+    add_example(recipe.parent, document="food.md", section="Cafeteria", question="what is it", answer="$9 [cite].")
+    add_example(recipe.parent, document=None, section=None, question="any taxis?", answer="You can call one.")
     result = tune(recipe)
-    assert result.exit_code == 2
-    assert "records.md" in result.stderr
+    assert result.exit_code == 1, result.output
+    assert "The examples fail the check, and nothing is trained on such: 1 shape, first " in result.stderr
+    assert "1 leak" in result.stderr and "records.md is held back" in result.stderr
+    assert "1 facts" in result.stderr and f"`triptych adapters check {recipe}` tells all." in result.stderr
     assert not (recipe.parent / "adapter").exists()
+    assert not (recipe.parent / "data" / "training").exists()
+    told = CliRunner().invoke(app, ["check", str(recipe), "--json"])
+    assert told.exit_code == 1, told.output
+    assert json.loads(told.stdout)["failures"] == ["shape", "leak", "facts"]
 
 
 def test_examples_without_refusals_are_told_before_the_training(recipe: Path, embedder: Embedder) -> None:
