@@ -14,7 +14,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from adapters.base import chat_template_sha256, dequantised, load_tokenizer, tokenizer_sha256
-from adapters.card import Base, Card, TrainingData, Trial, write_card
+from adapters.card import WEIGHTS, Base, Card, TrainingData, Trial, write_card
 from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
@@ -27,7 +27,6 @@ from adapters.recipe import Mix, ModelRecipe, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
 from adapters.train_process import Task
-from adapters.verify import WEIGHTS
 from configs.settings import Settings
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
