@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-CARD, CONFIG = "card.json", "adapter_config.json"
+CARD, CONFIG, WEIGHTS = "card.json", "adapter_config.json", "adapter_model.safetensors"
 SHA256 = r"^[0-9a-f]{64}$"
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.card import CONFIG, WEIGHTS
 from adapters.durable import replace
 from adapters.shapes import read_gguf
 
-WEIGHTS = "adapter_model.safetensors"
 KEY = re.compile(r"base_model\.model\.(model\.layers\.\d+\.\w+\.\w+)\.lora_([AB])\.weight")
 ARCHITECTURE = "llama"
 
@@ -37,7 +37,7 @@ def lora_gguf(folder: Path, base: Path, target: Path) -> Path:
 
 def alpha(folder: Path) -> float:
     """llama.cpp scales by alpha / rank; rank-stabilised LoRA by alpha / sqrt(rank)."""
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     return float(config["lora_alpha"]) * (math.sqrt(config["r"]) if config.get("use_rslora") else 1.0)
 
 

@@ -1,7 +1,5 @@
 """The command `triptych adapters curve`: what more examples bring, by trainings on fewer of them."""
 
-import sys
-from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
@@ -9,12 +7,8 @@ from rich.console import Group
 from rich.table import Table
 
 from adapters.card import CurvePoint
-from adapters.dataset.report import DatasetRefused
-from adapters.examples import ExampleError
-from adapters.prompt import PromptError
-from adapters.recipe import RecipeError
-from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
-from adapters.training_commands import RecipeArgument, WorkOption, training_libraries
+from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, show, stop
+from adapters.training_commands import RecipeArgument, WorkOption, training_libraries, training_settings
 
 SizesOption = Annotated[str, typer.Option(help="Numbers of examples, with commas between them.")]
 MinutesOption = Annotated[
@@ -34,14 +28,8 @@ def curve_command(
     wanted = sizes_of(sizes)
     with training_libraries():
         from adapters.curve_training import draw
-        from adapters.train import TrainingError
-    try:
-        with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            drawn = draw(recipe, wanted, minutes, settings, work)
-    except DatasetRefused as error:
-        raise stop(str(error), REFUSED) from None
-    except (RecipeError, ExampleError, PromptError, TrainingError) as error:
-        raise stop(str(error), WRONG_USE) from None
+    with training_settings(config) as settings:
+        drawn = draw(recipe, wanted, minutes, settings, work)
     left = ", ".join(map(str, drawn.left))
     rest = f"\nThe minutes were too few for {left} examples: the same command goes on there." if left else ""
     told = f"The same for all points: {drawn.curve.held}.\n{drawn.curve.finding}{rest}"

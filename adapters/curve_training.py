@@ -14,7 +14,7 @@ from adapters.answer_scores import AnswerScore, answer_scores
 from adapters.card import CurvePoint, LearningCurve
 from adapters.examples import ExampleError, Row
 from adapters.learning_curve import Curve, Measured, as_told, curve_file, read_curve, write_curve
-from adapters.recipe import Recipe
+from adapters.recipe import ModelRecipe
 from adapters.training import Prepared, data_id, prepare, run_of, train_anew
 from configs.settings import Settings
 
@@ -89,7 +89,7 @@ def measured(ready: Prepared, rows: Sequence[Row], size: int) -> Measured:
     return Measured(point=point, examples=examples)
 
 
-def without_early_stop(recipe: Recipe) -> Recipe:
+def without_early_stop(recipe: ModelRecipe) -> ModelRecipe:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update={"patience": NEVER})})
 
 

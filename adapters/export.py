@@ -5,8 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from adapters.card import CARD, CONFIG
-from adapters.convert import WEIGHTS, lora_gguf
+from adapters.card import CARD, CONFIG, WEIGHTS
+from adapters.convert import lora_gguf
 from adapters.merge import merged_gguf
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from adapters.convert import WEIGHTS, ConversionError, Matrix, alpha, gguf_matrices, read_matrices
+from adapters.card import WEIGHTS
+from adapters.convert import ConversionError, Matrix, alpha, gguf_matrices, read_matrices
 from adapters.durable import replace
 from adapters.shapes import read_gguf
 

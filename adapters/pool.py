@@ -4,6 +4,8 @@ from pathlib import Path
 
 from adapters.examples import ExampleError, Pool
 from adapters.recipe import Data
+from configs.settings import Settings
+from ingest.build import embedder_of
 from ingest.documents import Chunk, Passage, document_id
 from ingest.embed import Embedder
 from ingest.parse import SUFFIXES, ParseError, Parser
@@ -18,6 +20,15 @@ def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedd
     found = [pair for path in files for pair in chunks(path, folder, parser, splitter)]
     passages = tuple(as_passage(source, chunk) for source, chunk in found)
     return Pool(passages, embedder.embed([chunk.embedded_text for _, chunk in found]))
+
+
+def configured_pool(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
+    """With the configured splitter and embedder; that comes too.
+
+    Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
+    """
+    embedder, splitter = embedder_of(settings, adapted=False), settings.splitter
+    return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)
 
 
 def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens: int) -> Pool:

@@ -172,8 +172,8 @@ class DecisionRecipe(Part):
     training: Training
 
 
-# What adapters/train.py can follow: a recipe that teaches the base to continue rows.
-Trainable = Recipe | RankingRecipe | DecisionRecipe
+# What trains an adapter of the language model.
+ModelRecipe = Recipe | RankingRecipe | DecisionRecipe
 
 
 def of_rank(lora: Lora, rank: int) -> Lora:
@@ -210,27 +210,38 @@ def read_ranking_recipe(path: Path) -> RankingRecipe:
     return checked(RankingRecipe, path)
 
 
+def read_any_recipe(path: Path) -> Recipe | SearchRecipe | RankingRecipe:
+    """One of those three: only the house style has a prompt, and an embedder's adapter no name."""
+    values = read_values(path)
+    if "prompt" in values:
+        return checked(Recipe, path)
+    return checked(RankingRecipe, path) if "name" in values else checked(SearchRecipe, path)
+
+
 def read_decision_recipe(path: Path) -> DecisionRecipe:
     """Raises RecipeError."""
     try:
         return DecisionRecipe.model_validate(read_values(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
 
 
 def checked(kind: type[R], path: Path) -> R:
+    values = read_values(path)
+    if isinstance(data := values.get("data"), dict) and "like" in data:
+        values["data"] = read_values(path.parent / str(data.pop("like"))) | data
     try:
-        values = read_values(path)
-        if isinstance(data := values.get("data"), dict) and "like" in data:
-            values["data"] = read_values(path.parent / str(data.pop("like"))) | data
         recipe = kind.model_validate(values)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
     return recipe.model_copy(update={"data": placed(recipe.data, path.resolve().parent)})
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: expected keys and values, got {type(values).__name__}.")
     return values

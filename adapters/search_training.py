@@ -13,12 +13,14 @@ from shutil import copytree
 import numpy as np
 
 from adapters.asked import Asked, asked_of
+from adapters.dataset.check import check_search_recipe
+from adapters.dataset.read import read_style
+from adapters.dataset.report import insist
 from adapters.examples import ExampleError, Pool, read_examples, split_examples
-from adapters.pool import seen_of, split_pool
+from adapters.pool import configured_pool, seen_of
 from adapters.recipe import SearchRecipe, read_search_recipe
 from adapters.tune import Tuned, tune
 from configs.settings import Settings
-from ingest.build import embedder_of
 from ingest.embed import Embedder
 from ingest.embed_adapter import ADAPTER_WEIGHTS, CARD, CONFIG, EmbedderCard
 from ingest.models import WEIGHTS, file_sha256, locate
@@ -31,15 +33,15 @@ LET_THROUGH = 0.95
 def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> EmbedderCard:
     """Train what the recipe says on the configured embedder, and write the adapter with its card to `folder`.
 
-    Raises RecipeError, ExampleError, ModelError.
+    Examples that fail the check are refused first (DatasetRefused). Raises RecipeError, ExampleError, ModelError.
     """
     if folder.exists():
         raise ExampleError(f"{folder} exists already: an adapter is never overwritten. Name another folder.")
     recipe = read_search_recipe(path)
-    embedder = embedder_of(settings, adapted=False)
-    splitter = settings.splitter
-    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    embedder, pool = configured_pool(recipe.data.documents, settings)
     seen = seen_of(recipe.data, pool)
+    read = read_style(recipe.data.examples)
+    insist(check_search_recipe(recipe, read, pool, embedder, settings.guard.no_answer), str(path))
     examples = read_examples(recipe.data.examples)
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
     asked, unseen = (list(asked_of(some, seen, embedder, recipe.training.hard_negatives)) for some in splits)

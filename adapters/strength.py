@@ -8,8 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.card import CONFIG
-from adapters.convert import WEIGHTS
+from adapters.card import CONFIG, WEIGHTS
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from ingest.models import file_sha256
 

@@ -16,10 +16,10 @@ from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from adapters.base import load_model
-from adapters.card import CONFIG
+from adapters.card import CONFIG, WEIGHTS
 from adapters.examples import Row, as_dicts, tokens
-from adapters.recipe import Lora, Trainable, Training
-from adapters.verify import MEANT, MODULES, WEIGHTS
+from adapters.recipe import Lora, ModelRecipe, Training
+from adapters.verify import MEANT, MODULES
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 def train(
-    recipe: Trainable,
+    recipe: ModelRecipe,
     base: Path,
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[Row],

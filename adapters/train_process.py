@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from adapters.base import load_tokenizer
 from adapters.examples import Row, as_dicts
-from adapters.recipe import DecisionRecipe, Recipe
+from adapters.recipe import ModelRecipe
 from adapters.train import Trained, TrainingError, train
 
 TASK, TRAINED, FAILED = "task.json", "trained.json", "failed.txt"
@@ -30,7 +30,7 @@ TASK, TRAINED, FAILED = "task.json", "trained.json", "failed.txt"
 class Task:
     """What `train` takes, but for the tokenizer: that is the base's."""
 
-    recipe: Recipe | DecisionRecipe
+    recipe: ModelRecipe
     base: Path
     rows: Sequence[Row]
     validation: Sequence[Row]
@@ -51,7 +51,7 @@ class WrittenRow(BaseModel):
 
 
 class WrittenTask(BaseModel):
-    recipe: Recipe | DecisionRecipe
+    recipe: ModelRecipe
     base: Path
     rows: list[WrittenRow]
     validation: list[WrittenRow]

@@ -14,22 +14,20 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from adapters.base import chat_template_sha256, dequantised, load_tokenizer, tokenizer_sha256
-from adapters.card import Base, Card, TrainingData, Trial, write_card
+from adapters.card import WEIGHTS, Base, Card, TrainingData, Trial, write_card
 from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
-from adapters.pool import seen_of, split_pool
+from adapters.pool import configured_pool, seen_of
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import Mix, Recipe, Trainable, read_recipe
+from adapters.recipe import DecisionRecipe, Mix, ModelRecipe, Recipe, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
 from adapters.train_process import Task
-from adapters.verify import WEIGHTS
-from configs.settings import Settings
-from ingest.build import embedder_of
+from configs.settings import Model, Settings
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
 
@@ -43,7 +41,7 @@ class Prepared:
     `base` is the dequantised model's folder, `start` that of the adapter to go on from; `work` is for checkpoints.
     """
 
-    recipe: Recipe
+    recipe: ModelRecipe
     registry: Registry
     template: PromptTemplate
     tokenizer: PreTrainedTokenizerBase
@@ -70,19 +68,14 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     check_processes(processes, recipe.training.batch_size)
     data = settings.data.folder
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
-    gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
-    # Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
-    embedder = embedder_of(settings, adapted=False)
-    splitter = settings.splitter
-    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    embedder, pool = configured_pool(recipe.data.documents, settings)
     seen = seen_of(recipe.data, pool)
     read = read_style(recipe.data.examples)
-    base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
+    base, made_from = configured_base(settings.engine.base, data)
     tokenizer = load_tokenizer(base)
     insist(check_recipe(recipe, read, pool, embedder, template, tokenizer), str(path))
     rows, validation = rows_of(recipe, embedder, seen, template)
-    made_from = base_of(settings.engine.base.model, gguf, base)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
     folder = work or data / "training" / recipe.name
     return Prepared(recipe, registry, template, tokenizer, base, made_from, rows, validation, start, folder)
@@ -111,7 +104,7 @@ def data_id(ready: Prepared) -> str:
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]
 
 
-def train_anew(ready: Prepared, recipe: Recipe, rows: Sequence[Row], folder: Path) -> Trained:
+def train_anew(ready: Prepared, recipe: ModelRecipe, rows: Sequence[Row], folder: Path) -> Trained:
     """One of several trainings in this process, each as if it were the only one.
 
     What a killed one left in the folder is not gone on from: the minutes before the kill would not be counted.
@@ -149,6 +142,13 @@ def once(mix: Mix) -> Mix:
     return mix.model_copy(update={"variants": 1})
 
 
+def configured_base(base: Model, data: Path) -> tuple[Path, Base]:
+    """The folder of the dequantised base, kept below `data`, and what a card tells of it. Raises ModelError."""
+    gguf = locate(base.model, base.sha256)
+    folder = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
+    return folder, base_of(base.model, gguf, folder)
+
+
 def base_of(uri: str, gguf: Path, folder: Path) -> Base:
     return Base(
         uri=uri,
@@ -158,24 +158,26 @@ def base_of(uri: str, gguf: Path, folder: Path) -> Base:
     )
 
 
-def data_of(recipe: Recipe, rows: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
+def data_of(recipe: ModelRecipe, rows: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
     return TrainingData(
         sha256=rows_sha256(rows),
         examples=len({row.example for row in rows}),
         rows=len(rows),
         validation_rows=len(validation),
-        held_back=recipe.data.held_back,
+        held_back=() if isinstance(recipe, DecisionRecipe) else recipe.data.held_back,
     )
 
 
-def run_of(recipe: Trainable, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
+def run_of(recipe: ModelRecipe, base: Base, rows: Sequence[Row], validation: Sequence[Row]) -> str:
     """A run goes on from its own checkpoints only: any other values or rows make another one."""
     values = recipe.model_dump_json(exclude={"data"})
     whole = json.dumps([values, base.sha256, rows_sha256(rows), rows_sha256(validation)])
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
-def card_of(recipe: Trainable, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained) -> Card:
+def card_of(
+    recipe: ModelRecipe, base: Base, template: PromptTemplate, data: TrainingData, trained: Trained
+) -> Card:
     return Card(
         name=recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

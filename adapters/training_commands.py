@@ -12,17 +12,16 @@ from rich.table import Table
 
 from adapters.base import gguf_tokenizer
 from adapters.card import Card
-from adapters.dataset.check import check_file, check_recipe
+from adapters.dataset.check import check_file, check_recipe, check_search_recipe
 from adapters.dataset.read import read_style, write_style
 from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
-from adapters.examples import ExampleError, Pool
-from adapters.pool import seen_of, split_pool
+from adapters.examples import ExampleError
+from adapters.pool import configured_pool, seen_of
 from adapters.prompt import PromptError, load_prompt
-from adapters.recipe import RecipeError, read_recipe
+from adapters.recipe import Recipe, RecipeError, read_any_recipe
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
 from ingest.build import embedder_of
-from ingest.embed import Embedder
 from ingest.models import locate
 
 RecipeArgument = Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")]
@@ -68,16 +67,10 @@ def train_command(
 ) -> None:
     """Train an adapter on the packaged base and add it as the next version."""
     with training_libraries():
-        from adapters.train import TrainingError
         from adapters.training import follow
         from adapters.trials import follow_best
-    try:
-        with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            version = (follow_best if search else follow)(recipe, settings, work, processes)
-    except DatasetRefused as error:
-        raise stop(str(error), REFUSED) from None
-    except (RecipeError, ExampleError, PromptError, TrainingError) as error:
-        raise stop(str(error), WRONG_USE) from None
+    with training_settings(config) as settings:
+        version = (follow_best if search else follow)(recipe, settings, work, processes)
     text = f"{version.label} is ready: `triptych adapters promote {version.label}` lets it serve."
     values: dict[str, Any] = {"adapter": version.label, "folder": str(version.folder)}
     if not search:
@@ -110,12 +103,8 @@ def tune_command(
     """Train an adapter for the embedder, so that search understands how people ask."""
     with training_libraries():
         from adapters.search_training import tuned
-        from adapters.train import TrainingError
-    try:
-        with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            card = tuned(recipe, folder, settings, work)
-    except (RecipeError, ExampleError, TrainingError) as error:
-        raise stop(str(error), WRONG_USE) from None
+    with training_settings(config) as settings:
+        card = tuned(recipe, folder, settings, work)
     table = Table("On examples that training did not see", *card.scores["with"])
     for name, scores in card.scores.items():
         table.add_row(f"{name} the adapter", *map(str, scores.values()))
@@ -133,12 +122,8 @@ def rank_command(
     """Train a ranker: it tells which of the passages that search found a question is asked after."""
     with training_libraries():
         from adapters.ranking.training import follow
-        from adapters.train import TrainingError
-    try:
-        with settings_of(config) as settings, redirect_stdout(sys.stderr):
-            card = follow(recipe, folder, settings, work)
-    except (RecipeError, ExampleError, TrainingError) as error:
-        raise stop(str(error), WRONG_USE) from None
+    with training_settings(config) as settings:
+        card = follow(recipe, folder, settings, work)
     text = f"Set ranker.adapter to {folder} and start the service anew: no document is embedded again."
     show({"folder": str(folder), **card.model_dump(mode="json")}, text, as_json)
 
@@ -152,24 +137,37 @@ def training_libraries() -> Iterator[None]:
         raise stop(f"Training needs {error.name}: pip install 'triptych[train]'.", WRONG_USE) from None
 
 
+@contextmanager
+def training_settings(config: Path | None) -> Iterator[Settings]:
+    """The settings; what can go wrong becomes a sentence and an exit code. What libraries print goes to stderr."""
+    with training_libraries():
+        from adapters.train import TrainingError
+    try:
+        with settings_of(config) as settings, redirect_stdout(sys.stderr):
+            yield settings
+    except DatasetRefused as error:
+        raise stop(str(error), REFUSED) from None
+    except (RecipeError, ExampleError, TrainingError) as error:
+        raise stop(str(error), WRONG_USE) from None
+
+
 def _recipe_report(path: Path, settings: Settings) -> Report:
-    recipe = read_recipe(path)
-    template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
+    recipe = read_any_recipe(path)
     read = read_style(recipe.data.examples)
-    base = locate(settings.engine.base.model, settings.engine.base.sha256)
-    embedder, pool = _documents(recipe.data.documents, settings)
+    embedder, pool = configured_pool(recipe.data.documents, settings)
     seen_of(recipe.data, pool)
+    if not isinstance(recipe, Recipe):
+        return check_search_recipe(recipe, read, pool, embedder, settings.guard.no_answer)
+    template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
+    base = locate(settings.engine.base.model, settings.engine.base.sha256)
     return check_recipe(recipe, read, pool, embedder, template, gguf_tokenizer(base))
 
 
 def _file_report(path: Path, documents: Path | None, write: Path | None, settings: Settings) -> Report:
-    embedder, pool = _documents(documents, settings) if documents else (embedder_of(settings, adapted=False), None)
+    embedder, pool = (
+        configured_pool(documents, settings) if documents else (embedder_of(settings, adapted=False), None)
+    )
     report, entries = check_file(path, pool, embedder, settings.guard.no_answer)
     if write:
         write_style(entries, write)
     return report
-
-
-def _documents(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
-    embedder, splitter = embedder_of(settings, adapted=False), settings.splitter
-    return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)

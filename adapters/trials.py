@@ -14,7 +14,7 @@ from transformers import set_seed
 from adapters.card import Trial
 from adapters.durable import append_entry, read_entries
 from adapters.halving import affordable, best, better_half, longest, rounds
-from adapters.recipe import Candidates, Recipe, RecipeError, of_rank, read_recipe
+from adapters.recipe import Candidates, ModelRecipe, RecipeError, of_rank, read_recipe
 from adapters.registry import AdapterVersion
 from adapters.train import Diverged, Trained, TrainingError
 from adapters.training import Prepared, prepare, run_of, train_anew, version_of
@@ -72,7 +72,7 @@ def halve(ready: Prepared, candidates: Candidates) -> list[Trial]:
     return trials
 
 
-def share_of(ready: Prepared, alive: Sequence[Recipe], minutes: float, finished: Sequence[Trial]) -> float:
+def share_of(ready: Prepared, alive: Sequence[ModelRecipe], minutes: float, finished: Sequence[Trial]) -> float:
     """Of their epochs, for the next round. Raises TrainingError where the first one would be too short."""
     steps = [steps_of(one, len(ready.rows)) for one in alive]
     pace = spent(finished) / sum(one.steps for one in finished)
@@ -87,7 +87,7 @@ def share_of(ready: Prepared, alive: Sequence[Recipe], minutes: float, finished:
     return share
 
 
-def combinations(recipe: Recipe, candidates: Candidates) -> list[Recipe]:
+def combinations(recipe: ModelRecipe, candidates: Candidates) -> list[ModelRecipe]:
     values = product(
         candidates.rank or (recipe.lora.rank,),
         candidates.learning_rate or (recipe.training.learning_rate,),
@@ -96,7 +96,7 @@ def combinations(recipe: Recipe, candidates: Candidates) -> list[Recipe]:
     return [with_values(recipe, *these) for these in values]
 
 
-def with_values(recipe: Recipe, rank: int, learning_rate: float, epochs: float) -> Recipe:
+def with_values(recipe: ModelRecipe, rank: int, learning_rate: float, epochs: float) -> ModelRecipe:
     training = recipe.training.model_copy(update={"learning_rate": learning_rate, "epochs": epochs})
     return recipe.model_copy(update={"lora": of_rank(recipe.lora, rank), "training": training})
 
@@ -106,7 +106,7 @@ def paced(ready: Prepared) -> Trial:
     return tried(ready, ready.recipe, LEAST_STEPS / steps_of(ready.recipe, len(ready.rows)))
 
 
-def tried(ready: Prepared, recipe: Recipe, share: float) -> Trial:
+def tried(ready: Prepared, recipe: ModelRecipe, share: float) -> Trial:
     values = recipe.training
     short = recipe.model_copy(update={"training": values.model_copy(update={"epochs": values.epochs * share})})
     folder = ready.work / f"trial-{run_of(short, ready.made_from, ready.rows, ready.validation)}"
@@ -134,7 +134,7 @@ def score_of(trained: Trained) -> float | None:
     return last if math.isfinite(last) else None
 
 
-def steps_of(recipe: Recipe, rows: int) -> float:
+def steps_of(recipe: ModelRecipe, rows: int) -> float:
     """Of a whole training."""
     return math.ceil(rows / recipe.training.batch_size) * recipe.training.epochs
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from adapters.card import CARD, CONFIG, Card, CardError, read_card, seal_of
+from adapters.card import CARD, CONFIG, WEIGHTS, Card, CardError, read_card, seal_of
 from adapters.engines.protocol import AdapterRefused
 from adapters.prompt import PromptTemplate
 from adapters.shapes import LINEAR, Shapes
 from adapters.weights import WeightsError, check_weights
 
-WEIGHTS = "adapter_model.safetensors"
 FILES = {CARD, CONFIG, WEIGHTS}
 MODULES = {name.rpartition(".")[2] for name in LINEAR}
 MAX_RANK = 64

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Row, Select, delete, func, insert, select, true, update
+from sqlalchemy import Connection, LargeBinary, Select, delete, insert, select, true, update
 
 from ingest.database import Database, library_url
 from ingest.documents import Chunk, Document, Hit, Passage, Section, Vectors, document_id
 from ingest.jobs import JobLog
 from ingest.keyword import search_words
+from ingest.library_rows import chunk_values, document_values, label_values, passage_of, stats_query, summaries_of
 from ingest.library_schema import chunks, collections, documents, failures, labels, outbox
 from ingest.outbox import Outbox, record_change
 from ingest.records import Collection, CollectionStats, DocumentSummary, Failure, now
-from ingest.stored_vectors import StoredVectors, allowed, lines, to_bytes, to_chunk
+from ingest.stored_vectors import StoredVectors, allowed, to_chunk
 
 
 def open_library(url: str | None, folder: Path) -> "Library":
@@ -95,9 +96,9 @@ class Library:
         identity = document_id(collection_id, document.source)
         with self._database.write() as connection:
             removed = _delete_document(connection, identity)
-            connection.execute(insert(documents), _document_values(collection_id, identity, document))
-            connection.execute(insert(labels), _label_values(identity, document.labels))
-            connection.execute(insert(chunks), _chunk_values(identity, pieces, vectors))
+            connection.execute(insert(documents), document_values(collection_id, identity, document))
+            connection.execute(insert(labels), label_values(identity, document.labels))
+            connection.execute(insert(chunks), chunk_values(identity, pieces, vectors))
             record_change(connection, collection_id, identity, removed)
             named = select(collections.c.name).where(collections.c.id == collection_id)
             connection.execute(
@@ -117,7 +118,7 @@ class Library:
         identity = document_id(collection_id, source)
         with self._database.write() as connection:
             connection.execute(delete(labels).where(labels.c.document_id == identity))
-            connection.execute(insert(labels), _label_values(identity, new))
+            connection.execute(insert(labels), label_values(identity, new))
 
     def document_hashes(self, collection_id: str) -> dict[str, str]:
         """Source -> content hash."""
@@ -133,12 +134,12 @@ class Library:
     def documents(self, collection_id: str) -> list[DocumentSummary]:
         """All documents by source."""
         with self._database.read() as connection:
-            return _summaries(connection, select(documents).where(documents.c.collection_id == collection_id))
+            return summaries_of(connection, select(documents).where(documents.c.collection_id == collection_id))
 
     def document(self, collection_id: str, source: str) -> tuple[DocumentSummary, list[Chunk]] | None:
         identity = document_id(collection_id, source)
         with self._database.read() as connection:
-            found = _summaries(connection, select(documents).where(documents.c.id == identity))
+            found = summaries_of(connection, select(documents).where(documents.c.id == identity))
             ordered = select(chunks).where(chunks.c.document_id == identity).order_by(chunks.c.position)
             rows = connection.execute(ordered).all()
         return (found[0], [to_chunk(row) for row in rows]) if found else None
@@ -166,7 +167,7 @@ class Library:
         )
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
-        return {row.id: _passage(row) for row in rows}
+        return {row.id: passage_of(row) for row in rows}
 
     # Search
 
@@ -202,7 +203,7 @@ class Library:
 
     def stats(self) -> list[CollectionStats]:
         with self._database.read() as connection:
-            return [CollectionStats(*row) for row in connection.execute(_stats()).all()]
+            return [CollectionStats(*row) for row in connection.execute(stats_query()).all()]
 
 
 def _one_failure(collection: str, sources: Items[str]) -> Any:
@@ -215,83 +216,3 @@ def _delete_document(connection: Connection, identity: str) -> list[str]:
     connection.execute(delete(chunks).where(chunks.c.document_id == identity))
     connection.execute(delete(documents).where(documents.c.id == identity))
     return list(removed)
-
-
-def _document_values(collection_id: str, identity: str, document: Document) -> dict[str, Any]:
-    sections = [[section.headings, section.text] for section in document.sections]
-    return {
-        "id": identity,
-        "collection_id": collection_id,
-        "source": document.source,
-        "title": document.title,
-        "content_hash": document.content_hash,
-        "sections": json.dumps(sections, ensure_ascii=False),
-        "updated": now(),
-    }
-
-
-def _label_values(identity: str, named: Items[str]) -> list[dict[str, str]]:
-    if not named:
-        raise ValueError("A document needs at least one label, or nobody could read it.")
-    return [{"document_id": identity, "label": label} for label in sorted(named)]
-
-
-def _chunk_values(identity: str, pieces: Sequence[Chunk], vectors: Vectors) -> list[dict[str, Any]]:
-    rows = iter(to_bytes(vectors))
-    return [
-        {
-            "id": piece.id,
-            "document_id": identity,
-            "position": piece.position,
-            "title": piece.title,
-            "headings": "\n".join(piece.headings),
-            "text": piece.text,
-            "vector": next(rows),
-            "sentences": "\n".join(piece.sentences),
-            "sentence_vectors": b"".join(next(rows) for _ in piece.sentences),
-        }
-        for piece in pieces
-    ]
-
-
-def _summaries(connection: Connection, statement: Select[Any]) -> list[DocumentSummary]:
-    chosen = statement.order_by(documents.c.source).subquery()
-    counted: dict[str, int] = dict(
-        connection.execute(
-            select(chunks.c.document_id, func.count())
-            .join(chosen, chosen.c.id == chunks.c.document_id)
-            .group_by(chunks.c.document_id)
-        ).all()
-    )
-    named: dict[str, list[str]] = {}
-    for row in connection.execute(select(labels).join(chosen, chosen.c.id == labels.c.document_id)):
-        named.setdefault(row.document_id, []).append(row.label)
-    return [
-        DocumentSummary(
-            row.id,
-            row.source,
-            row.title,
-            tuple(sorted(named[row.id])),
-            counted[row.id],
-            row.content_hash,
-            row.updated,
-        )
-        for row in connection.execute(statement.order_by(documents.c.source))
-    ]
-
-
-def _passage(row: Row[Any]) -> Passage:
-    return Passage(row.id, row.document_id, row.source, row.title, lines(row.headings), row.position, row.text)
-
-
-def _stats() -> Select[Any]:
-    of_collection = documents.c.collection_id == collections.c.id
-    return select(
-        collections.c.id,
-        collections.c.name,
-        collections.c.serving,
-        select(func.count()).select_from(documents).where(of_collection).scalar_subquery(),
-        select(func.count()).select_from(chunks.join(documents)).where(of_collection).scalar_subquery(),
-        select(func.count()).where(outbox.c.collection_id == collections.c.id).scalar_subquery(),
-        select(func.count()).where(failures.c.collection == collections.c.name).scalar_subquery(),
-    ).order_by(collections.c.id)

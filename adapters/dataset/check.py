@@ -11,7 +11,7 @@ from adapters.dataset.read import read_plain, read_questions
 from adapters.dataset.report import Report
 from adapters.examples import Pool, Vectors, make_rows, split_examples, tokens
 from adapters.prompt import PromptTemplate
-from adapters.recipe import Data, Recipe
+from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe
 from ingest.embed import Embedder
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LEARNING_CURVE = "what more examples would bring: `triptych adapters curve` trains on fewer of them to tell."
 NAMES = "names of people: personal data is found by its form."
+LENGTHS = "the length of questions: an embedder reads only the beginning of a long one."
 FILE_ALONE = "leaks and the length in tokens: they need a recipe."
 NO_DOCUMENTS = "facts of answers without passages, and whether a document holds them: they need --documents."
 
@@ -33,23 +34,46 @@ def check_recipe(
 ) -> Report:
     """`pool` holds all documents, the held-back ones too. Raises ExampleError for unreadable questions."""
     entries = full(read.entries)
-    answers = answers_of(entries, recipe.no_answer)
     questions = embedder.embed_queries([entry.example.question for entry in entries])
     found = [
+        *in_data(recipe.data, read, questions, pool, embedder, recipe.no_answer),
+        *too_long(recipe, entries, questions, pool, template, tokenizer),
+    ]
+    return report_of(read.entries, answers_of(entries, recipe.no_answer), found, (NAMES, LEARNING_CURVE))
+
+
+def check_search_recipe(
+    recipe: SearchRecipe | RankingRecipe, read: Read, pool: Pool, embedder: Embedder, no_answer: str
+) -> Report:
+    """The same for an embedder's adapter and for a ranker.
+
+    Answers too: a passage that does not hold its answer is the wrong one.
+    """
+    entries = full(read.entries)
+    questions = embedder.embed_queries([entry.example.question for entry in entries])
+    found = in_data(recipe.data, read, questions, pool, embedder, no_answer)
+    return report_of(read.entries, answers_of(entries, no_answer), found, (NAMES, LENGTHS))
+
+
+def in_data(
+    data: Data, read: Read, questions: Vectors, pool: Pool, embedder: Embedder, no_answer: str
+) -> list[Finding]:
+    """All that does not depend on what learns from the examples; `questions` (n, d) are those of the full ones."""
+    entries = full(read.entries)
+    answers = answers_of(entries, no_answer)
+    return [
         *read.findings,
         *find.shared_ids(entries),
         *find.empty(read.entries),
-        *find.misplaced(entries, pool.passages, recipe.no_answer),
+        *find.misplaced(entries, pool.passages, no_answer),
         *find.unknown_sections(entries, pool.passages),
         *repeated(entries, answers, questions, embedder),
-        *leaks(recipe.data, entries, questions, embedder),
+        *leaks(data, entries, questions, embedder),
         *find.personal(entries, text_of(pool)),
         *find.unsupported(with_passages(entries, pool), pool.passages),
-        *too_long(recipe, entries, questions, pool, template, tokenizer),
         *find.style(answers),
         *find.balance(entries, answers),
     ]
-    return report_of(read.entries, answers, found, (NAMES, LEARNING_CURVE))
 
 
 def check_file(path: Path, pool: Pool | None, embedder: Embedder, no_answer: str) -> tuple[Report, list[Entry]]:

@@ -1,7 +1,5 @@
 """The commands `triptych decisions generate | fit | train`: example records, and what is trained on them."""
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +10,14 @@ from adapters.decisions.head import write_head
 from adapters.decisions.pack import HEAD, PHRASES, POLICY, RECORDS
 from adapters.decisions.policy import PolicyError, read_policy
 from adapters.decisions.records import read_records, write_records
-from adapters.recipe import RecipeError
 from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
-from adapters.training_commands import ProcessesOption, RecipeArgument, WorkOption, training_libraries
+from adapters.training_commands import (
+    ProcessesOption,
+    RecipeArgument,
+    WorkOption,
+    training_libraries,
+    training_settings,
+)
 from configs.settings import Settings
 from ingest.build import embedder_of
 
@@ -68,11 +71,10 @@ def train(
     """Train a LoRA adapter on the pack's records and add it as the next version."""
     with training_libraries():
         from adapters.decisions.training import follow
-        from adapters.train import TrainingError
     try:
-        with settings_of(config) as settings, redirect_stdout(sys.stderr):
+        with training_settings(config) as settings:
             version = follow(recipe, folder_of(settings), settings, work, processes)
-    except (PolicyError, RecipeError, TrainingError) as error:
+    except PolicyError as error:
         raise stop(str(error), WRONG_USE) from None
     text = f"{version.label} is ready: POST /decide takes it as the adapter. Calibrate it first."
     show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)

@@ -4,48 +4,44 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.base import dequantised
-from adapters.card import TrainingData, write_card
+from adapters.base import load_tokenizer
 from adapters.decisions import ask
 from adapters.decisions.pack import DecisionPack, open_pack
 from adapters.decisions.records import PastCase, of_split
 from adapters.decisions.similar import Memory, Similar
 from adapters.examples import Row
-from adapters.launch import check_processes, train_on
+from adapters.launch import check_processes
 from adapters.prompt import PromptTemplate
 from adapters.recipe import DecisionRecipe, read_decision_recipe
 from adapters.registry import AdapterVersion, Registry
-from adapters.train_process import Task
-from adapters.training import base_of, card_of, rows_sha256, run_of
+from adapters.training import Prepared, configured_base, version_of
 from configs.settings import Settings
 from ingest.build import embedder_of
-from ingest.models import file_sha256, locate
 
 
 def follow(path: Path, folder: Path, settings: Settings, work: Path | None, processes: int = 1) -> AdapterVersion:
-    """Train what the recipe says on the pack's training records. Raises RecipeError, PolicyError, TrainingError."""
+    """Train what the recipe says on the pack's training records. Raises what `prepare` raises, TrainingError."""
+    return version_of(prepare(path, folder, settings, work, processes), processes=processes)
+
+
+def prepare(path: Path, folder: Path, settings: Settings, work: Path | None, processes: int = 1) -> Prepared:
+    """All before the first step. Raises RecipeError, PolicyError, PromptError, ModelError, TrainingError.
+
+    The records are not checked as style examples are. Opening the pack checks their form, that the policy knows
+    service and code, and that the code stands for the decision; a record's id alone decides its split. Nothing
+    looks for near-duplicates or personal data.
+    """
     recipe, data = read_decision_recipe(path), settings.data.folder
     check_processes(processes, recipe.training.batch_size)
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
-    gguf = locate(settings.engine.base.model, settings.engine.base.sha256)
     pack = open_pack(folder, recipe.prompt, embedder_of(settings).fingerprint)
     template = pack.prompts[recipe.prompt]
     held = of_split(pack.past, "calibration")[: recipe.validation]
     rows = rows_of(recipe, pack, template, settings.decisions.similar)
     validation = [row_of(pack, one, None, ()) for one in held]
-    base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
-    made_from = base_of(settings.engine.base.model, gguf, base)
-    checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
-    trained = train_on(processes, Task(recipe, base, rows, validation, checkpoints))
-    told = TrainingData(
-        sha256=rows_sha256(rows),
-        examples=len(rows),
-        rows=len(rows),
-        validation_rows=len(validation),
-        held_back=(),
-    )
-    write_card(card_of(recipe, made_from, template, told, trained), trained.folder)
-    return registry.add(recipe.name, trained.folder)
+    base, made_from = configured_base(settings.engine.base, data)
+    tokenizer, checkpoints = load_tokenizer(base), work or data / "training" / recipe.name
+    return Prepared(recipe, registry, template, tokenizer, base, made_from, rows, validation, None, checkpoints)
 
 
 def rows_of(recipe: DecisionRecipe, pack: DecisionPack, template: PromptTemplate, count: int) -> list[Row]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import openai
 from openai import AsyncOpenAI
 
-from adapters.card import CONFIG
-from adapters.convert import WEIGHTS
+from adapters.card import CONFIG, WEIGHTS
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
 from ingest.models import file_sha256
 

@@ -4,45 +4,39 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import copytree
 
-from adapters.base import dequantised, load_tokenizer
-from adapters.card import Card, TrainingData, write_card
+from adapters.base import load_tokenizer
+from adapters.card import Card, write_card
+from adapters.dataset.check import check_search_recipe
+from adapters.dataset.read import read_style
+from adapters.dataset.report import insist
 from adapters.examples import ExampleError, Pool, Row, StyleExample, gold_passage, read_examples, split_examples
-from adapters.pool import seen_of, split_pool
+from adapters.pool import configured_pool, seen_of
 from adapters.ranking import ask
 from adapters.recipe import read_ranking_recipe
 from adapters.train import train
-from adapters.training import base_of, card_of, rows_sha256, run_of
+from adapters.training import card_of, configured_base, data_of, run_of
 from configs.settings import Settings
-from ingest.build import embedder_of
-from ingest.models import file_sha256, locate
 
 
 def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> Card:
     """Train what the recipe says on the ranker's base; the adapter with its card goes to `folder`, NAME/VERSION.
 
-    Raises RecipeError, ExampleError, ModelError, TrainingError.
+    Examples that fail the check are refused first (DatasetRefused). Raises RecipeError, ExampleError, ModelError,
+    TrainingError.
     """
     recipe, data = read_ranking_recipe(path), settings.data.folder
     check_place(folder, recipe.name)
-    embedder, splitter = embedder_of(settings, adapted=False), settings.splitter
-    pool = split_pool(recipe.data.documents, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    embedder, pool = configured_pool(recipe.data.documents, settings)
     seen = seen_of(recipe.data, pool)
+    read = read_style(recipe.data.examples)
+    insist(check_search_recipe(recipe, read, pool, embedder, settings.guard.no_answer), str(path))
     examples = read_examples(recipe.data.examples)
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
     rows, validation = (list(rows_of(some, seen)) for some in splits)
-    gguf = locate(settings.ranker.model, settings.ranker.sha256)
-    base = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
-    made_from = base_of(settings.ranker.model, gguf, base)
+    base, made_from = configured_base(settings.ranker, data)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
     trained = train(recipe, base, load_tokenizer(base), rows, validation, checkpoints)
-    told = TrainingData(
-        sha256=rows_sha256(rows),
-        examples=len(rows),
-        rows=len(rows),
-        validation_rows=len(validation),
-        held_back=recipe.data.held_back,
-    )
-    card = card_of(recipe, made_from, ask.FORM, told, trained)
+    card = card_of(recipe, made_from, ask.FORM, data_of(recipe, rows, validation), trained)
     write_card(card, trained.folder)
     copytree(trained.folder, folder)
     return card

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapters.commands import registry_of
 from adapters.compare import minutes_of
@@ -27,6 +25,7 @@ from service.build import WRONG_SETUP, build
 from service.evaluation.design import Design, DesignError, cells_of, read_design
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.origin import made_from
+from service.evaluation.progress_bar import counted
 from service.evaluation.questions import PackQuestion
 from service.evaluation.run import answers
 from service.evaluation.selection import selected
@@ -166,17 +165,12 @@ async def _run(settings: Settings, design: Design, questions: list[PackQuestion]
 
 
 async def _ask(chatbot: Chatbot, run: Run, questions: list[PackQuestion]) -> None:
-    """Asks what is left, with a bar on a terminal."""
+    """Asks what is left."""
     design = run.design
     asked = {question.id for question in questions}
     done = {(answer.cell, answer.question) for answer in run.answers if answer.question in asked}
     left = answers(chatbot, design, questions, done)
     total = len(cells_of(design.factors)) * len(questions)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    errors = Console(stderr=True)
-    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
-        task = bar.add_task(f"Run {run.id}", total=total, completed=len(done))
-        async with aclosing(left) as new:
-            async for answer in new:
-                keep(run, answer)
-                bar.advance(task)
+    async with aclosing(counted(left, f"Run {run.id}", total, len(done))) as new:
+        async for answer in new:
+            keep(run, answer)

@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from adapters.card import CONFIG, write_card
+from adapters.card import CONFIG, WEIGHTS, write_card
 from adapters.engines.protocol import AdapterWeights
-from adapters.verify import WEIGHTS
 from ingest.models import ModelError, locate
 from tests.adapters.small_adapter import LAYERS, RANK, WIDTH, WIDTHS, card, lora_config
 

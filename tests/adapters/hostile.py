@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.card import CARD, CONFIG, write_card
-from adapters.verify import WEIGHTS
+from adapters.card import CARD, CONFIG, WEIGHTS, write_card
 from tests.adapters.small_adapter import RANK, SHAPES, card, lora_config
 
 Spoil = Callable[[Path], object]

@@ -1,8 +1,10 @@
 """A small recipe with rows, and all that a training of them takes."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from adapters.base import load_tokenizer
@@ -12,6 +14,23 @@ from adapters.recipe import Data, Lora, Mix, Recipe, Training
 from adapters.registry import Registry
 from adapters.training import Prepared, base_of
 from configs.load import HOSPITAL
+from ingest.models import file_sha256
+from tests.adapters.small_adapter import SHAPES, write_base
+
+
+def write_settings(folder: Path, model: Path, **sections: Any) -> Path:
+    """A settings file whose base is tiny: the model's folder is its dequantised copy."""
+    base = folder / "base.gguf"
+    write_base(base, SHAPES)
+    sha256 = file_sha256(base)
+    shutil.copytree(model, folder / "data" / "cache" / "base" / sha256)
+    settings = {
+        "data": {"folder": str(folder / "data")},
+        "layers": {"adapter": {"folder": "shipped"}},
+        "engine": {"base": {"model": f"file:{base}", "sha256": sha256}},
+    }
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings | sections))
+    return folder / "settings.yaml"
 
 
 def recipe(**training: Any) -> Recipe:

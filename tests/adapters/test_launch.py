@@ -14,12 +14,12 @@ from hypothesis import strategies as some
 from safetensors.torch import load_file
 
 from adapters.base import load_tokenizer
-from adapters.card import write_card
+from adapters.card import WEIGHTS, write_card
 from adapters.launch import HANDLED, check_processes, train_on
 from adapters.registry import Registry
 from adapters.train import Trained, TrainingError
 from adapters.train_process import Task, write_task
-from adapters.verify import WEIGHTS, verify
+from adapters.verify import verify
 from ingest.models import file_sha256
 from tests.adapters.conftest import CHATML
 from tests.adapters.small_adapter import BASE_SHA256, SHAPES, card

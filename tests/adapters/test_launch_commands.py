@@ -1,5 +1,4 @@
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ from adapters.card import read_card
 from adapters.commands import app
 from adapters.registry import Registry
 from configs.load import HOSPITAL
-from ingest.models import file_sha256
-from tests.adapters.small_adapter import SHAPES, write_base
+from tests.adapters.small_training import write_settings
 
 HOURS = ("nine", "ten", "eleven", "noon", "two", "three")
 PLACES = ("library", "garden", "chapel", "kitchen", "laundry", "gift shop", "cafe", "pharmacy")
@@ -21,15 +19,7 @@ PLACES = ("library", "garden", "chapel", "kitchen", "laundry", "gift shop", "caf
 @pytest.fixture
 def recipe(tmp_path: Path, tiny_model: Path) -> Path:
     """A recipe with all it needs, beside settings whose base is tiny and dequantised already."""
-    write_base(tmp_path / "base.gguf", SHAPES)
-    sha256 = file_sha256(tmp_path / "base.gguf")
-    shutil.copytree(tiny_model, tmp_path / "data" / "cache" / "base" / sha256)
-    settings = {
-        "data": {"folder": str(tmp_path / "data")},
-        "layers": {"adapter": {"folder": "shipped"}},
-        "engine": {"base": {"model": f"file:{tmp_path / 'base.gguf'}", "sha256": sha256}},
-    }
-    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    write_settings(tmp_path, tiny_model)
     write_examples(tmp_path)
     shipped = yaml.safe_load((HOSPITAL.parent / "adapters" / "house-style.yaml").read_text())
     data = {"examples": ["style.jsonl"], "documents": "docs", "validation": ["chapel.md"], "held_back": []}

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.recipe import Candidates, Recipe, RecipeError, read_recipe, read_search_recipe
+from adapters.recipe import Candidates, Recipe, RecipeError, read_any_recipe, read_recipe, read_search_recipe
 from configs.load import HOSPITAL
 
 SHIPPED = HOSPITAL.parent / "adapters" / "house-style.yaml"
@@ -54,6 +54,21 @@ def test_the_shipped_search_recipe_keeps_the_same_documents_back() -> None:
     recipe = read_search_recipe(SHIPPED.with_name("search.yaml"))
     assert recipe.data.held_back == read_recipe(SHIPPED).data.held_back
     assert all(path.is_file() for path in recipe.data.examples)
+
+
+def test_either_recipe_is_read_as_what_it_is_and_its_errors_are_its_own(tmp_path: Path) -> None:
+    search = SHIPPED.with_name("search.yaml")
+    assert read_any_recipe(SHIPPED) == read_recipe(SHIPPED)
+    assert read_any_recipe(search) == read_search_recipe(search)
+    content = yaml.safe_load(search.read_text())
+    content["training"]["scale"] = "wide"
+    (tmp_path / "search.yaml").write_text(
+        yaml.safe_dump(content | {"data": {"like": str(SHIPPED.parent / "data.yaml")}})
+    )
+    with pytest.raises(RecipeError, match="1 validation error for SearchRecipe"):
+        read_any_recipe(tmp_path / "search.yaml")
+    with pytest.raises(RecipeError, match=r"lost\.yaml cannot be used"):
+        read_any_recipe(tmp_path / "lost.yaml")
 
 
 def test_a_list_is_no_recipe(tmp_path: Path) -> None:

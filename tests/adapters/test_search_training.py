@@ -12,42 +12,14 @@ from typer.testing import CliRunner, Result
 from adapters.commands import app
 from ingest.embed import Embedder
 from ingest.embed_adapter import CARD
+from tests.adapters.small_examples import ASKED, add_example, write_examples
 
 pytest.importorskip("trl")
-
-DOCUMENTS = {
-    "parking.md": "# Parking\n\n## North Garage\n\nIt costs $3 an hour.\n\n## South Lot\n\nIt is free at night.\n",
-    "visiting.md": "# Visiting\n\n## Hours\n\nFrom 10 a.m. to 8 p.m.\n\n## Children\n\nAlways with an adult.\n",
-    "food.md": "# Food\n\n## Cafeteria\n\nLunch from noon to 2 p.m.\n",
-    "records.md": "# Records\n\n## Copies\n\nA copy costs $5.\n",
-}
-ASKED = {
-    ("parking.md", "North Garage"): ("price of leaving my car", "what do I pay by the hour", "garage fee?"),
-    ("parking.md", "South Lot"): ("where can I park for nothing", "cheap place for the van overnight"),
-    ("visiting.md", "Hours"): ("how late can I see my mum", "open for guests when"),
-    ("visiting.md", "Children"): ("may I bring the twins", "is my toddler welcome"),
-    ("food.md", "Cafeteria"): ("where do I eat", "soup at one o'clock?"),
-    (None, None): ("do you rent cars", "who cuts hair here", "is there a pool", "can I bring my horse"),
-}
 
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
-    (tmp_path / "docs").mkdir()
-    for name, text in DOCUMENTS.items():
-        (tmp_path / "docs" / name).write_text(text)
-    lines = [
-        {"id": "e", "document": document, "section": section, "question": question, "answer": "."}
-        for (document, section), questions in ASKED.items()
-        for question in questions
-    ]
-    (tmp_path / "style.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    data = {
-        "examples": ["style.jsonl"],
-        "documents": "docs",
-        "validation": ["food.md"],
-        "held_back": ["records.md"],
-    }
+    data = write_examples(tmp_path)
     training = {"learning_rate": 0.005, "epochs": 8, "batch_size": 4, "hard_negatives": 1, "scale": 20}
     training |= {"warmup_share": 0, "weight_decay": 0, "seed": 1}
     content = {"data": data, "lora": {"rank": 2, "alpha": 4, "dropout": 0}}
@@ -91,14 +63,20 @@ def margin(embedder: Embedder) -> float:
     return float(np.mean(questions @ garage - questions @ lot))
 
 
-def test_questions_about_a_held_back_document_are_refused(recipe: Path, embedder: Embedder) -> None:
-    leak = {"id": "e", "document": "records.md", "section": "Copies", "question": "a photocopy?", "answer": "."}
-    with (recipe.parent / "style.jsonl").open("a") as file:
-        file.write(json.dumps(leak) + "\n")
+def test_nothing_is_trained_on_examples_that_fail_the_check(recipe: Path, embedder: Embedder) -> None:
+    add_example(recipe.parent, document="records.md", section="Copies", question="a photocopy?")
+    add_example(recipe.parent, document="food.md", section="Cafeteria", question="what is it", answer="$9 [cite].")
+    add_example(recipe.parent, document=None, section=None, question="any taxis?", answer="You can call one.")
     result = tune(recipe)
-    assert result.exit_code == 2
-    assert "records.md" in result.stderr
+    assert result.exit_code == 1, result.output
+    assert "The examples fail the check, and nothing is trained on such: 1 shape, first " in result.stderr
+    assert "1 leak" in result.stderr and "records.md is held back" in result.stderr
+    assert "1 facts" in result.stderr and f"`triptych adapters check {recipe}` tells all." in result.stderr
     assert not (recipe.parent / "adapter").exists()
+    assert not (recipe.parent / "data" / "training").exists()
+    told = CliRunner().invoke(app, ["check", str(recipe), "--json"])
+    assert told.exit_code == 1, told.output
+    assert json.loads(told.stdout)["failures"] == ["shape", "leak", "facts"]
 
 
 def test_examples_without_refusals_are_told_before_the_training(recipe: Path, embedder: Embedder) -> None:

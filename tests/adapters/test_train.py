@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase, Trainer
 
-from adapters.card import CONFIG, write_card
+from adapters.card import CONFIG, WEIGHTS, write_card
 from adapters.examples import as_dicts
 from adapters.registry import Registry
 from adapters.train import (
@@ -21,7 +21,7 @@ from adapters.train import (
     save,
     train,
 )
-from adapters.verify import WEIGHTS, verify
+from adapters.verify import verify
 from ingest.models import file_sha256
 from tests.adapters.small_adapter import BASE_SHA256, LAYERS, SHAPES, WIDTHS, card
 from tests.adapters.small_training import ROWS, recipe, row

@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from adapters.examples import Row
-from adapters.recipe import DecisionRecipe, Recipe, read_decision_recipe, read_recipe
+from adapters.recipe import ModelRecipe, read_decision_recipe, read_recipe
 from adapters.train import Trained
 from adapters.train_process import FAILED, Task, read_task, read_trained, tell, write_task, write_trained
 from configs.load import HOSPITAL
@@ -29,7 +29,7 @@ ROWS = some.lists(some.builds(Row, some.text(), some.lists(MESSAGE).map(tuple), 
 @given(rows=ROWS, start=some.sampled_from((None, Path("/adapters/style/1"))))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_every_process_gets_the_very_task(
-    tmp_path: Path, recipe: Recipe | DecisionRecipe, rows: list[Row], start: Path | None
+    tmp_path: Path, recipe: ModelRecipe, rows: list[Row], start: Path | None
 ) -> None:
     task = Task(recipe, Path("/base"), rows, rows[:1], Path("/work"), start)
     write_task(task, tmp_path)

@@ -4,12 +4,12 @@ from pathlib import Path
 from langchain_core.messages import HumanMessage
 
 from adapters.base import chat_template_sha256, load_tokenizer, tokenizer_sha256
+from adapters.card import WEIGHTS
 from adapters.examples import Row
 from adapters.prompt import load_prompt
 from adapters.recipe import read_recipe
 from adapters.train import Trained
 from adapters.training import base_of, card_of, data_of, rows_sha256, run_of
-from adapters.verify import WEIGHTS
 from configs.load import HOSPITAL
 from ingest.models import file_sha256
 

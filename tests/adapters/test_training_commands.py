@@ -1,7 +1,6 @@
 """The commands on a tiny base, from documents and examples to a version: real files, embedder and training."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,14 @@ from typer.testing import CliRunner
 
 from adapters.commands import app
 from configs.load import HOSPITAL
-from ingest.models import file_sha256
-from tests.adapters.small_adapter import SHAPES, write_base
+from tests.adapters.small_training import write_settings
 
 WORDS = ("visiting", "parking", "meals", "letters", "flowers", "phones")
 
 
 @pytest.fixture
 def config(tmp_path: Path, tiny_model: Path) -> Path:
-    """Settings whose base has the tiny model as its dequantised copy."""
-    base = tmp_path / "base.gguf"
-    write_base(base, SHAPES)
-    shutil.copytree(tiny_model, tmp_path / "data" / "cache" / "base" / file_sha256(base))
-    settings = {
-        "data": {"folder": str(tmp_path / "data")},
-        "layers": {"adapter": {"folder": "shipped"}},
-        "engine": {"base": {"model": f"file:{base}", "sha256": file_sha256(base)}},
-    }
-    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
-    return tmp_path / "settings.yaml"
+    return write_settings(tmp_path, tiny_model)
 
 
 @pytest.fixture

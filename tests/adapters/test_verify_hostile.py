@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.card import CARD, CONFIG
+from adapters.card import CARD, CONFIG, WEIGHTS
 from adapters.engines.protocol import AdapterRefused
-from adapters.verify import WEIGHTS, verify
+from adapters.verify import verify
 from tests.adapters.hostile import (
     Spoil,
     based,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapters.engines.protocol import EngineError
 from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
@@ -22,6 +21,7 @@ from service.evaluation.judge.aspects import ORDERS
 from service.evaluation.judge.cases import Case, Judged, cases, judgeable
 from service.evaluation.judge.judgements import Judgement, keep_judgement
 from service.evaluation.judge.prompt import template
+from service.evaluation.progress_bar import counted
 from service.evaluation.store import Run, RunError, find_run, read_run
 
 if TYPE_CHECKING:
@@ -106,15 +106,10 @@ def _agreed(told: str, yes: bool) -> None:
 async def _ask(run: Run, asking: "Asking", left: Sequence[Case]) -> None:
     from service.evaluation.judge.judging import judgements
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    errors = Console(stderr=True)
-    async with asking.judge.client:
-        with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
-            task = bar.add_task(f"Judge {asking.judge.model}", total=len(left))
-            async with aclosing(judgements(asking, left, AT_ONCE)) as new:
-                async for judgement in new:
-                    keep_judgement(run.folder, judgement)
-                    bar.advance(task)
+    made = counted(judgements(asking, left, AT_ONCE), f"Judge {asking.judge.model}", len(left))
+    async with asking.judge.client, aclosing(made) as new:
+        async for judgement in new:
+            keep_judgement(run.folder, judgement)
 
 
 def _print(run: Run, chosen: Sequence[Judged], asking: "Asking", as_json: bool) -> None:

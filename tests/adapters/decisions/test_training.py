@@ -1,14 +1,18 @@
 """Rows of an adapter that decides: asked as /decide asks, and never with their own answer beside them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adapters.decisions.head import CARD, HeadCard
 from adapters.decisions.pack import HEAD, DecisionPack, open_pack
-from adapters.decisions.training import others, rows_of
+from adapters.decisions.training import others, prepare, rows_of
 from adapters.recipe import DecisionRecipe, RecipeError, read_decision_recipe
+from adapters.training import version_of
+from configs.load import load_settings
 from tests.adapters.decisions.conftest import FOLDER
+from tests.adapters.small_training import write_settings
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,22 @@ def test_a_record_is_not_shown_beside_itself(pack: DecisionPack) -> None:
         found = others(pack.memory, at, 5)
         assert len(found) == 5
         assert pack.memory.past[at].id not in {one.past.id for one in found}
+
+
+def test_a_recipe_becomes_a_version_whose_card_tells_of_the_records(tmp_path: Path, tiny_model: Path) -> None:
+    # The pack's head was fitted with it.
+    search = {"adapter": str(FOLDER.parent / "search" / "1")}
+    settings = load_settings(write_settings(tmp_path, tiny_model, embedder=search), {}).settings
+    whole = prepare(FOLDER / "lora.yaml", FOLDER, settings, None)
+    # A letter is a token of the tiny model.
+    few = whole.recipe.training.model_copy(update={"epochs": 1, "max_tokens": 10_000, "batch_size": 2})
+    recipe = whole.recipe.model_copy(update={"training": few})
+    version = version_of(replace(whole, recipe=recipe, rows=whole.rows[:4], validation=whole.validation[:2]))
+    assert whole.registry.verified(version.label, whole.made_from.sha256).name == "decisions@1"
+    card = version.card
+    assert (card.name, card.prompt) == (recipe.name, "decide@1")
+    assert (card.data.examples, card.data.rows, card.data.validation_rows) == (4, 4, 2)
+    assert (card.data.held_back, card.learning_curve) == ((), None)
 
 
 def test_a_wrong_recipe_is_refused(tmp_path: Path) -> None:

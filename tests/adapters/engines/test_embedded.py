@@ -11,11 +11,11 @@ import torch
 from langchain_core.messages import HumanMessage, SystemMessage
 from safetensors.torch import load_file, save_file
 
+from adapters.card import WEIGHTS
 from adapters.engines import probe
 from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.openvino import OpenVINO
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError, Generation, PromptTooLong
-from adapters.verify import WEIGHTS
 from tests.adapters.conftest import BASE_SHA256, lora_weights
 from tests.adapters.small_adapter import lora_config
 

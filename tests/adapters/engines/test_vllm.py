@@ -19,13 +19,13 @@ from openai import AsyncOpenAI
 from safetensors.torch import load_file, save_file
 
 from adapters.base import dequantised
+from adapters.card import WEIGHTS
 from adapters.engines import probe
 from adapters.engines.openai import OpenAIServer
 from adapters.engines.openai_lora import SharedFolder, listed
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError, Generation
 from adapters.registry import Registry
 from adapters.strength import at_strength
-from adapters.verify import WEIGHTS
 from tests.adapters.conftest import BASE_SHA256, SHIPPED
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1200)]

@@ -13,40 +13,14 @@ from adapters.ranking.ask import FORM
 from adapters.ranking.ranker import open_ranker
 from adapters.ranking.training import rows_of
 from adapters.shapes import BaseFile
+from tests.adapters.small_examples import add_example, write_examples
 
 pytest.importorskip("trl")
-
-DOCUMENTS = {
-    "parking.md": "# Parking\n\n## North Garage\n\nIt costs $3 an hour.\n",
-    "visiting.md": "# Visiting\n\n## Hours\n\nFrom 10 a.m. to 8 p.m.\n",
-    "food.md": "# Food\n\n## Cafeteria\n\nLunch from noon to 2 p.m.\n",
-    "records.md": "# Records\n\n## Copies\n\nA copy costs $5.\n",
-}
-ASKED = {
-    ("parking.md", "North Garage"): ("price of leaving my car", "garage fee?"),
-    ("visiting.md", "Hours"): ("how late can I see my mum", "open for guests when"),
-    ("food.md", "Cafeteria"): ("where do I eat", "soup at one o'clock?"),
-    (None, None): ("do you rent cars",),
-}
 
 
 @pytest.fixture
 def recipe(tmp_path: Path, gguf: Path) -> Path:
-    (tmp_path / "docs").mkdir()
-    for name, text in DOCUMENTS.items():
-        (tmp_path / "docs" / name).write_text(text)
-    lines = [
-        {"id": f"e{number}", "document": document, "section": section, "question": question, "answer": "."}
-        for (document, section), questions in ASKED.items()
-        for number, question in enumerate(questions)
-    ]
-    (tmp_path / "style.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    data = {
-        "examples": ["style.jsonl"],
-        "documents": "docs",
-        "validation": ["food.md"],
-        "held_back": ["records.md"],
-    }
+    data = write_examples(tmp_path)
     training = {"learning_rate": 0.001, "epochs": 1, "cycles": 1, "batch_size": 2, "warmup_share": 0}
     training |= {"weight_decay": 0, "max_tokens": 200, "evaluate_every": 5, "patience": 2, "seed": 1}
     content = {"name": "ranker", "data": data, "lora": {"rank": 2, "alpha": 4, "dropout": 0}}
@@ -67,7 +41,7 @@ def test_a_recipe_becomes_a_ranker_that_passes_the_gate(recipe: Path, gguf: Path
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert (told["prompt"], told["prompt_sha256"]) == (FORM.label, FORM.hash)
-    assert told["data"]["rows"] == 4, "two documents with two questions each; refusals teach nothing"
+    assert told["data"]["rows"] == 9, "of two documents; refusals teach nothing"
     assert told["data"]["held_back"] == ["records.md"]
     cache = tmp_path / "cache"
     ranker = open_ranker(recipe.parent / "ranker" / "1", BaseFile(gguf, cache), cache, threads=0)
@@ -82,6 +56,17 @@ def test_a_folder_that_could_never_pass_the_gate_is_refused_before_the_training(
     assert result.exit_code == 2
     assert "ranker/VERSION" in result.stderr
     assert not (recipe.parent / "data").exists()
+
+
+def test_nothing_is_trained_on_examples_that_fail_the_check(recipe: Path) -> None:
+    add_example(recipe.parent, document="records.md", section="Copies", question="a photocopy?")
+    result = rank(recipe, "ranker/1")
+    assert result.exit_code == 1
+    assert "records.md is held back" in result.stderr
+    assert not (recipe.parent / "data" / "training").exists()
+    told = CliRunner().invoke(app, ["check", str(recipe), "--json"])
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["failures"] == ["leak"]
 
 
 def test_questions_without_an_answer_make_no_rows() -> None:
