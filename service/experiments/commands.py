@@ -29,6 +29,7 @@ LOCK = "experiments"
 app = typer.Typer(help="Start and stop experiments, and read what they show.", no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The experiment, as `list` names it.")]
+HtmlOption = Annotated[Path | None, typer.Option(help="Write one page for people to this file.")]
 ByOption = Annotated[str | None, typer.Option(help="Who does it, for the log; without it, your login name.")]
 
 
@@ -82,7 +83,7 @@ def stop_command(key: Key, by: ByOption = None, as_json: JsonOption = False, con
 @app.command("report")
 def report_command(
     key: Key,
-    html: Annotated[Path | None, typer.Option(help="Write one page for people to this file.")] = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -125,17 +126,21 @@ def cells_command(
             metavar="[KEY]...", help="Experiments on different layers; else all that run with one arm a user."
         ),
     ] = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Show every combination of arms of experiments that ran together, and whether their layers interact."""
     # scipy takes a second to import: only who needs statistics pays for it.
     from service.experiments.cells import cells_of
+    from service.experiments.cells_page import as_page
     from service.experiments.cells_terminal import as_terminal
 
     with _opened(config) as (settings, log, configured), _records(settings) as records:
         chosen = [named(key, configured) for key in keys] if keys else by_layer(log.running(configured))
         report = cells_of(chosen, {one.key: outcomes_of(one, records) for one in chosen})
+        if html:
+            replace_text(html, as_page(chosen, report))
     show(report.as_dict(), as_terminal(report), as_json)
 
 

@@ -163,7 +163,17 @@ def test_the_cells_are_of_who_met_all_of_them(config: Path, tmp_path: Path) -> N
     assert [cell["arms"] for cell in found["cells"]] == [[a, b] for a in ("old", "new") for b in ("old", "new")]
     assert [round(cell["rating"], 6) for cell in found["cells"]] == [-0.8, 0.8, -0.8, 0.8]
     assert found["interactions"][0]["difference"] == pytest.approx(0)
+    assert found["main_effects"][1]["difference"] == pytest.approx(1.6)
     assert "The adapter's effect does not depend on the prompt" in call(config, "cells", "winter", "spring").stdout
+
+
+def test_the_cells_are_a_page_too(config: Path, tmp_path: Path) -> None:
+    store(tmp_path / "data", 160)
+    page = tmp_path / "page.html"
+    assert call(config, "cells", "winter", "spring", "--html", str(page)).exit_code == 0
+    assert "winter, spring: experiments that ran together" in page.read_text(encoding="utf-8")
+    refused = call(config, "cells", "winter", "spring", "--html", str(tmp_path / "nowhere" / "page.html"))
+    assert (refused.exit_code, "nowhere" in refused.stderr) == (1, True)
 
 
 def store_interleaved(folder: Path, answers: int) -> None:
