@@ -24,7 +24,6 @@ from service.defaults import Defaults
 from service.draft import Draft
 from service.events import Done, Event, Meta, Sources
 from service.experiments.assign import Experiment, assign
-from service.experiments.running import ExperimentLog
 from service.guard.check import EmergencyCheck
 from service.guard.citations import CitationFilter, Verbatim
 from service.interleave import find_both
@@ -64,7 +63,6 @@ class Chatbot:
     engine: Engine
     adapters: AdapterLoader
     records: Records
-    experiments: ExperimentLog
     admin: Admin
     corpus: Corpus
     owner: OwnerLock
@@ -80,20 +78,20 @@ class Chatbot:
 
     def exposures(self, user: str, attributes: Mapping[str, str]) -> list[Exposure]:
         """The user's arms. Nobody is drawn whose earlier arms cannot be read: help must come even then."""
-        experiments = self.running()
-        if not experiments:
-            return []
         try:
+            experiments = self.running()
+            if not experiments:
+                return []
             past = self.records.past(user, [one.key for one in experiments])
         except SQLAlchemyError as error:
             # Without the error's text: it holds the user.
-            logger.error("experiments are left out, the exposures cannot be read: %s", type(error).__name__)
+            logger.error("experiments are left out, the records cannot be read: %s", type(error).__name__)
             return []
         return assign(experiments, user, attributes, past)
 
     def running(self) -> tuple[Experiment, ...]:
-        """The experiments that run now: one may have been started or stopped since the service started."""
-        return self.experiments.running(self.defaults.experiments)
+        """Those that run now, read anew each time: another process may have started or stopped one."""
+        return self.records.experiments.running(self.defaults.experiments)
 
     async def urgent(self, question: Question) -> bool:
         """Whether the answer will be an emergency hand-off, which no layer and no limit stands before."""

@@ -29,7 +29,7 @@ from service.build_search import retriever_of, second_look
 from service.decide import RECORDS, Decider
 from service.defaults import Defaults
 from service.experiments.assign import Arm, Experiment
-from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, check_alone, check_arms
+from service.experiments.running import EARLIER_LOG, ExperimentRefused, check_alone, check_arms
 from service.guard.check import EmergencyCheck
 from service.guard.emergencies import EmergencyRulesError, load_rules
 from service.guard.likeness import likeness, load_examples
@@ -83,6 +83,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         alike = await asyncio.to_thread(likeness, examples, embedder, cache)
         records = Records(Database(library_url(settings.library.url, settings.data.folder)))
         stack.callback(records.close)
+        records.experiments.take_over(settings.data.folder / EARLIER_LOG)
         engine = await opening
         loader = AdapterLoader(registry, engine, max(settings.engine.adapters, len(needed)))
         admin = Admin(corpus, registry, loader)
@@ -95,7 +96,6 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
             engine=engine,
             adapters=loader,
             records=records,
-            experiments=ExperimentLog(settings.data.folder / LOG),
             admin=admin,
             corpus=corpus,
             owner=owner,
@@ -110,7 +110,7 @@ async def prepare(chatbot: Chatbot, adapters: Iterable[str]) -> None:
     """Fail now rather than at the first question, and let the first question not wait for models."""
     chatbot.plan(Overrides(), None)
     known = chatbot.known()
-    started = chatbot.experiments.started(chatbot.defaults.experiments)
+    started = chatbot.records.experiments.started(chatbot.defaults.experiments)
     check_alone(started)
     for experiment in started:
         check_arms(experiment, chatbot.defaults.layers, known)

@@ -1,4 +1,4 @@
-"""What is kept of the answers: conversations, manifests, exposures and feedback."""
+"""What is kept of the answers: conversations, manifests, exposures and feedback; and of experiments, the acts."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapters.prompt import Turn
 from ingest.database import Database
 from ingest.records import now
+from service.experiments.running import ExperimentLog
 from service.exposures import StoredExposure, add_bucket_versions, past_exposures, row_of, stored_exposures
 from service.outcomes import (
     ExposedOutcome,
@@ -69,6 +70,7 @@ class Records:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.experiments = ExperimentLog(database)
         with database.write() as connection:
             metadata.create_all(connection)
             take_over(connection)

@@ -53,6 +53,17 @@ outcomes = Table(
     Column("created", String, nullable=False),
 )
 
+# Only ever added to: of each experiment the act with the highest number counts.
+experiment_acts = Table(
+    "experiment_acts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("act", String, nullable=False),
+    Column("experiment", String, nullable=False),
+)
+
 # What the first program kept: read where it is there, and never made.
 old_feedback = Table(
     "feedback",

@@ -11,6 +11,7 @@ import numpy as np
 from service.experiments.assign import Experiment
 from service.experiments.effects import ALPHA
 from service.experiments.interactions import Interaction, decision_at, interactions_of
+from service.experiments.main_effects import MainEffect, main_effects_of
 from service.experiments.members import Member, together
 from service.experiments.running import ExperimentRefused
 from service.experiments.sequential import (
@@ -59,6 +60,7 @@ class CellsReport:
     days: float
     srm_p: float
     same_seed: tuple[str, ...]
+    main_effects: tuple[MainEffect, ...]
     interactions: tuple[Interaction, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def cells_of(experiments: Sequence[Experiment], outcomes: Mapping[str, Sequence[
         days=met.days,
         srm_p=p,
         same_seed=same_seed(experiments),
+        main_effects=main_effects_of(experiments, met.members),
         interactions=interactions_of(experiments, met.members, p < SRM_ALARM),
     )
 

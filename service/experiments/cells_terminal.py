@@ -7,14 +7,16 @@ from rich.table import Table
 from rich.text import Text
 
 from service.experiments.cells import CellsReport
+from service.experiments.cells_wording import COUNTED, members_sentences, named_effects, seed_sentences
 from service.experiments.units import GOAL
-from service.experiments.wording import between, count, number, sizes_sentence
+from service.experiments.wording import between, number, signed, sizes_sentence
 
 
 def as_terminal(report: CellsReport) -> RenderableType:
     return Group(
         *(Text(one.sentence, style="bold") for one in report.interactions),
         cells_table(report),
+        effects_table(report),
         *(Text(f"* {note}", style="dim") for note in notes(report)),
     )
 
@@ -33,19 +35,16 @@ def cells_table(report: CellsReport) -> Table:
     return table
 
 
+def effects_table(report: CellsReport) -> Table:
+    table = Table("Effect on the rating", "Users", "Change", "At any look", "At one look")
+    for name, one in named_effects(report):
+        intervals = between(GOAL, one.always_valid), between(GOAL, one.fixed)
+        table.add_row(Text(name), str(one.units), signed(GOAL, one.difference), *intervals)
+    return table
+
+
 def notes(report: CellsReport) -> Iterator[str]:
-    met, left_out = count(report.units, "user"), count(report.left_out, "user")
-    yield (
-        f"{met} met all of {', '.join(report.experiments)}, in the {report.days:.1f} days that "
-        f"they ran together. Left out: {left_out} who met only some of them, or at another time."
-    )
-    if report.crossed:
-        yield f"Seen under two arms of one experiment, counted nowhere: {count(report.crossed, 'user')}."
+    yield from members_sentences(report)
     yield sizes_sentence(report.srm_p, "cells")
-    if report.same_seed:
-        keys = ", ".join(report.same_seed)
-        yield f"One seed for {keys}: their arms go together, and no effect can be told from another."
-    yield (
-        "A user counts once, with the mean over all answers in that time, without CUPED. A cell's interval is for "
-        "itself, those of the interactions are right together (Bonferroni)."
-    )
+    yield from seed_sentences(report)
+    yield COUNTED

@@ -1,7 +1,7 @@
 """The commands `triptych experiments list | start | stop | report | cells`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from ingest.library import Library
 from ingest.owner import FolderInUse, OwnerLock
 from service.build import defaults_of, experiments_of
 from service.experiments.assign import Experiment, is_blocked
-from service.experiments.running import LOG, ExperimentLog, ExperimentRefused, check_arms, named
+from service.experiments.running import EARLIER_LOG, ExperimentRefused, check_arms, named
 from service.outcomes import ExposedOutcome
 from service.plan import FACTORS
 from service.records import Records
@@ -29,15 +29,16 @@ LOCK = "experiments"
 app = typer.Typer(help="Start and stop experiments, and read what they show.", no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The experiment, as `list` names it.")]
+HtmlOption = Annotated[Path | None, typer.Option(help="Write one page for people to this file.")]
 ByOption = Annotated[str | None, typer.Option(help="Who does it, for the log; without it, your login name.")]
 
 
 @app.command("list")
 def list_command(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the experiments of the settings: whether they run, and how many users each arm has."""
-    with _opened(config) as (settings, log, configured), _records(settings) as records:
-        running = {one.key for one in log.running(configured)}
-        rows = [summary(one, one.key in running, log, records) for one in configured]
+    with _opened(config) as (_, records, configured):
+        running = {one.key for one in records.experiments.running(configured)}
+        rows = [summary(one, one.key in running, records) for one in configured]
     table = Table("Experiment", "Layer", "Runs", "Users", "Last act")
     for row in rows:
         users = ", ".join(f"{arm} {count}" for arm, count in row["users"].items())
@@ -47,7 +48,7 @@ def list_command(as_json: JsonOption = False, config: ConfigOption = None) -> No
     show(rows, table if rows else "The settings have no experiments.", as_json)
 
 
-def summary(experiment: Experiment, runs: bool, log: ExperimentLog, records: Records) -> dict[str, Any]:
+def summary(experiment: Experiment, runs: bool, records: Records) -> dict[str, Any]:
     past = [one.exposure for one in records.exposures(experiment.key)]
     blocked = {one.unit for one in past if is_blocked(experiment, [one])}
     now = [one for one in past if one.bucket_version == experiment.bucket_version and one.unit not in blocked]
@@ -58,31 +59,31 @@ def summary(experiment: Experiment, runs: bool, log: ExperimentLog, records: Rec
         "running": runs,
         "bucket_version": experiment.bucket_version,
         "users": {arm: exposed.count(arm) for arm in experiment.exposed_arms},
-        "acts": log.acts(experiment.key),
+        "acts": records.experiments.acts(experiment.key),
     }
 
 
 @app.command("start")
 def start_command(key: Key, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Start an experiment from the next request on, in a running service, too."""
-    with _opened(config, writing=True) as (settings, log, configured):
+    with _opened(config, writing=True) as (settings, records, configured):
         check_arms(named(key, configured), defaults_of(settings).layers, known_in(settings))
-        log.start(key, configured, by or login())
+        records.experiments.start(key, configured, by or login())
     show({"started": key}, f"{key} runs from the next request on.", as_json)
 
 
 @app.command("stop")
 def stop_command(key: Key, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Stop an experiment: its layer is as configured from the next request on; what it recorded stays."""
-    with _opened(config, writing=True) as (_, log, configured):
-        log.stop(key, configured, by or login())
+    with _opened(config, writing=True) as (_, records, configured):
+        records.experiments.stop(key, configured, by or login())
     show({"stopped": key}, f"{key} is stopped.", as_json)
 
 
 @app.command("report")
 def report_command(
     key: Key,
-    html: Annotated[Path | None, typer.Option(help="Write one page for people to this file.")] = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -92,7 +93,7 @@ def report_command(
     from service.experiments.report_page import as_page
     from service.experiments.report_terminal import as_terminal
 
-    with _opened(config) as (settings, _, configured), _records(settings) as records:
+    with _opened(config) as (_, records, configured):
         experiment = named(key, configured)
         if experiment.interleave:
             return show_preference(experiment, records, html, as_json)
@@ -125,17 +126,22 @@ def cells_command(
             metavar="[KEY]...", help="Experiments on different layers; else all that run with one arm a user."
         ),
     ] = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Show every combination of arms of experiments that ran together, and whether their layers interact."""
     # scipy takes a second to import: only who needs statistics pays for it.
     from service.experiments.cells import cells_of
+    from service.experiments.cells_page import as_page
     from service.experiments.cells_terminal import as_terminal
 
-    with _opened(config) as (settings, log, configured), _records(settings) as records:
-        chosen = [named(key, configured) for key in keys] if keys else by_layer(log.running(configured))
+    with _opened(config) as (_, records, configured):
+        running = records.experiments.running(configured)
+        chosen = [named(key, configured) for key in keys] if keys else by_layer(running)
         report = cells_of(chosen, {one.key: outcomes_of(one, records) for one in chosen})
+        if html:
+            replace_text(html, as_page(chosen, report))
     show(report.as_dict(), as_terminal(report), as_json)
 
 
@@ -164,18 +170,19 @@ def known_in(settings: Settings) -> Known:
 
 
 @contextmanager
-def _opened(
-    config: Path | None, writing: bool = False
-) -> Iterator[tuple[Settings, ExperimentLog, Sequence[Experiment]]]:
-    """The log is locked by its own lock: the service may run. Errors become sentences and exit codes."""
+def _opened(config: Path | None, writing: bool = False) -> Iterator[tuple[Settings, Records, Sequence[Experiment]]]:
+    """The records, beside a running service, as the database allows; empty before the first start.
+
+    Who writes holds a lock of its own. Errors become sentences and exit codes.
+    """
     with settings_of(config) as settings:
-        folder, log = settings.data.folder, ExperimentLog(settings.data.folder / LOG)
+        folder = settings.data.folder
         try:
-            if writing:
-                with OwnerLock(folder / LOCK):
-                    yield settings, log, experiments_of(settings)
-            else:
-                yield settings, log, experiments_of(settings)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with closing(Records(Database(library_url(settings.library.url, folder)))) as records:
+                take_over(records, folder)
+                with OwnerLock(folder / LOCK) if writing else nullcontext():
+                    yield settings, records, experiments_of(settings)
         except FolderInUse as error:
             raise stop(str(error), IN_USE) from None
         except (ExperimentRefused, SwitchRefused, OSError) as error:
@@ -184,9 +191,16 @@ def _opened(
             raise stop(str(error), WRONG_USE) from None
 
 
-@contextmanager
-def _records(settings: Settings) -> Iterator[Records]:
-    """Read beside a running service, as the database allows; empty before the first start."""
-    settings.data.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with closing(Records(Database(library_url(settings.library.url, settings.data.folder)))) as records:
-        yield records
+def take_over(records: Records, folder: Path) -> None:
+    """What an earlier program kept in a file. Whoever owns the folder may still be that program, and need it."""
+    file = folder / EARLIER_LOG
+    if not file.is_file():
+        return
+    try:
+        with OwnerLock(folder):
+            records.experiments.take_over(file)
+    except FolderInUse as error:
+        message = (
+            f"{error} It must be started anew first: then it takes over what an earlier program kept in {file}."
+        )
+        raise stop(message, IN_USE) from None

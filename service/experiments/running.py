@@ -1,18 +1,21 @@
 """Which experiments run: as the settings say, until a person starts or stops one; every such act is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from adapters.durable import append_entry, read_entries
+from adapters.durable import read_entries, replace
+from ingest.database import Database
+from service.acts import FIELDS, Act, add_act, kept_acts, last_acts, merge_acts
 from service.experiments.assign import Experiment
 from service.plan import Layers
 from service.switches import Known, meant
 
-LOG = "experiments.jsonl"
-Act = Literal["start", "stop"]
+# Where an earlier program kept the acts, in the data folder, and what the file is called once they are taken over.
+EARLIER_LOG, TAKEN_OVER = "experiments.jsonl", "experiments.jsonl.taken-over"
 
 
 class ExperimentRefused(ValueError):
@@ -20,18 +23,25 @@ class ExperimentRefused(ValueError):
 
 
 class ExperimentLog:
-    """Reads at any time, also beside a running service; who writes holds the data folder's lock for experiments."""
+    """Kept with the records: what is done in one process, every service of the database sees at its next request.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Safe to use from several threads, and from several processes at once.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """The database has the records' tables."""
+        self._database = database
 
     def acts(self, key: str | None = None) -> list[dict[str, Any]]:
         """The oldest first: at (UTC, ISO 8601), by, act, experiment."""
-        return [entry for entry in read_entries(self._path) if key in (None, entry["experiment"])]
+        with self._database.read() as connection:
+            return [act for act in kept_acts(connection) if key in (None, act["experiment"])]
 
     def started(self, experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
-        last = {entry["experiment"]: entry["act"] for entry in self.acts()}
-        return tuple(one for one in experiments if last.get(one.key, "start" if one.active else "stop") == "start")
+        if not experiments:
+            return ()
+        with self._database.read() as connection:
+            return started_by(last_acts(connection), experiments)
 
     def running(self, experiments: Sequence[Experiment], now: datetime | None = None) -> tuple[Experiment, ...]:
         """Those that are started, within their dates."""
@@ -40,22 +50,59 @@ class ExperimentLog:
 
     def start(self, key: str, experiments: Sequence[Experiment], by: str) -> None:
         """From the next request on, or from its date on; in a running service, too. Raises ExperimentRefused."""
-        wanted, started = named(key, experiments), self.started(experiments)
-        if wanted in started:
-            raise ExperimentRefused(f"The experiment {key!r} is started already ({wanted.slot}).")
-        check_alone([*started, wanted])
-        self._append("start", key, by)
+        wanted = named(key, experiments)
+        with self._acting("start", key, by) as earlier:
+            started = started_by(earlier, experiments)
+            if wanted in started:
+                raise ExperimentRefused(f"The experiment {key!r} is started already ({wanted.slot}).")
+            check_alone([*started, wanted])
 
     def stop(self, key: str, experiments: Sequence[Experiment], by: str) -> None:
         """From the next request on, its layer is as configured; its records stay. Raises ExperimentRefused."""
-        if named(key, experiments) not in self.started(experiments):
-            raise ExperimentRefused(f"The experiment {key!r} is not started.")
-        self._append("stop", key, by)
+        wanted = named(key, experiments)
+        with self._acting("stop", key, by) as earlier:
+            if wanted not in started_by(earlier, experiments):
+                raise ExperimentRefused(f"The experiment {key!r} is not started.")
 
-    def _append(self, act: Act, key: str, by: str) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        append_entry(self._path, {"at": at, "by": by, "act": act, "experiment": key})
+    def take_over(self, path: Path) -> None:
+        """Moves the acts here that an earlier program kept in a file, if there is one. The caller owns its folder.
+
+        Raises ExperimentRefused where the file cannot be read; then nothing is moved.
+        """
+        if not path.is_file():
+            return
+        earlier = entries_of(path)
+        with self._database.write() as connection:
+            merge_acts(connection, earlier)
+        # Only now: after a crash before this line the file is read again, and what is here is not added twice.
+        replace(path, path.with_name(TAKEN_OVER))
+
+    @contextmanager
+    def _acting(self, act: Act, key: str, by: str) -> Iterator[Mapping[str, Act]]:
+        """The last acts before this one, which is kept unless the block raises.
+
+        It is written first: from there on no other process acts until the block has looked at what was.
+        """
+        with self._database.write() as connection:
+            number = add_act(connection, act, key, by)
+            yield last_acts(connection, before=number)
+
+
+def started_by(last: Mapping[str, Act], experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
+    """By each one's last act; without any as the settings say."""
+    return tuple(one for one in experiments if last.get(one.key, "start" if one.active else "stop") == "start")
+
+
+def entries_of(path: Path) -> list[dict[str, str]]:
+    """A file's acts, the oldest first. Raises ExperimentRefused."""
+    try:
+        return [{name: str(entry[name]) for name in FIELDS} for entry in read_entries(path)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExperimentRefused(
+            f"{path} cannot be taken over into the database: expected lines of JSON with {', '.join(FIELDS)}, got "
+            f"{type(error).__name__}: {error}. Correct the line, or move the file away: then its starts and stops "
+            "count no more."
+        ) from None
 
 
 def named(key: str, experiments: Sequence[Experiment]) -> Experiment:

@@ -25,7 +25,6 @@ from service.admin import Admin
 from service.answer import Chatbot, Question
 from service.defaults import Defaults
 from service.events import Event
-from service.experiments.running import ExperimentLog
 from service.guard.check import EmergencyCheck
 from service.guard.emergencies import load_rules
 from service.guard.likeness import likeness, load_examples
@@ -165,7 +164,6 @@ def chatbot(corpus: Corpus, folder: Path, engine: Engine | None = None, **defaul
         engine=engine,
         adapters=loader,
         records=Records(Database(library_url(None, folder))),
-        experiments=ExperimentLog(folder / "experiments.jsonl"),
         admin=Admin(corpus, Registry(folder / "shipped", folder / "adapters"), loader),
         corpus=corpus,
         owner=OwnerLock(folder / "owner"),

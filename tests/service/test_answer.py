@@ -314,9 +314,9 @@ async def test_an_experiment_starts_and_stops_while_the_service_runs(corpus: Cor
     waiting = replace(half("adapter"), active=False)
     bot = chatbot(corpus, tmp_path, experiments=(waiting,))
     assert bot.plan(Overrides(), "ann").exposures == ()
-    bot.experiments.start("adapter-test", (waiting,), "Ada")
+    bot.records.experiments.start("adapter-test", (waiting,), "Ada")
     assert [one.experiment for one in bot.plan(Overrides(), "ann").exposures] == ["adapter-test"]
-    bot.experiments.stop("adapter-test", (waiting,), "Ada")
+    bot.records.experiments.stop("adapter-test", (waiting,), "Ada")
     assert bot.plan(Overrides(), "ann").exposures == ()
 
 
@@ -330,12 +330,13 @@ async def test_who_switches_a_layer_or_gets_no_model_is_not_exposed(corpus: Corp
     assert [kept.exposure.unit for kept in bot.records.exposures("prompt-test")] == ["ann"]
 
 
-async def test_help_comes_to_a_user_of_an_experiment_whose_exposures_cannot_be_read(
-    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("table", ["exposures", "experiment_acts"])
+async def test_help_comes_to_a_user_of_an_experiment_whose_records_cannot_be_read(
+    corpus: Corpus, tmp_path: Path, caplog: pytest.LogCaptureFixture, table: str
 ) -> None:
     bot = chatbot(corpus, tmp_path, experiments=(half("adapter"),))
     with bot.records._database.write() as connection:
-        connection.execute(text("DROP TABLE exposures"))
+        connection.execute(text(f"DROP TABLE {table}"))
     events = await answered(bot, "he is not breathing", user="ann-4711")
     assert done(events).manifest.path == "emergency"
     assert bot.plan(Overrides(), "ann-4711").exposures == ()

@@ -1,5 +1,6 @@
 """The real thing: the embedded model and embedder over five small documents, put together from settings."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from ingest.owner import FolderInUse
 from service.answer import Chatbot
 from service.build import admin_key, build, experiments_of, needed_adapters
 from service.events import Delta, Done, Meta, Sources, Usage
+from service.experiments.running import EARLIER_LOG
 from service.guard.emergencies import EmergencyRulesError
 from service.plan import Layers
 from service.switches import Overrides, SwitchRefused
@@ -30,6 +32,7 @@ from tests.service.small_adapter import adapter
 with_bot = pytest.mark.asyncio(loop_scope="module")
 VISITING = "When can I visit the general wards?"
 ADAPTER_OFF: dict[str, Any] = {"layers": {"adapter": {"switch": "off"}}}
+EARLIER_ACT = {"at": "2026-03-01T10:00:00+00:00", "by": "Ada", "act": "stop", "experiment": "spring"}
 SMALL = {"slots": 2, "context_tokens": 1024}
 
 
@@ -57,6 +60,7 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
 def settings(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Settings:
     made = settings_in(tmp_path_factory.mktemp("service"), **ADAPTER_OFF)
     made.data.folder.mkdir()
+    (made.data.folder / EARLIER_LOG).write_text(f"{json.dumps(EARLIER_ACT)}\n", encoding="utf-8")
     for corpus in opened(made.data.folder, embedder):
         ingest(corpus, PUBLIC_DOCUMENTS)
     return made
@@ -123,6 +127,12 @@ async def test_an_emergency_needs_no_model(bot: Chatbot) -> None:
 async def test_a_question_that_is_too_long_is_refused(bot: Chatbot) -> None:
     with pytest.raises(PromptTooLong):
         await answered(bot, "What is " + "very " * 3000 + "long?", Overrides(retrieval="off"))
+
+
+@with_bot
+async def test_the_acts_of_an_earlier_program_are_taken_over_at_the_start(bot: Chatbot, settings: Settings) -> None:
+    assert bot.records.experiments.acts() == [EARLIER_ACT]
+    assert not (settings.data.folder / EARLIER_LOG).exists()
 
 
 @with_bot

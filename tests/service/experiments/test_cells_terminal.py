@@ -23,6 +23,7 @@ def test_it_says_first_whether_the_layers_depend_on_each_other() -> None:
     made["june"] += [replace(answer("max", "long", None, 3), experiment="june")]
     text = shown(cells_of(EXPERIMENTS, made))
     assert text.startswith("The adapter's effect does not depend on the prompt, as far as 800 users tell")
+    assert "prompt short × adapter new" in text
     assert "800 users met all of june, spring" in text
     assert "Left out: 1 user who met only some of them" in text
     assert "counted nowhere: 1 user." in text

@@ -15,6 +15,7 @@ from adapters.prompt import Turn
 from ingest.database import Database, library_url
 from ingest.owner import OwnerLock
 from service.commands import app
+from service.experiments.running import EARLIER_LOG
 from service.outcomes import Outcome
 from service.plan import Exposure, Layers, Manifest, ShownPassage
 from service.records import Records
@@ -70,6 +71,43 @@ def test_before_the_first_start_there_is_nothing(config: Path, tmp_path: Path) -
     config.write_text(config.read_text().replace(str(tmp_path / "data"), str(tmp_path / "new" / "data")))
     assert answer(config, "list")[0]["users"] == {"old": 0, "new": 0}
     assert "too little to tell" in call(config, "report", "spring").stdout
+
+
+def earlier_file(folder: Path) -> Path:
+    """As an earlier program kept that somebody started one."""
+    act = {"at": "2026-03-01T10:00:00+00:00", "by": "Ada", "act": "start", "experiment": "spring"}
+    file = folder / EARLIER_LOG
+    file.write_text(f"{json.dumps(act)}\n", encoding="utf-8")
+    return file
+
+
+def test_the_acts_of_an_earlier_program_are_taken_over_where_no_service_runs(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "idle"
+    config.write_text(config.read_text().replace(str(tmp_path / "data"), str(folder)))
+    folder.mkdir()
+    file = earlier_file(folder)
+    assert "is started already" in call(config, "start", "spring").stderr
+    first = answer(config, "list")[0]
+    assert (first["running"], first["acts"][0]["by"], file.exists()) == (True, "Ada", False)
+
+
+def test_a_running_service_that_still_needs_the_file_keeps_it(config: Path, tmp_path: Path) -> None:
+    file = earlier_file(tmp_path / "data")
+    refused = call(config, "stop", "spring")
+    assert (refused.exit_code, file.exists()) == (3, True)
+    assert "It must be started anew first" in refused.stderr
+
+
+def test_services_of_one_database_share_their_acts(config: Path, tmp_path: Path, postgres_url: str) -> None:
+    values = yaml.safe_load(config.read_text()) | {"library": {"url": postgres_url}}
+    configs = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for file in configs:
+        file.write_text(yaml.safe_dump(values | {"data": {"folder": str(tmp_path / file.stem)}}), encoding="utf-8")
+    answer(configs[0], "start", "spring", "--by", "Ada")
+    assert [row["running"] for row in answer(configs[1], "list")] == [True, False, False, False]
+    assert "both about the adapter layer" in call(configs[1], "start", "summer").stderr
+    answer(configs[1], "stop", "spring", "--by", "Ben")
+    assert [one["by"] for one in answer(configs[0], "list")[0]["acts"]] == ["Ada", "Ben"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +201,17 @@ def test_the_cells_are_of_who_met_all_of_them(config: Path, tmp_path: Path) -> N
     assert [cell["arms"] for cell in found["cells"]] == [[a, b] for a in ("old", "new") for b in ("old", "new")]
     assert [round(cell["rating"], 6) for cell in found["cells"]] == [-0.8, 0.8, -0.8, 0.8]
     assert found["interactions"][0]["difference"] == pytest.approx(0)
+    assert found["main_effects"][1]["difference"] == pytest.approx(1.6)
     assert "The adapter's effect does not depend on the prompt" in call(config, "cells", "winter", "spring").stdout
+
+
+def test_the_cells_are_a_page_too(config: Path, tmp_path: Path) -> None:
+    store(tmp_path / "data", 160)
+    page = tmp_path / "page.html"
+    assert call(config, "cells", "winter", "spring", "--html", str(page)).exit_code == 0
+    assert "winter, spring: experiments that ran together" in page.read_text(encoding="utf-8")
+    refused = call(config, "cells", "winter", "spring", "--html", str(tmp_path / "nowhere" / "page.html"))
+    assert (refused.exit_code, "nowhere" in refused.stderr) == (1, True)
 
 
 def store_interleaved(folder: Path, answers: int) -> None:

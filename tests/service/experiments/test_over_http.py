@@ -29,9 +29,15 @@ SPANISH = replace(HALVES, slot=Slot(only={"language": ("es",)}))
 
 
 @contextmanager
-def service(corpus: Corpus, folder: Path, *experiments: Experiment) -> Iterator[httpx.Client]:
-    """Everything is real but the engine; the records stay in the folder."""
+def service(
+    corpus: Corpus, folder: Path, *experiments: Experiment, database: str | None = None
+) -> Iterator[httpx.Client]:
+    """Everything is real but the engine; the records stay in the folder, or in the database."""
+    folder.mkdir(exist_ok=True)
     bot = chatbot(corpus, folder, experiments=experiments)
+    if database is not None:
+        bot.records.close()
+        bot = replace(bot, records=Records(Database(library_url(database, folder))))
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Chatbot]:
@@ -73,6 +79,23 @@ def test_nobody_flips_when_shares_change_over_a_restart(corpus: Corpus, tmp_path
     with service(corpus, tmp_path, replace(HALVES, bucket_version=1, min_bucket_version=1)) as client:
         assert set(arms(client).values()) == {None}
         assert manifest(client, "new-user")["origins"]["adapter"] == "experiment:spring"
+
+
+def test_every_service_of_a_database_follows_at_its_next_request(
+    corpus: Corpus, tmp_path: Path, postgres_url: str
+) -> None:
+    waiting = replace(HALVES, active=False)
+    with (
+        service(corpus, tmp_path / "one", waiting, database=postgres_url) as one,
+        service(corpus, tmp_path / "two", waiting, database=postgres_url) as two,
+        closing(Records(Database(library_url(postgres_url, tmp_path)))) as records,
+    ):
+        assert [manifest(client, "ann")["experiments"] for client in (one, two)] == [{}, {}]
+        records.experiments.start("spring", (waiting,), "Ada")
+        arms = [manifest(client, "ann")["experiments"] for client in (one, two)]
+        assert arms[0] == arms[1] and arms[0].keys() == {"spring"}
+        records.experiments.stop("spring", (waiting,), "Ada")
+        assert [manifest(client, "ann")["experiments"] for client in (one, two)] == [{}, {}]
 
 
 def test_an_arm_that_is_gone_counts_no_more(corpus: Corpus, tmp_path: Path) -> None:
