@@ -31,8 +31,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hospital's settings with a data folder of their own, short answers and an adapter that only acts."""
     folder = tmp_path_factory.mktemp("evaluate")
     settings = yaml.safe_load(HOSPITAL.read_text(encoding="utf-8"))
-    # The shipped head belongs to the search adapter, which is left out for speed.
-    del settings["embedder"], settings["decisions"]
+    # The shipped head belongs to the search adapter; that and the ranker are left out for speed.
+    del settings["embedder"], settings["ranker"], settings["decisions"]
     settings["layers"]["prompt"]["folder"] = str(HOSPITAL.parent / "prompts")
     settings["layers"]["adapter"] = {"switch": "off", "name": "noise@1", "folder": str(folder / "shipped")}
     settings["guard"] |= {
