@@ -70,14 +70,13 @@ def fit_head(past: Sequence[PastCase], decisions: Mapping[str, DecisionName], em
 def regression(seen: Embedded, decisions: Mapping[str, DecisionName], embedder: str) -> Head:
     cuts = cuts_of(seen.cases)
     known = vocabulary(seen.cases, cuts)
-    model = LogisticRegression(C=STRENGTH, max_iter=STEPS)
-    model.fit(matrix(seen.cases, seen.notes, known, cuts), [one.code for one in seen.past])
-    weights, bias = softmax_form(model.coef_, model.intercept_)
+    features = matrix(seen.cases, seen.notes, known, cuts)
+    codes, weights, bias = logistic(features, [one.code for one in seen.past], STRENGTH)
     card = HeadCard(
         embedder=embedder,
         records_sha256="",
         weights_sha256="",
-        codes=tuple(map(str, model.classes_)),
+        codes=codes,
         decisions=dict(decisions),
         known=known,
         cuts=dict(cuts),
@@ -85,6 +84,17 @@ def regression(seen: Embedded, decisions: Mapping[str, DecisionName], embedder: 
         ways={},
     )
     return Head(card, weights, bias, seen.told)
+
+
+def logistic(features: Vectors, labels: Sequence[str], strength: float) -> tuple[tuple[str, ...], Vectors, Vectors]:
+    """Logistic regression of rows (n, features): its classes, weights (features, classes) and bias (classes,).
+
+    `strength` is one over the L2 penalty. The solver draws nothing: the same rows give the same weights.
+    """
+    model = LogisticRegression(C=strength, max_iter=STEPS)
+    model.fit(features, labels)
+    weights, bias = softmax_form(model.coef_, model.intercept_)
+    return tuple(map(str, model.classes_)), weights, bias
 
 
 def softmax_form(coefficients: np.ndarray, intercept: np.ndarray) -> tuple[Vectors, Vectors]:

@@ -1,4 +1,4 @@
-"""The commands `triptych evaluate run | report | compare`."""
+"""The commands `triptych evaluate run | report | rescore | compare`."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,8 @@ from ingest.models import file_sha256
 from ingest.owner import FolderInUse
 from service.answer import Chatbot
 from service.build import WRONG_SETUP, build
-from service.evaluation.design import Design, DesignError, cells_of, read_design
+from service.evaluation.design import Design, DesignError, Style, cells_of, read_design
+from service.evaluation.house_style import HouseStyle
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.origin import made_from
 from service.evaluation.progress_bar import counted
@@ -80,6 +81,23 @@ def report_command(
     show(report.as_dict(), as_terminal(report), as_json)
 
 
+@app.command("rescore")
+def rescore_command(
+    run: Annotated[str, typer.Argument(help="The run's id, its beginning, or its folder.")],
+    design: Annotated[Path, typer.Argument(help="The evaluation whose section `style` counts.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Score a kept run's answers for another style, as a run of its own; no model runs."""
+    from service.evaluation.rescore import rescored
+
+    with _settings(config) as settings:
+        style, kept = read_design(design).style, find_run(runs_of(settings), run)
+        made = rescored(kept, style, house_style_of(style, kept.design.seed))
+    text = f"{len(made.answers)} answers. Now: triptych evaluate report {made.id}"
+    show({"run": made.id, "folder": str(made.folder), "answers": len(made.answers)}, text, as_json)
+
+
 @app.command("compare")
 def compare_command(
     first: Annotated[str, typer.Argument(help="The run before.")],
@@ -126,13 +144,24 @@ def kept_scores(settings: Settings, run: Run) -> list[AdapterScore]:
     return scores
 
 
-def setup_of(settings: Settings, corpus: Corpus, origin: Mapping[str, Any]) -> Setup:
+def house_style_of(style: Style, seed: int) -> HouseStyle | None:
+    """Learnt from the examples that the style names, if any. Raises DesignError."""
+    if style.like is None:
+        return None
+    # scikit-learn and scipy take a second to import: a style without examples does not need them.
+    from service.evaluation.style_learning import read_house_style
+
+    return read_house_style(style.like, seed)
+
+
+def setup_of(settings: Settings, corpus: Corpus, origin: Mapping[str, Any], house: HouseStyle | None) -> Setup:
     """What is known of the adapters' training, and which of the pack's own documents are stale."""
     registry = registry_of(settings)
     labels = [split_strength(label)[0] for label in origin["adapters"]]
     adapters = {label: adapter_setup(registry.resolve(label).card, minutes_of(registry, label)) for label in labels}
     serving = settings.layers.retrieval.collection in origin["collections"]
-    return Setup(adapters=adapters, stale=stale_documents(corpus, settings.documents) if serving else ())
+    stale = stale_documents(corpus, settings.documents) if serving else ()
+    return Setup(adapters=adapters, stale=stale, style=house.learnt if house else None)
 
 
 def runs_of(settings: Settings) -> Path:
@@ -154,22 +183,22 @@ def _margins(options: list[str]) -> dict[str, float]:
 
 
 async def _run(settings: Settings, design: Design, questions: list[PackQuestion], limit: int | None) -> Run:
-    cells = cells_of(design.factors)
+    cells, house = cells_of(design.factors), house_style_of(design.style, design.seed)
     guards = {path.name: file_sha256(path) for path in (settings.guard.emergencies, settings.guard.examples)}
     async with build(settings) as chatbot:
-        origin = await made_from(chatbot, design, cells, questions, guards)
-        setup = setup_of(settings, chatbot.corpus, origin)
+        origin = await made_from(chatbot, design, cells, questions, guards, house)
+        setup = setup_of(settings, chatbot.corpus, origin, house)
         run = opened_run(runs_of(settings), design, questions, origin, setup)
-        await _ask(chatbot, run, questions[:limit])
+        await _ask(chatbot, run, questions[:limit], house)
     return read_run(run.folder)
 
 
-async def _ask(chatbot: Chatbot, run: Run, questions: list[PackQuestion]) -> None:
+async def _ask(chatbot: Chatbot, run: Run, questions: list[PackQuestion], house: HouseStyle | None) -> None:
     """Asks what is left."""
     design = run.design
     asked = {question.id for question in questions}
     done = {(answer.cell, answer.question) for answer in run.answers if answer.question in asked}
-    left = answers(chatbot, design, questions, done)
+    left = answers(chatbot, design, questions, done, house)
     total = len(cells_of(design.factors)) * len(questions)
     async with aclosing(counted(left, f"Run {run.id}", total, len(done))) as new:
         async for answer in new:

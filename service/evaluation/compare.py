@@ -100,7 +100,7 @@ def changed(
     """Second minus first, (questions, cells); NaN where either has no value, or was not asked."""
 
     def change(place: tuple[Cell, str]) -> float:
-        old, new = (run[place].scores[metric] if place in run else None for run in (before, after))
+        old, new = (run[place].scores.get(metric) if place in run else None for run in (before, after))
         return np.nan if old is None or new is None else new - old
 
     return np.array([[change((cell, question.id)) for cell in cells] for question in questions], dtype=float)

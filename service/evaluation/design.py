@@ -102,12 +102,14 @@ class Guardrail(Part):
 class Style(Part):
     """What an answer in the house style keeps to: US school years, words, "you" somewhere in it, and `parts`.
 
-    Each part is a regular expression that it has to match, such as what to do next.
+    Each part is a regular expression that it has to match, such as what to do next. `like` is an adapter's recipe,
+    from whose examples a classifier learns what the house sounds like.
     """
 
     reading_grade: Positive = 8
     words: int = Field(default=90, gt=0)
     parts: dict[str, re.Pattern[str]] = {}
+    like: Path | None = None
 
 
 class Cost(Part):
@@ -169,10 +171,15 @@ def read_design(path: Path) -> Design:
     except ValidationError as error:
         lines = "\n".join(described(error))
         raise DesignError(f"The evaluation {path} has {error.error_count()} error(s):\n{lines}") from error
-    folder, questions = path.resolve().parent, design.questions
+    return placed(design, path.resolve().parent)
+
+
+def placed(design: Design, folder: Path) -> Design:
+    questions, style = design.questions, design.style
     recipe = folder / questions.held_back_by if questions.held_back_by else None
-    placed = questions.model_copy(update={"file": folder / questions.file, "held_back_by": recipe})
-    return design.model_copy(update={"questions": placed})
+    chosen = questions.model_copy(update={"file": folder / questions.file, "held_back_by": recipe})
+    like = style.model_copy(update={"like": folder / style.like if style.like else None})
+    return design.model_copy(update={"questions": chosen, "style": like})
 
 
 def described(error: ValidationError) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from service.evaluation.grid import Grid
+from service.evaluation.house_style import Learnt
 from service.evaluation.store import Run
 from service.plan import FACTORS
 
@@ -18,7 +19,7 @@ ALWAYS = (
 def limits(run: Run, grid: Grid, combinations: int) -> list[str]:
     design = run.design
     times = f"Times are of this machine with up to {design.concurrency} questions at a time: compare, no more."
-    found = [*gaps(run, grid, combinations), *ALWAYS, times]
+    found = [*gaps(run, grid, combinations), *ALWAYS, *likeness(run.setup.style), times]
     if design.concurrency > 1:
         found.append(
             "Answers made together share the engine's arithmetic, and rounding can change single ones from "
@@ -27,6 +28,23 @@ def limits(run: Run, grid: Grid, combinations: int) -> list[str]:
     if any(len(design.factors.levels(factor)) > 2 for factor in FACTORS):
         found.append("A layer with more than two levels: each against its reference, the others at two levels.")
     return found
+
+
+def likeness(style: Learnt | None) -> Iterator[str]:
+    """How far the style likeness can be trusted, or why there is none."""
+    if style is None:
+        return
+    if style.missing or style.auc is None or style.interval is None:
+        yield f"Style likeness has no value: {style.missing}."
+        return
+    low, high = style.interval
+    yield (
+        f"Style likeness was learnt from {style.examples} examples against the own words of {style.documents} "
+        f"documents. On documents that it had not seen, an example scored above them in {style.auc:.0%} of pairs "
+        f"({low:.0%} to {high:.0%}): single answers say little, means say more. "
+        "It knows no other voices, so a model's rambling is only roughly placed; and an answer that copies its "
+        "source sounds like the source."
+    )
 
 
 def gaps(run: Run, grid: Grid, combinations: int) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from service.answer import Chatbot
 from service.evaluation.design import Cell, Design
+from service.evaluation.house_style import HouseStyle
 from service.evaluation.metrics.catalogue import VERSION
 from service.evaluation.questions import PackQuestion
 from service.evaluation.store import questions_text
@@ -21,6 +22,7 @@ async def made_from(
     cells: Sequence[Cell],
     questions: Sequence[PackQuestion],
     guards: Mapping[str, str],
+    house: HouseStyle | None = None,
 ) -> dict[str, Any]:
     """Everything by value or hash; `guards` are the hashes of the emergency files. Loads every adapter.
 
@@ -30,7 +32,7 @@ async def made_from(
     defaults = chatbot.defaults
     return {
         "metrics": VERSION,
-        "design": design.model_dump(mode="json", exclude={"questions": {"file", "held_back_by"}, "cost": True}),
+        "design": declared(design),
         "questions": sha256(questions_text(questions)),
         "engine": chatbot.engine.kind,
         "base": chatbot.engine.base,
@@ -46,7 +48,18 @@ async def made_from(
         "prompts": {name: chatbot.prompts[name].hash for name in names(layers, "prompt")},
         "collections": {name: snapshot(chatbot, name) for name in names(layers, "retrieval")},
         "adapters": await adapter_hashes(chatbot, names(layers, "adapter")),
+        **style_texts(house),
     }
+
+
+def declared(design: Design) -> dict[str, Any]:
+    """The design without its files, whose contents count, and without the cost, which changes no score."""
+    left_out: Any = {"questions": {"file", "held_back_by"}, "style": {"like"}, "cost": True}
+    return design.model_dump(mode="json", exclude=left_out)
+
+
+def style_texts(house: HouseStyle | None) -> dict[str, str]:
+    return {"style_texts": house.learnt.sha256} if house else {}
 
 
 def names(layers: Sequence[Layers], factor: str) -> list[str]:

@@ -15,7 +15,16 @@ from service.plan import FACTORS
 
 TEMPLATE = "report.html.jinja"
 CHANGED = tuple(metric for metric in METRICS if metric not in ("right", *COSTS))
-SCORED = ("right", "answer_recall", "k_precision", "right_citation", "answered", "refused", "on_style")
+SCORED = (
+    "right",
+    "answer_recall",
+    "k_precision",
+    "right_citation",
+    "answered",
+    "refused",
+    "on_style",
+    "style_likeness",
+)
 VERDICTS = {"keep": "Keep", "drop": "Drop", "more": "Undecided"}
 
 

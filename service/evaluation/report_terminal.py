@@ -1,6 +1,6 @@
 """A report and a comparison for the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,6 +16,7 @@ from service.evaluation.tables import table
 from service.plan import FACTORS
 
 SHOWN = ("right", "answer_recall", "k_precision", "right_citation", "answered", "refused")
+SAID = ("on_style", "style_likeness", "you_form", "reading_grade", "words")
 
 
 def as_terminal(report: Report) -> RenderableType:
@@ -24,7 +25,8 @@ def as_terminal(report: Report) -> RenderableType:
         *(Text(" ".join(filter(None, (layer.decision.sentence, layer.caution)))) for layer in report.layers),
         effects_table(report),
         guardrails_table(report),
-        combinations_table(report),
+        combinations_table(report, "Combinations", SHOWN),
+        combinations_table(report, "Style, apart from facts; guardrails at most", SAID),
         costs_table(report),
         *((spent_table(report),) if report.spent else ()),
         *(Text(wording.break_even(even)) for even in report.break_evens),
@@ -63,12 +65,12 @@ def guardrails_table(report: Report) -> Table:
     return table("Guardrails, with the other layers on", ("Layer", "Metric", "Change", "Margin", ""), rows)
 
 
-def combinations_table(report: Report) -> Table:
+def combinations_table(report: Report, title: str, shown: Sequence[str]) -> Table:
     rows = (
-        (*levels(one.cell.model_dump()), *(wording.value(name, one.means[name].value) for name in SHOWN))
+        (*levels(one.cell.model_dump()), *(wording.value(name, one.means[name].value) for name in shown))
         for one in report.combinations
     )
-    return table("Combinations", (*FACTORS, *(METRICS[name].label for name in SHOWN)), rows)
+    return table(title, (*FACTORS, *(METRICS[name].label for name in shown)), rows)
 
 
 def costs_table(report: Report) -> Table:

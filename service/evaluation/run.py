@@ -9,6 +9,7 @@ from adapters.prompt import Turn
 from service.answer import Chatbot, Question
 from service.evaluation.design import Cell, Design, Style, cells_of
 from service.evaluation.energy import EnergyMeter
+from service.evaluation.house_style import HouseStyle
 from service.evaluation.questions import PackQuestion
 from service.evaluation.score import nothing, score, seen_in
 from service.evaluation.store import Answer
@@ -19,7 +20,11 @@ Done = Collection[tuple[Cell, str]]
 
 
 async def answers(
-    chatbot: Chatbot, design: Design, questions: Sequence[PackQuestion], done: Done
+    chatbot: Chatbot,
+    design: Design,
+    questions: Sequence[PackQuestion],
+    done: Done,
+    house: HouseStyle | None = None,
 ) -> AsyncGenerator[Answer]:
     """The answers that are not done yet, in the same order every time: cells outside, questions inside.
 
@@ -28,20 +33,25 @@ async def answers(
     for cell in cells_of(design.factors):
         plan = chatbot.plan(cell.overrides(design.seed), None)
         left = [question for question in questions if (cell, question.id) not in done]
-        async with aclosing(in_order(chatbot, design, cell, plan, left)) as answered:
+        async with aclosing(in_order(chatbot, design, cell, plan, left, house)) as answered:
             async for one in answered:
                 yield one
 
 
 async def in_order(
-    chatbot: Chatbot, design: Design, cell: Cell, plan: Plan, questions: Sequence[PackQuestion]
+    chatbot: Chatbot,
+    design: Design,
+    cell: Cell,
+    plan: Plan,
+    questions: Sequence[PackQuestion],
+    house: HouseStyle | None,
 ) -> AsyncGenerator[Answer]:
     """So many at a time, told in the order of the questions; closing it stops them all."""
     places = asyncio.Semaphore(design.concurrency)
 
     async def placed(question: PackQuestion) -> Answer:
         async with places:
-            return await answer(chatbot, cell, plan, question, design.style)
+            return await answer(chatbot, cell, plan, question, design.style, house)
 
     meter = EnergyMeter.of()
     tasks = [asyncio.create_task(placed(question)) for question in questions]
@@ -62,7 +72,9 @@ def with_energy(answer: Answer, joules: float | None) -> Answer:
     return answer.model_copy(update={"scores": {**answer.scores, "joules": joules}, "missing": missing})
 
 
-async def answer(chatbot: Chatbot, cell: Cell, plan: Plan, question: PackQuestion, style: Style) -> Answer:
+async def answer(
+    chatbot: Chatbot, cell: Cell, plan: Plan, question: PackQuestion, style: Style, house: HouseStyle | None
+) -> Answer:
     """A prompt that the model has no room for is this question's failure; any other error ends the run."""
     history = tuple(Turn(turn.question, turn.answer) for turn in question.history)
     try:
@@ -70,7 +82,7 @@ async def answer(chatbot: Chatbot, cell: Cell, plan: Plan, question: PackQuestio
     except PromptTooLong as error:
         return failed(cell, question, str(error))
     seen = seen_in(question, transcript, chatbot.defaults.no_answer)
-    scores = score(seen, style)
+    scores = score(seen, style, house)
     return Answer(
         cell=cell,
         question=question.id,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from adapters.dataset.entries import refuses
 from service.evaluation.design import Style
+from service.evaluation.house_style import HouseStyle
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.metrics.citations import citation_scores, right_citation
 from service.evaluation.metrics.retrieval import recall_at, reciprocal_rank
@@ -27,6 +28,8 @@ NOT_FOR_IT = "not a metric of such a question"
 NO_METER = "this machine does not tell what it uses, or not to us"
 NOTHING_SAID = "no model gave an answer with content"
 RETRIEVAL_OFF = "retrieval was off"
+NO_EXAMPLES = "the evaluation names no examples of a style"
+STYLE = ("on_style", "style_likeness", "you_form", "words", "reading_grade")
 
 Status = Literal["answered", "refused", "handed off", "failed"]
 Found = Mapping[str, float | str]
@@ -58,7 +61,11 @@ class Seen:
 
     @property
     def says_something(self) -> bool:
-        return self.status == "answered" and bool(self.answer.strip())
+        return says_something(self.answer, self.status)
+
+
+def says_something(answer: str, status: Status) -> bool:
+    return status == "answered" and bool(answer.strip())
 
 
 def seen_in(question: PackQuestion, transcript: Transcript, no_answer: str) -> Seen:
@@ -81,12 +88,11 @@ def status_of(transcript: Transcript, no_answer: str) -> Status:
     return "refused" if refuses(transcript.done.text, no_answer) else "answered"
 
 
-def score(seen: Seen, house: Style = Style()) -> Scores:
+def score(seen: Seen, demands: Style = Style(), house: HouseStyle | None = None) -> Scores:
     """All but the energy, which is the machine's and not the answer's to tell."""
     parts = (behaviour(seen), against_gold(seen), against_sources(seen), citations(seen), search(seen))
-    found = {
-        name: value for part in (*parts, style(seen, house), costs(seen.manifest)) for name, value in part.items()
-    }
+    rest = (style(seen.answer, seen.status, demands, house), costs(seen.manifest))
+    found = {name: value for part in (*parts, *rest) for name, value in part.items()}
     return split({name: found[name] for name in METRICS})
 
 
@@ -176,15 +182,17 @@ def search(seen: Seen) -> Found:
     }
 
 
-def style(seen: Seen, house: Style) -> Found:
-    if not seen.says_something:
-        return dict.fromkeys(("on_style", "you_form", "words", "reading_grade"), NOTHING_SAID)
-    met = on_style(seen.answer, house.reading_grade, house.words, tuple(house.parts.values()))
+def style(answer: str, status: Status, demands: Style, house: HouseStyle | None) -> Found:
+    """A refusal or a hand-off is the pack's own sentence, and has no style of the model's."""
+    if not says_something(answer, status):
+        return dict.fromkeys(STYLE, NOTHING_SAID)
+    met = on_style(answer, demands.reading_grade, demands.words, tuple(demands.parts.values()))
     return {
         "on_style": or_reason(met, "it has no word"),
-        "you_form": or_reason(you_form(seen.answer), "it has no sentence"),
-        "words": float(length(seen.answer)),
-        "reading_grade": or_reason(reading_grade(seen.answer), "it has no word"),
+        "style_likeness": house.likeness(answer) if house else NO_EXAMPLES,
+        "you_form": or_reason(you_form(answer), "it has no sentence"),
+        "words": float(length(answer)),
+        "reading_grade": or_reason(reading_grade(answer), "it has no word"),
     }
 
 

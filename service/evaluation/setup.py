@@ -11,6 +11,7 @@ from adapters.compare import curve
 from ingest.corpus import Corpus
 from ingest.documents import content_hash
 from ingest.sources import DiskFile, discover
+from service.evaluation.house_style import Learnt
 from service.evaluation.questions import PackQuestion
 from service.retrieve import searchable
 
@@ -35,12 +36,16 @@ class AdapterSetup(BaseModel):
 
 
 class Setup(BaseModel):
-    """`adapters` by NAME@VERSION; `stale` are documents whose file is another than the one that was ingested."""
+    """`adapters` by NAME@VERSION; `stale` are documents whose file is another than the one that was ingested.
+
+    `style` is what the style likeness was learnt from, where the evaluation names examples.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     adapters: Mapping[str, AdapterSetup] = {}
     stale: tuple[str, ...] = ()
+    style: Learnt | None = None
 
 
 def adapter_setup(card: Card, minutes: float) -> AdapterSetup:

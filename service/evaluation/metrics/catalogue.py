@@ -13,12 +13,16 @@ Unit = Literal["share", "words", "grade", "milliseconds", "tokens", "joules"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`label` is short enough for a table, `meaning` tells what is counted and where there is no value."""
+    """`label` is short enough for a table, `meaning` tells what is counted and where there is no value.
+
+    Without `goal` it is fit for a guardrail at most.
+    """
 
     label: str
     meaning: str
     better: Better = "higher"
     unit: Unit = "share"
+    goal: bool = True
 
 
 METRICS: Mapping[str, Metric] = {
@@ -45,6 +49,12 @@ METRICS: Mapping[str, Metric] = {
     "on_style": Metric(
         "on style", "Share of the demands on style that the evaluation declares and the answer meets."
     ),
+    "style_likeness": Metric(
+        "style likeness",
+        "How surely a classifier takes the answer for one of the house's examples and not for the documents' own "
+        "words. It reads little words and punctuation only, not what is said. A guardrail, not a goal.",
+        goal=False,
+    ),
     "you_form": Metric("you-form", "Share of sentences that say you or your."),
     "words": Metric("words", "Length of an answer that a model gave and that does not refuse.", "lower", "words"),
     "reading_grade": Metric("reading grade", "Flesch-Kincaid, US school years.", "lower", "grade"),
@@ -57,5 +67,5 @@ METRICS: Mapping[str, Metric] = {
         "joules", "Of all processors, as they count it, and of all that ran meanwhile.", "lower", "joules"
     ),
 }
-GOALS = tuple(name for name, one in METRICS.items() if (one.better, one.unit) == ("higher", "share"))
+GOALS = tuple(name for name, one in METRICS.items() if one.goal and (one.better, one.unit) == ("higher", "share"))
 COSTS = ("milliseconds", "prompt_tokens", "answer_tokens", "joules")

@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from adapters.engines.protocol import EngineError, Generation, PromptTooLong
 from service.evaluation.design import Cell, Design, cells_of, read_design
 from service.evaluation.metrics.catalogue import METRICS
+from service.evaluation.origin import declared
 from service.evaluation.questions import PackQuestion
 from service.evaluation.selection import selected
 from service.evaluation.store import ANSWERS, Answer, Run, opened_run, read_run
@@ -178,7 +179,7 @@ def answer(cell: Cell, question: PackQuestion, right: float, other: Mapping[str,
 
 def origin(design: Design, *planted: object) -> dict[str, Any]:
     return {
-        "design": design.model_dump(mode="json", exclude={"questions": {"file", "held_back_by"}, "cost": True}),
+        "design": declared(design),
         "planted": [str(one) for one in planted],
         "engine": "planted",
         "base": "b" * 64,

@@ -118,6 +118,20 @@ def test_the_report_in_three_forms(config: Path, run: Run, tmp_path: Path) -> No
     assert " ".join(report["sentence"].split()) in " ".join(result.stdout.split())
 
 
+def test_a_run_is_scored_for_another_style(config: Path, run: Run, tmp_path: Path) -> None:
+    made = values(call(config, "rescore", run.folder, written(tmp_path, style={"words": 1}), "--json"))
+    assert (made["answers"], made["run"] == run.id) == (len(run.answers), False)
+    report = values(call(config, "report", made["run"], "--json"))
+    assert report["run"]["created"] == run.created
+    assert report["combinations"][0]["means"]["on_style"]["value"] != 0.5
+
+
+def test_a_style_that_cannot_be_learnt_is_told(config: Path, run: Run, tmp_path: Path) -> None:
+    result = call(config, "rescore", run.folder, written(tmp_path, style={"like": "none.yaml"}))
+    assert result.exit_code == 2
+    assert "none.yaml cannot be learnt from" in " ".join(result.stderr.split())
+
+
 def test_an_unknown_run_is_told(config: Path) -> None:
     result = call(config, "report", "nonsense")
     assert result.exit_code == 2

@@ -65,6 +65,16 @@ def test_questions_pair_by_what_they_say(run: Run) -> None:
     assert (comparison.questions, comparison.only_one) == (58, 2)
 
 
+def test_a_run_that_knows_fewer_metrics_is_compared_by_those(run: Run) -> None:
+    answers = (
+        one.model_copy(update={"scores": {name: value for name, value in one.scores.items() if name != "on_style"}})
+        for one in run.answers
+    )
+    comparison = compare(replace(run, answers=tuple(answers)), run, {})
+    assert comparison.metrics["on_style"].change.mean is None
+    assert comparison.metrics["right"].change.mean == 0
+
+
 def test_a_run_in_the_middle_is_compared_as_far_as_it_is(run: Run) -> None:
     comparison = compare(run, replace(run, answers=run.answers[:90]), {})
     assert (len(comparison.cells), comparison.questions) == (2, 60)

@@ -29,6 +29,17 @@ def test_paths_start_at_the_file(tmp_path: Path) -> None:
     assert (questions.file, questions.held_back_by) == (tmp_path / "questions.jsonl", tmp_path / "../recipe.yaml")
 
 
+def test_the_recipe_of_a_style_too_starts_at_the_file(tmp_path: Path) -> None:
+    assert read_design(written(tmp_path, style={"like": "recipe.yaml"})).style.like == tmp_path / "recipe.yaml"
+
+
+def test_a_guardrail_at_most_is_no_goal(tmp_path: Path) -> None:
+    likeness = "style_likeness"
+    assert read_design(written(tmp_path, guardrails=[{"metric": likeness, "margin": 0.1}])).guardrails
+    with pytest.raises(DesignError, match=r"goal\.metric: Value error, expected a score from 0 to 1"):
+        read_design(written(tmp_path, goal={**VALUES["goal"], "metric": likeness}))
+
+
 def test_a_bare_on_in_yaml_is_the_word(tmp_path: Path) -> None:
     path = written(tmp_path)
     path.write_text(path.read_text().replace("'off'", "off").replace("'on'", "on"))

@@ -1,10 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.evaluation.design import cells_of
 from service.evaluation.grid import grid_of
+from service.evaluation.house_style import Learnt
 from service.evaluation.limits import ALWAYS, limits
 from service.evaluation.store import Run
 from tests.service.evaluation.small_evaluation import planted
@@ -45,3 +47,16 @@ def test_failed_and_degraded_answers_are_counted(run: Run) -> None:
     text = told(replace(run, answers=(failed, degraded, *others)))
     assert "Failed answers, which count as not right: 1;" in text
     assert "Answers that were made with a degraded index: 1." in text
+
+
+@pytest.mark.parametrize(
+    ("learnt", "words"),
+    [
+        ({"auc": 0.85, "interval": (0.82, 0.87)}, "scored above them in 85% of pairs (82% to 87%)"),
+        ({"missing": "too little to learn a style from"}, "has no value: too little to learn a style from."),
+    ],
+)
+def test_how_far_the_style_likeness_can_be_trusted(run: Run, learnt: dict[str, Any], words: str) -> None:
+    style = Learnt(examples=60, documents=12, sha256="h", **learnt)
+    assert "Style likeness" not in told(run)
+    assert words in told(replace(run, setup=run.setup.model_copy(update={"style": style})))

@@ -9,6 +9,7 @@ from adapters.engines.protocol import AdapterRefused
 from ingest.corpus import Corpus
 from service.answer import Chatbot
 from service.evaluation.design import cells_of, read_design
+from service.evaluation.house_style import HouseStyle, Learnt
 from service.evaluation.origin import made_from
 from service.evaluation.selection import selected
 from service.evaluation.store import run_id
@@ -27,9 +28,9 @@ def bot(empty_corpus: Corpus, tmp_path: Path) -> Iterator[Chatbot]:
     made.owner.close()
 
 
-async def origin(bot: Chatbot, folder: Path, **changes: Any) -> dict[str, Any]:
+async def origin(bot: Chatbot, folder: Path, house: HouseStyle | None = None, **changes: Any) -> dict[str, Any]:
     design = read_design(written(folder, **changes))
-    return await made_from(bot, design, cells_of(design.factors), selected(design), {"emergencies": "e"})
+    return await made_from(bot, design, cells_of(design.factors), selected(design), {"emergencies": "e"}, house)
 
 
 async def test_without_documents_it_says_what_to_do(bot: Chatbot, tmp_path: Path) -> None:
@@ -55,6 +56,23 @@ async def test_the_id_changes_with_a_document_and_with_a_declared_margin(bot: Ch
     assert run_id(await origin(bot, tmp_path, guardrails=[])) != before
     ingest(bot.corpus, {"parking.md": "# Parking\n\nParking is free now."})
     assert run_id(await origin(bot, tmp_path)) != before
+
+
+async def test_the_id_changes_with_the_texts_that_a_style_is_learnt_from_and_not_with_their_place(
+    bot: Chatbot, tmp_path: Path
+) -> None:
+    ingest(bot.corpus, PUBLIC_DOCUMENTS)
+
+    def house(sha256: str) -> HouseStyle:
+        return HouseStyle(Learnt(examples=60, documents=12, sha256=sha256, missing="too alike"), None)
+
+    bare = run_id(await origin(bot, tmp_path))
+    ids = [
+        run_id(await origin(bot, tmp_path, house=house(sha256), style={"like": place}))
+        for sha256, place in (("a", "one.yaml"), ("a", "other.yaml"), ("b", "one.yaml"))
+    ]
+    assert ids[0] == ids[1] != ids[2]
+    assert bare not in ids
 
 
 async def test_an_adapter_that_is_refused_ends_it_at_once(bot: Chatbot, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_every_part_is_there(page: str) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     for words in ("Decisions", "Effects", "use its sources less", "combinations", "costs", "type", "Limits"):
         assert any(words in heading for heading in headings), words
+    assert "<th>on style</th><th>style likeness</th>" in page
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
 

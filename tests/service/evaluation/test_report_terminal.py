@@ -19,7 +19,14 @@ def test_the_sentence_comes_first_and_every_part_follows(tmp_path: Path) -> None
     report = report_of(planted(tmp_path, {"adapter": 0.4}, questions=40))
     text = printed(as_terminal(report))
     assert text.startswith(report.sentence)
-    parts = ("Change of right answers", "Guardrails", "Combinations", "Cost of an answer", "By type of question")
+    parts = (
+        "Change of right answers",
+        "Guardrails",
+        "Combinations",
+        "style likeness",
+        "Cost of an answer",
+        "By type of question",
+    )
     assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
     assert all(layer.decision.sentence in text for layer in report.layers)
     assert all(limit in text for limit in report.limits)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from service.answer import Chatbot, Question
+from service.evaluation.house_style import HouseStyle, Learnt, StyleClassifier
 from service.evaluation.metrics.catalogue import GOALS, METRICS
 from service.evaluation.questions import PackQuestion
 from service.evaluation.score import Scores, Seen, nothing, score, seen_in
@@ -19,6 +21,9 @@ from tests.service.parts import chatbot, scripted
 
 WARDS, PARKING, MAYOR, BREATH = (PackQuestion.model_validate(question) for question in QUESTIONS)
 ON = Overrides(prompt="on", retrieval="on", adapter="on")
+HOUSE = HouseStyle(
+    Learnt(examples=60, documents=12, sha256="h"), StyleClassifier({"you": 0}, np.zeros(1, dtype=np.float32), 0.0)
+)
 GOOD = "[1] You can visit from 10 a.m. to 8 p.m. every day."
 
 
@@ -91,6 +96,16 @@ async def test_a_refusal_is_wrong_where_there_is_an_answer_and_right_where_there
     assert (mayor.status, found["right"], found["answered"], found["refused"]) == ("refused", 1, None, 1)
 
 
+async def test_what_sounds_like_the_house_is_asked_of_a_model_s_own_words_only(ask: Any) -> None:
+    refused, handed, good = await ask(WARDS, NO_ANSWER), await ask(BREATH, "Wait."), await ask(WARDS, GOOD)
+    for seen in (refused, handed):
+        scores = score(seen, house=HOUSE)
+        assert checked(scores)["style_likeness"] is None
+        assert scores.missing["style_likeness"] == "no model gave an answer with content"
+    assert checked(score(good, house=HOUSE))["style_likeness"] == pytest.approx(0.5)
+    assert score(good).missing["style_likeness"] == "the evaluation names no examples of a style"
+
+
 async def test_an_invented_answer_to_an_unanswerable_question(ask: Any) -> None:
     found = checked(score(await ask(MAYOR, "The mayor is Ann Lee.", Overrides("on", "off", "off"))))
     assert (found["right"], found["refused"]) == (0, 0)
@@ -151,5 +166,5 @@ def test_no_answer_is_not_right(question: PackQuestion) -> None:
 
 def test_right_is_a_goal_and_words_are_none() -> None:
     assert "right" in GOALS
-    assert not {"words", "milliseconds", "reading_grade"} & set(GOALS)
+    assert not {"words", "milliseconds", "reading_grade", "style_likeness"} & set(GOALS)
     assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
