@@ -34,7 +34,8 @@ def test_a_bare_yaml_switch_is_a_switch(tmp_path: Path) -> None:
 def test_relative_paths_start_at_the_folder_of_their_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(
-        "documents: [texts]\nembedder: {adapter: search/1}\nranker: {adapter: ranker/1}\nguard: {emergencies: alarm.yaml, examples: said.yaml}\n"
+        "documents: [texts]\nembedder: {adapter: search/1}\nranker: {adapter: ranker/1}\n"
+        "guard: {emergencies: alarm.yaml, examples: said.yaml}\n"
     )
     settings = load_settings(file, {}).settings
     assert settings.documents == (tmp_path / "texts",)
