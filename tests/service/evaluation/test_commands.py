@@ -121,7 +121,7 @@ def test_the_report_in_three_forms(config: Path, run: Run, tmp_path: Path) -> No
 def test_a_run_is_scored_for_another_style(config: Path, run: Run, tmp_path: Path) -> None:
     made = values(call(config, "rescore", run.folder, written(tmp_path, style={"words": 1}), "--json"))
     assert (made["answers"], made["run"] == run.id) == (len(run.answers), False)
-    report = values(call(config, "report", made["run"], "--json"))
+    report = values(call(config, "report", made["folder"], "--json"))
     assert report["run"]["created"] == run.created
     assert report["combinations"][0]["means"]["on_style"]["value"] != 0.5
 
