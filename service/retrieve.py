@@ -119,11 +119,12 @@ class HybridRetriever(BaseRetriever):
     def looked_at(self, question: str, history: Sequence[Turn], best: tuple[Passage, ...]) -> tuple[Passage, ...]:
         """In the order of the second look, if there is one and anything to choose."""
         look = self.second_look
-        if look is None or len(best) < 2:
+        # After an earlier question its words would outweigh those of a short follow-up: search's order stays.
+        if look is None or len(best) < 2 or history:
             return best
         texts = [passage.embedded_text for passage in best[: look.passages]]
         try:
-            likelihoods = look.ranker.likelihoods(asked(question, [turn.question for turn in history]), texts)
+            likelihoods = look.ranker.likelihoods(asked(question), texts)
         except RuntimeError as error:
             raise RetrievalError(f"The ranker cannot read the passages: {error}") from error
         return reranked(best, likelihoods, look.weight)
