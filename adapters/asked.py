@@ -2,9 +2,37 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from adapters.examples import Pool, StyleExample, gold_passage
+from adapters.dataset.check import check_search_recipe
+from adapters.dataset.read import read_style
+from adapters.dataset.report import insist
+from adapters.examples import Pool, StyleExample, gold_passage, read_examples, split_examples
+from adapters.pool import configured_pool, seen_of
+from adapters.recipe import RankingRecipe, SearchRecipe
+from configs.settings import Settings
 from ingest.embed import Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Examples that passed the check, split by document, and the passages that training may see."""
+
+    embedder: Embedder
+    seen: Pool
+    training: list[StyleExample]
+    validation: list[StyleExample]
+
+
+def checked_examples(path: Path, recipe: SearchRecipe | RankingRecipe, settings: Settings) -> Examples:
+    """Those of the recipe, which is the file `path`. Raises ExampleError; DatasetRefused where the check fails."""
+    data = recipe.data
+    embedder, pool = configured_pool(data.documents, settings)
+    seen = seen_of(data, pool)
+    read = read_style(data.examples)
+    insist(check_search_recipe(recipe, read, pool, embedder, settings.guard.no_answer), str(path))
+    splits = split_examples(read_examples(data.examples), frozenset(data.validation), frozenset(data.held_back))
+    return Examples(embedder, seen, *splits)
 
 
 @dataclass(frozen=True, slots=True)

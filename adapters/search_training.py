@@ -12,12 +12,8 @@ from shutil import copytree
 
 import numpy as np
 
-from adapters.asked import Asked, asked_of
-from adapters.dataset.check import check_search_recipe
-from adapters.dataset.read import read_style
-from adapters.dataset.report import insist
-from adapters.examples import ExampleError, Pool, read_examples, split_examples
-from adapters.pool import configured_pool, seen_of
+from adapters.asked import Asked, asked_of, checked_examples
+from adapters.examples import ExampleError, Pool
 from adapters.recipe import SearchRecipe, read_search_recipe
 from adapters.tune import Tuned, tune
 from configs.settings import Settings
@@ -38,13 +34,10 @@ def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> Em
     if folder.exists():
         raise ExampleError(f"{folder} exists already: an adapter is never overwritten. Name another folder.")
     recipe = read_search_recipe(path)
-    embedder, pool = configured_pool(recipe.data.documents, settings)
-    seen = seen_of(recipe.data, pool)
-    read = read_style(recipe.data.examples)
-    insist(check_search_recipe(recipe, read, pool, embedder, settings.guard.no_answer), str(path))
-    examples = read_examples(recipe.data.examples)
-    splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
-    asked, unseen = (list(asked_of(some, seen, embedder, recipe.training.hard_negatives)) for some in splits)
+    known, others = checked_examples(path, recipe, settings), recipe.training.hard_negatives
+    asked, unseen = (
+        list(asked_of(some, known.seen, known.embedder, others)) for some in (known.training, known.validation)
+    )
     check_both_kinds(asked, unseen)
     source = locate(settings.embedder.model, settings.embedder.sha256)
     checkpoints = (work or settings.data.folder / "training" / "search") / run_of(recipe, source, asked)
@@ -52,7 +45,9 @@ def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> Em
     unscored = card_of(recipe, source, asked, made)
     write_card(unscored, made.folder)
     after = Embedder(source, settings.embedder.batch_size, adapter=made.folder)
-    scores = {name: scores_of(unseen, seen, one) for name, one in (("without", embedder), ("with", after))}
+    scores = {
+        name: scores_of(unseen, known.seen, one) for name, one in (("without", known.embedder), ("with", after))
+    }
     card = unscored.model_copy(update={"scores": scores})
     write_card(card, made.folder)
     copytree(made.folder, folder)

@@ -4,7 +4,8 @@ from adapters.shapes import BaseFile
 from configs.settings import Settings
 from ingest.corpus import Corpus
 from ingest.models import locate
-from service.retrieve import HybridRetriever, SecondLook
+from service.retrieve import HybridRetriever
+from service.second_look import SecondLook
 
 
 def second_look(settings: Settings) -> SecondLook | None:

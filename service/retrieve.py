@@ -5,7 +5,7 @@ from collections.abc import Collection as Items
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -13,11 +13,11 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import InstanceOf
 
 from adapters.prompt import Turn
-from adapters.ranking.ask import asked
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC, Hit, Passage, Vectors
 from ingest.records import Collection
-from service.fusion import best_of, by_page, chosen, coverage, fuse, reranked, search_queries, with_pages
+from service.fusion import best_of, by_page, chosen, coverage, fuse, search_queries, with_pages
+from service.second_look import SecondLook
 
 
 class RetrievalError(RuntimeError):
@@ -46,29 +46,6 @@ class Found:
     fingerprint: str | None = None
     settings: Mapping[str, float | str] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
-
-
-@runtime_checkable
-class Ranks(Protocol):
-    """A second look: for each passage, how likely the question's tokens are after it (mean log-likelihood)."""
-
-    @property
-    def sha256(self) -> str:
-        """Of the ranker's weights."""
-
-    def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class SecondLook:
-    """The ranker, how many of the best passages it reads, and what its word weighs beside search's score."""
-
-    ranker: Ranks
-    passages: int
-    weight: float
-
-    def settings(self) -> dict[str, float | str]:
-        return {"ranker": self.ranker.sha256, "ranker_passages": self.passages, "ranker_weight": self.weight}
 
 
 class HybridRetriever(BaseRetriever):
@@ -117,17 +94,13 @@ class HybridRetriever(BaseRetriever):
         )
 
     def looked_at(self, question: str, history: Sequence[Turn], best: tuple[Passage, ...]) -> tuple[Passage, ...]:
-        """In the order of the second look, if there is one and anything to choose."""
-        look = self.second_look
-        # After an earlier question its words would outweigh those of a short follow-up: search's order stays.
-        if look is None or len(best) < 2 or history:
+        """In the order of the second look, if there is one."""
+        if self.second_look is None:
             return best
-        texts = [passage.embedded_text for passage in best[: look.passages]]
         try:
-            likelihoods = look.ranker.likelihoods(asked(question), texts)
+            return self.second_look.ordered(question, history, best)
         except RuntimeError as error:
             raise RetrievalError(f"The ranker cannot read the passages: {error}") from error
-        return reranked(best, likelihoods, look.weight)
 
     def settings(self) -> dict[str, float | str]:
         """All that decides which passages are shown, by the names in `layers.retrieval`; and the ranker's."""

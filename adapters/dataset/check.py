@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEARNING_CURVE = "what more examples would bring: `triptych adapters curve` trains on fewer of them to tell."
 NAMES = "names of people: personal data is found by its form."
-LENGTHS = "the length of questions: an embedder reads only the beginning of a long one."
+LENGTHS = "the length of questions: of a long one only a part is read."
 FILE_ALONE = "leaks and the length in tokens: they need a recipe."
 NO_DOCUMENTS = "facts of answers without passages, and whether a document holds them: they need --documents."
 

@@ -1,7 +1,5 @@
 """What the ranker reads: a passage, and after it the question as the answer. One form for training and serving."""
 
-from collections.abc import Sequence
-
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from adapters.prompt import PromptTemplate
@@ -16,6 +14,6 @@ def messages(passage: str) -> tuple[BaseMessage, ...]:
     return SystemMessage(FORM.text), HumanMessage(passage)
 
 
-def asked(question: str, earlier: Sequence[str] = ()) -> str:
-    """The question as it is learnt and scored; a follow-up after the question before it."""
-    return " ".join([*earlier[-1:], question]).strip()[-CHARACTERS:]
+def asked(question: str) -> str:
+    """The question as it is learnt and scored: of a long story the end."""
+    return question.strip()[-CHARACTERS:]

@@ -13,7 +13,6 @@ from langchain_core.messages import convert_to_openai_messages
 
 from adapters.convert import ConversionError
 from adapters.engines.openvino_lane import kept_tokenizer, network_of
-from adapters.engines.protocol import AdapterRefused
 from adapters.merge import merged_gguf
 from adapters.ranking import ask
 from adapters.ranking.network import Network, Tokens
@@ -32,18 +31,25 @@ class Ranker:
         self._tokenizer = kept_tokenizer(folder)
         self._lock = Lock()
 
-    def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]:
-        """For each passage the mean log-likelihood of the question's tokens and of its end, 0 at most."""
+    def likelihoods(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
+        """For each passage the mean log-likelihood of the question's tokens and of its end, 0 at most.
+
+        Of a follow-up on the question `earlier` only its own tokens count, after that one's: a long first question
+        would outweigh a short second.
+        """
         with self._lock:
-            end = self._tokenizer.get_eos_token_id()
-            answer = np.append(self._ids(question), end)
+            answer, own = self._answer(question, earlier)
             prompts = [np.concatenate([self._prompt(passage), answer[:-1]]) for passage in passages]
-            rows = max(map(len, prompts))
-            tokens = np.stack([np.pad(prompt, (rows - len(prompt), 0), constant_values=end) for prompt in prompts])
-            given = np.array([[number >= rows - len(prompt) for number in range(rows)] for prompt in prompts])
-            answers = np.tile(answer, (len(prompts), 1))
-            found = self._network.likelihoods(tokens, given.astype(np.int64), answers)
-        return [float(row.mean()) for row in found]
+            tokens, given = filled_up(prompts)
+            found = self._network.likelihoods(tokens, given, np.tile(answer, (len(prompts), 1)))
+        return [float(row[-own:].mean()) for row in found]
+
+    def _answer(self, question: str, earlier: str) -> tuple[Tokens, int]:
+        """What is read after a passage, with its end, and how many of its last tokens are the question's own."""
+        before = ask.asked(earlier)
+        read = self._ids(f"{before} {ask.asked(question)}".strip())
+        known = len(self._ids(before)) if before else 0
+        return np.append(read, self._tokenizer.get_eos_token_id()), len(read) - known + 1
 
     def _prompt(self, passage: str) -> Tokens:
         messages = convert_to_openai_messages(ask.messages(passage))
@@ -52,6 +58,15 @@ class Ranker:
     def _ids(self, text: str) -> Tokens:
         ids = self._tokenizer.encode(text, add_special_tokens=False).input_ids.data[0]
         return np.asarray(ids, dtype=np.int64)
+
+
+def filled_up(prompts: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
+    """Prompts of any lengths as rows (prompts, longest), filled up in front; and where they are not filling."""
+    longest = max(map(len, prompts))
+    rows = [(longest - len(prompt), prompt) for prompt in prompts]
+    tokens = np.stack([np.pad(prompt, (missing, 0)) for missing, prompt in rows])
+    given = np.stack([np.arange(longest) >= missing for missing, _ in rows])
+    return tokens, given.astype(np.int64)
 
 
 def open_ranker(adapter: Path, base: BaseFile, cache: Path, threads: int) -> Ranker:
@@ -69,5 +84,5 @@ def open_ranker(adapter: Path, base: BaseFile, cache: Path, threads: int) -> Ran
             )
         merged = merged_gguf(adapter, base.gguf, cache / f"{sha256[:16]}-{card.weights_sha256}.q8_0.gguf")
         return Ranker(network_of(merged), card.weights_sha256, threads)
-    except (AdapterRefused, ConversionError, RuntimeError, OSError) as error:
+    except (ConversionError, RuntimeError, OSError) as error:
         raise ModelError(f"ranker.adapter cannot act: {error}") from error

@@ -4,13 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import copytree
 
+from adapters.asked import checked_examples
 from adapters.base import load_tokenizer
 from adapters.card import Card, write_card
-from adapters.dataset.check import check_search_recipe
-from adapters.dataset.read import read_style
-from adapters.dataset.report import insist
-from adapters.examples import ExampleError, Pool, Row, StyleExample, gold_passage, read_examples, split_examples
-from adapters.pool import configured_pool, seen_of
+from adapters.examples import ExampleError, Pool, Row, StyleExample, gold_passage
 from adapters.ranking import ask
 from adapters.recipe import read_ranking_recipe
 from adapters.train import train
@@ -26,13 +23,8 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     """
     recipe, data = read_ranking_recipe(path), settings.data.folder
     check_place(folder, recipe.name)
-    embedder, pool = configured_pool(recipe.data.documents, settings)
-    seen = seen_of(recipe.data, pool)
-    read = read_style(recipe.data.examples)
-    insist(check_search_recipe(recipe, read, pool, embedder, settings.guard.no_answer), str(path))
-    examples = read_examples(recipe.data.examples)
-    splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
-    rows, validation = (list(rows_of(some, seen)) for some in splits)
+    known = checked_examples(path, recipe, settings)
+    rows, validation = (list(rows_of(some, known.seen)) for some in (known.training, known.validation))
     base, made_from = configured_base(settings.ranker, data)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
     trained = train(recipe, base, load_tokenizer(base), rows, validation, checkpoints)

@@ -13,7 +13,8 @@ from configs.settings import RetrievalLayer
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from ingest.embed import Embedder
-from service.retrieve import HybridRetriever, RetrievalError, SecondLook, find
+from service.retrieve import HybridRetriever, RetrievalError, find
+from service.second_look import SecondLook
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
 
 READER = frozenset({PUBLIC})
@@ -115,10 +116,10 @@ class Reader:
 
     word: str
     sha256: str = "f" * 64
-    read: list[tuple[str, list[str]]] = field(default_factory=list)
+    read: list[tuple[str, str, list[str]]] = field(default_factory=list)
 
-    def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]:
-        self.read.append((question, list(passages)))
+    def likelihoods(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
+        self.read.append((earlier, question, list(passages)))
         return [0.0 if self.word in passage else -9.0 for passage in passages]
 
 
@@ -131,7 +132,7 @@ def test_a_second_look_decides_between_the_best(corpus: Corpus) -> None:
     reader = Reader(word)
     looked = hybrid(corpus, min_score=0.0, passages=1, second_look=SecondLook(reader, 2, 1.0))
     assert looked.find(question).passages == (plain[1],)
-    assert reader.read == [(question, [passage.embedded_text for passage in plain[:2]])]
+    assert reader.read == [("", question, [passage.embedded_text for passage in plain[:2]])]
     assert looked.find(question, limit=3).passages == (plain[1], plain[0], plain[2])
 
 
@@ -143,18 +144,18 @@ def test_a_second_look_reads_nothing_where_there_is_nothing_to_choose(corpus: Co
     assert reader.read == []
 
 
-def test_a_follow_up_keeps_the_order_of_the_search(corpus: Corpus) -> None:
+def test_a_second_look_at_a_follow_up_knows_the_question_before(corpus: Corpus) -> None:
     reader = Reader("")
-    history = (Turn("What does the North Garage cost?", "$4."),)
+    history = (Turn("Where do I park?", "In the garage."), Turn("What does the North Garage cost?", "$4."))
     hybrid(corpus, min_score=0.0, second_look=SecondLook(reader, 2, 1.0)).find("And on Sundays?", history)
-    assert reader.read == []
+    assert [asked[:2] for asked in reader.read] == [("What does the North Garage cost?", "And on Sundays?")]
 
 
 def test_without_its_ranker_search_says_so_instead_of_answering_without(corpus: Corpus) -> None:
     class Broken:
         sha256 = ""
 
-        def likelihoods(self, question: str, passages: Sequence[str]) -> list[float]:
+        def likelihoods(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
             raise RuntimeError("no memory")
 
     looked = hybrid(corpus, min_score=0.0, second_look=SecondLook(Broken(), 2, 1.0))

@@ -6,10 +6,7 @@ def test_a_passage_is_read_after_the_task() -> None:
     assert (system.type, passage.type, passage.content) == ("system", "human", "Parking > Garage\nIt costs $3.")
 
 
-def test_a_follow_up_is_scored_after_the_question_before_it() -> None:
-    assert (
-        asked("And on Sundays?", ["Where do I park?", "When can I visit?"]) == "When can I visit? And on Sundays?"
-    )
+def test_a_question_is_scored_without_what_stands_around_it() -> None:
     assert asked(" When? ") == "When?"
 
 

@@ -43,20 +43,25 @@ def test_many_at_once_get_each_their_own(ranker: Ranker) -> None:
     assert found == [alone[question] for question in asked]
 
 
-def test_it_says_what_torch_says(ranker: Ranker, base_file: BaseFile) -> None:
+@pytest.mark.parametrize("earlier", ["", "Where can I swim in winter, and is there a lesson?"])
+def test_it_says_what_torch_says_of_the_question_s_own_tokens(
+    ranker: Ranker, base_file: BaseFile, earlier: str
+) -> None:
     folder = dequantised(base_file.gguf, file_sha256(base_file.gguf), base_file.cache / "base")
     tokenizer = load_tokenizer(folder)
     model = PeftModel.from_pretrained(load_model(folder, torch.float32), str(SHIPPED)).eval()
     for question in QUESTIONS:
+        before = tokenizer(earlier)["input_ids"]
+        own = [*tokenizer(f" {question}" if earlier else question)["input_ids"], tokenizer.eos_token_id]
         expected = []
         for passage in PASSAGES:
             prompt = tokenizer.apply_chat_template(as_dicts(ask.messages(passage)), add_generation_prompt=True)
-            answer = [*tokenizer(question)["input_ids"], tokenizer.eos_token_id]
+            read = torch.tensor([[*prompt["input_ids"], *before, *own]])
             with torch.inference_mode():
-                logits = model(torch.tensor([[*prompt["input_ids"], *answer]])).logits[0, -len(answer) - 1 : -1]
-            told = logits.log_softmax(-1)[torch.arange(len(answer)), torch.tensor(answer)]
+                logits = model(read).logits[0, -len(own) - 1 : -1]
+            told = logits.log_softmax(-1)[torch.arange(len(own)), torch.tensor(own)]
             expected.append(float(told.mean()))
-        assert ranker.likelihoods(question, PASSAGES) == pytest.approx(expected, abs=0.15)
+        assert ranker.likelihoods(question, PASSAGES, earlier) == pytest.approx(expected, abs=0.15)
 
 
 def test_the_network_is_kept(ranker: Ranker, base_file: BaseFile) -> None:
