@@ -159,8 +159,7 @@ async def settled(task: asyncio.Task[Any]) -> None:
 
 
 async def close_engine(opening: asyncio.Task[Engine]) -> None:
-    """Where something else failed before it was open, it is waited for."""
-    await asyncio.wait([opening])
+    await settled(opening)
     if not opening.cancelled() and opening.exception() is None:
         await opening.result().close()
 

@@ -53,7 +53,7 @@ outcomes = Table(
     Column("created", String, nullable=False),
 )
 
-# Only ever added to: of each experiment the act with the highest number counts.
+# Of each experiment the act with the highest number counts; taking over a file numbers them anew.
 experiment_acts = Table(
     "experiment_acts",
     metadata,

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from ingest.corpus import Corpus, open_corpus
+from ingest.database import library_url
 from ingest.embed import Embedder
 from ingest.report import SyncReport
 from ingest.sources import Upload
@@ -81,3 +83,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
         ingest(corpus, PUBLIC_DOCUMENTS)
         ingest(corpus, {"staff-parking.md": STAFF_DOCUMENT}, "staff")
         yield corpus
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """A new database of each kind."""
+    given = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    return library_url(given, tmp_path)

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, create_engine, text
 
 from adapters.prompt import Turn
-from ingest.database import Database, library_url
+from ingest.database import Database
 from service.outcomes import Outcome
 from service.plan import Exposure, Layers, Manifest
 from service.records import Records
@@ -32,12 +31,6 @@ CREATE TABLE exposures (
 )
 """
 EARLIER_ROW = "INSERT INTO exposures VALUES ('spring', 'ann', 'old', 'adapter', 'off', 'm1', '2026-11-01T08:00:00')"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
-    given = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    return library_url(given, tmp_path)
 
 
 @pytest.fixture

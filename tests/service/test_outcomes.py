@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, create_engine, text
 
 from adapters.prompt import Turn
-from ingest.database import Database, library_url
+from ingest.database import Database
 from service.outcomes import Outcome
 from service.plan import Exposure, Layers, Manifest
 from service.records import Records
@@ -30,12 +29,6 @@ CREATE TABLE feedback (
     FOREIGN KEY(message_id) REFERENCES messages (id)
 )
 """
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
-    given = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    return library_url(given, tmp_path)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import URL
 
 from configs.slot import Namespace, Slot
-from ingest.database import Database, library_url
+from ingest.database import Database
 from service.experiments.assign import Arm, Experiment
 from service.experiments.running import EARLIER_LOG, TAKEN_OVER, ExperimentLog, ExperimentRefused
 from service.plan import Factor
@@ -66,12 +66,6 @@ if moment == "after an act":
     print("done", flush=True)
     die()
 """
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
-    given = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    return library_url(given, tmp_path)
 
 
 @pytest.fixture
