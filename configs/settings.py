@@ -153,7 +153,7 @@ class LangChainModel(Section):
 
 
 class Engine(Section):
-    """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request.
+    """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request. `device` is torch's.
 
     Of more than `adapters` loaded ones, the one that was not used for the longest time is unloaded.
     """
@@ -164,6 +164,7 @@ class Engine(Section):
     slots: int = Field(gt=0, le=64)
     adapters: int = Field(gt=0, le=64)
     threads: int = Field(ge=0)
+    device: str = Field(pattern=r"^(cpu|cuda(:\d+)?)$")
     openai: OpenAIServer
     langchain: LangChainModel
 

@@ -189,7 +189,13 @@ async def peft_engine(settings: Settings) -> Engine:
     gguf = locate(engine.base.model, engine.base.sha256)
     sha256 = engine.base.sha256 or file_sha256(gguf)
     folder = await asyncio.to_thread(dequantised, gguf, sha256, settings.data.folder / "cache" / "base")
-    return await Peft(folder=folder, sha256=sha256, context_tokens=engine.context_tokens, slots=engine.slots).open()
+    return await Peft(
+        folder=folder,
+        sha256=sha256,
+        context_tokens=engine.context_tokens,
+        slots=engine.slots,
+        device=engine.device,
+    ).open()
 
 
 def openai_engine(settings: Settings) -> Engine:

@@ -47,14 +47,15 @@ class Peft(Engine):
     _running: dict[asyncio.Future[None], str | None] = PrivateAttr(default_factory=dict)
 
     async def open(self) -> "Peft":
-        """Load the base. Raises EngineError for one that cannot answer in batches."""
+        """Load the base. Raises EngineError for one that cannot answer in batches, and without the device."""
+        check_device(self.device)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="peft-owner")
         self._owned = await self._run(self._load_base)
         self._batch = Batch(self._owned, self.slots, self.cache_prompt)
         return self
 
     def _load_base(self) -> Owned:
-        dtype = torch.bfloat16 if self.device.startswith("cuda") else torch.float32
+        dtype = torch.float32 if self.device == "cpu" else torch.bfloat16
         model = load_model(self.folder, dtype).to(self.device)
         return Owned(model, load_tokenizer(self.folder), self.context_tokens)
 
@@ -157,3 +158,13 @@ class Peft(Engine):
         self._stepping = self._batch.step()
         if self._stepping and (pool := self._pool):
             pool.submit(self._step)
+
+
+def check_device(device: str) -> None:
+    """No silent fallback: whoever set a GPU would wait for answers of a CPU. Raises EngineError."""
+    number = int(device.partition(":")[2] or 0)
+    if device != "cpu" and number >= torch.cuda.device_count():
+        raise EngineError(
+            f"engine.device is {device}, and torch {torch.__version__} sees {torch.cuda.device_count()} GPUs here. "
+            "Set it to cpu, or install torch with CUDA beside a driver that fits it."
+        )

@@ -246,3 +246,11 @@ async def test_a_stop_text_ends_the_answer_and_is_not_part_of_it(engine: Peft) -
     text, last = await answer(engine, "When?", max_tokens=40, temperature=1.0, stop=(stop,))
     assert text == whole[: whole.index(stop)]
     assert last.response_metadata["finish_reason"] == "stop"
+
+
+async def test_a_device_that_is_not_there_is_refused_and_the_cpu_does_not_stand_in(tiny_model: Path) -> None:
+    missing = f"cuda:{torch.cuda.device_count()}"
+    engine = Peft(folder=tiny_model, sha256=BASE_SHA256, context_tokens=256, slots=1, device=missing)
+    with pytest.raises(EngineError, match=f"engine.device is {missing}, and torch .* sees"):
+        await engine.open()
+    await engine.close()
