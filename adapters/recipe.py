@@ -149,11 +149,31 @@ class SearchRecipe(Part):
     training: SearchTraining
 
 
+class Elsewhere(Part):
+    """Examples about other pages than the documents: the more subjects, the less is learnt by heart."""
+
+    examples: tuple[Path, ...] = Field(min_length=1)
+    documents: Path
+
+
+class Groups(Part):
+    """A question with the passage that answers it and `others` drawn from the `nearest` ones that do not.
+
+    Of the questions that have an answer, `withheld` come without its passage.
+    """
+
+    others: int = Field(gt=0)
+    nearest: int = Field(gt=0)
+    withheld: Share
+
+
 class RankingRecipe(Part):
-    """An adapter that learns what people ask after a passage, so that the passage they mean can be told."""
+    """An adapter that learns to tell whether a passage answers a question. A batch has so many groups."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     data: Data
+    elsewhere: Elsewhere | None = None
+    groups: Groups
     lora: Lora
     training: Training
 
@@ -207,7 +227,12 @@ def read_search_recipe(path: Path) -> SearchRecipe:
 
 def read_ranking_recipe(path: Path) -> RankingRecipe:
     """The same for the recipe of a ranker."""
-    return checked(RankingRecipe, path)
+    recipe, folder = checked(RankingRecipe, path), path.resolve().parent
+    if (other := recipe.elsewhere) is None:
+        return recipe
+    examples = tuple(folder / example for example in other.examples)
+    there = other.model_copy(update={"examples": examples, "documents": folder / other.documents})
+    return recipe.model_copy(update={"elsewhere": there})
 
 
 def read_any_recipe(path: Path) -> Recipe | SearchRecipe | RankingRecipe:
@@ -215,7 +240,7 @@ def read_any_recipe(path: Path) -> Recipe | SearchRecipe | RankingRecipe:
     values = read_values(path)
     if "prompt" in values:
         return checked(Recipe, path)
-    return checked(RankingRecipe, path) if "name" in values else checked(SearchRecipe, path)
+    return read_ranking_recipe(path) if "name" in values else checked(SearchRecipe, path)
 
 
 def read_decision_recipe(path: Path) -> DecisionRecipe:

@@ -64,14 +64,16 @@ class Embedder(Model):
 
 class Ranker(Model):
     """A second look at the best `passages` that search found; none without `adapter`, the folder NAME/VERSION of a
-    LoRA adapter on this model (a GGUF file) that learnt what people ask after a passage.
+    LoRA adapter on this model (a GGUF file) that learnt to tell whether a passage answers a question.
 
-    `weight`: of the mean log-likelihood of the question's tokens, beside the score of the search.
+    `weight`: of the log-odds that it does, beside the score of the search. Where no passage reaches `min_log_odds`,
+    nothing was found.
     """
 
     adapter: Path | None
     passages: int = Field(ge=2, le=20)
     weight: float = Field(gt=0, le=10)
+    min_log_odds: float = Field(ge=-100, le=100)
 
 
 class Splitter(Section):

@@ -18,7 +18,7 @@ def second_look(settings: Settings) -> SecondLook | None:
 
     base = BaseFile(locate(values.model, values.sha256), cache)
     ranker = open_ranker(values.adapter, base, cache, settings.engine.threads)
-    return SecondLook(ranker, values.passages, values.weight)
+    return SecondLook(ranker, values.passages, values.weight, values.min_log_odds)
 
 
 def retriever_of(settings: Settings, corpus: Corpus, look: SecondLook | None = None) -> HybridRetriever:

@@ -72,7 +72,7 @@ def ranker(settings: Settings) -> str:
     look = second_look(settings)
     if look is None:
         return "none: ranker.adapter names no folder"
-    look.ranker.likelihoods("When?", ["Open from 9 a.m."])
+    look.ranker.log_odds("When?", ["Open from 9 a.m."])
     return f"reads the best {look.passages} passages"
 
 

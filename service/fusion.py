@@ -92,13 +92,13 @@ def chosen(
     return tuple(shown)
 
 
-def reranked(passages: Sequence[Passage], likelihoods: Sequence[float], weight: float) -> tuple[Passage, ...]:
-    """By search's score and, `weight` times, the question's mean log-likelihood after each of the first passages.
+def reranked(passages: Sequence[Passage], log_odds: Sequence[float], weight: float) -> tuple[Passage, ...]:
+    """By search's score and, `weight` times, the log-odds that each of the first passages answers the question.
 
     Each keeps the score of the search; those that were not looked at stay last.
     """
-    looked = passages[: len(likelihoods)]
-    worth = {one.chunk_id: one.score + weight * told for one, told in zip(looked, likelihoods, strict=True)}
+    looked = passages[: len(log_odds)]
+    worth = {one.chunk_id: one.score + weight * told for one, told in zip(looked, log_odds, strict=True)}
     return (*sorted(looked, key=lambda one: -worth[one.chunk_id]), *passages[len(looked) :])
 
 

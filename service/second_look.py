@@ -1,4 +1,4 @@
-"""A second look at what search found: a ranker reads the best again, and its word counts beside search's."""
+"""A second look at what search found: a ranker reads the best again, orders them, and may say that none answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Ranks(Protocol):
     def sha256(self) -> str:
         """Of the ranker's weights."""
 
-    def likelihoods(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
-        """For each passage, how likely the question's tokens are after it (mean log-likelihood).
+    def log_odds(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
+        """For each passage the logarithm of the odds that it answers the question, 0 where it is as likely as not.
 
         `earlier` is the question before a follow-up. Raises RuntimeError.
         """
@@ -26,23 +26,29 @@ class Ranks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SecondLook:
-    """The ranker, how many of the best passages it reads, and what its word weighs beside search's score."""
+    """The ranker, how many of the best passages it reads, what its word weighs beside search's score, and the
+    log-odds that one of them must reach: below that, nothing was found.
+    """
 
     ranker: Ranks
     passages: int
     weight: float
+    min_log_odds: float
 
     def ordered(self, question: str, history: Sequence[Turn], best: tuple[Passage, ...]) -> tuple[Passage, ...]:
-        """The passages, of which the first few may have changed places; read only if there is anything to choose.
-
-        Raises RuntimeError.
-        """
-        if len(best) < 2:
-            return best
+        """The passages, of which the first few may have changed places; or none. Raises RuntimeError."""
+        if not best:
+            return ()
         texts = [passage.embedded_text for passage in best[: self.passages]]
         earlier = history[-1].question if history else ""
-        return reranked(best, self.ranker.likelihoods(question, texts, earlier), self.weight)
+        odds = self.ranker.log_odds(question, texts, earlier)
+        return reranked(best, odds, self.weight) if max(odds) >= self.min_log_odds else ()
 
     def settings(self) -> dict[str, float | str]:
         """All that decides its order, by the names of a manifest."""
-        return {"ranker": self.ranker.sha256, "ranker_passages": self.passages, "ranker_weight": self.weight}
+        return {
+            "ranker": self.ranker.sha256,
+            "ranker_passages": self.passages,
+            "ranker_weight": self.weight,
+            "ranker_min_log_odds": self.min_log_odds,
+        }

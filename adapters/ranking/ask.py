@@ -1,19 +1,16 @@
-"""What the ranker reads: a passage, and after it the question as the answer. One form for training and serving."""
+"""What the ranker reads: a passage and a question; then it says Yes or No. One form for training and serving."""
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from adapters.prompt import PromptTemplate
 
-FORM = PromptTemplate("question", 1, "You know what people ask who need a text. Say the question of one of them.")
-# More of it says nothing new about which passage is meant, and takes time.
+FORM = PromptTemplate("answers", 1, "You check whether a text answers a question. Say Yes or No.")
+YES, NO = "Yes", "No"
+# More of it says nothing new about what is asked, and takes time.
 CHARACTERS = 600
 
 
-def messages(passage: str) -> tuple[BaseMessage, ...]:
-    """The prompt that a question is likely to follow, if the passage answers it."""
-    return SystemMessage(FORM.text), HumanMessage(passage)
-
-
-def asked(question: str) -> str:
-    """The question as it is learnt and scored: of a long story the end."""
-    return question.strip()[-CHARACTERS:]
+def messages(passage: str, question: str, earlier: str = "") -> tuple[BaseMessage, ...]:
+    """Does the passage answer the question? A follow-up comes after the question before it."""
+    asked = f"{earlier.strip()} {question.strip()}".strip()[-CHARACTERS:]
+    return SystemMessage(FORM.text), HumanMessage(f"{passage}\n\nQuestion: {asked}")

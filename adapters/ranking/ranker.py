@@ -1,7 +1,7 @@
-"""Which passage is a question asked after? The one after which the question's words are likeliest.
+"""Does a passage answer a question? How sure a small language model is that it says Yes.
 
-The query likelihood of Ponte and Croft (1998), by a language model that reads the passage: dos Santos et al. (2020,
-arXiv 2010.03073), Sachan et al. (2022, arXiv 2204.07496).
+A pointwise ranker as in Nogueira et al. (2020, arXiv 2003.06713). It can say No of all passages, which a likelihood
+of the question (docs/decisions/0011) cannot.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from langchain_core.messages import convert_to_openai_messages
+from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
 from adapters.convert import ConversionError
 from adapters.engines.openvino_lane import kept_tokenizer, network_of
@@ -29,31 +29,22 @@ class Ranker:
         self.sha256 = sha256
         self._network = Network(folder, threads)
         self._tokenizer = kept_tokenizer(folder)
+        self._yes, self._no = (int(self._ids(word)[0]) for word in (ask.YES, ask.NO))
         self._lock = Lock()
 
-    def likelihoods(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
-        """For each passage the mean log-likelihood of the question's tokens and of its end, 0 at most.
+    def log_odds(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
+        """For each passage the natural logarithm of (answers / does not), 0 where it is as likely as not.
 
-        Of a follow-up on the question `earlier` only its own tokens count, after that one's: a long first question
-        would outweigh a short second.
+        `earlier` is the question before a follow-up.
         """
         with self._lock:
-            answer, own = self._answer(question, earlier)
-            prompts = [np.concatenate([self._prompt(passage), answer[:-1]]) for passage in passages]
-            tokens, given = filled_up(prompts)
-            found = self._network.likelihoods(tokens, given, np.tile(answer, (len(prompts), 1)))
-        return [float(row[-own:].mean()) for row in found]
+            prompts = [self._prompt(ask.messages(passage, question, earlier)) for passage in passages]
+            logits = self._network.next(*filled_up(prompts))
+        return [float(row[self._yes] - row[self._no]) for row in logits]
 
-    def _answer(self, question: str, earlier: str) -> tuple[Tokens, int]:
-        """What is read after a passage, with its end, and how many of its last tokens are the question's own."""
-        before = ask.asked(earlier)
-        read = self._ids(f"{before} {ask.asked(question)}".strip())
-        known = len(self._ids(before)) if before else 0
-        return np.append(read, self._tokenizer.get_eos_token_id()), len(read) - known + 1
-
-    def _prompt(self, passage: str) -> Tokens:
-        messages = convert_to_openai_messages(ask.messages(passage))
-        return self._ids(self._tokenizer.apply_chat_template(messages, add_generation_prompt=True))
+    def _prompt(self, messages: Sequence[BaseMessage]) -> Tokens:
+        told = convert_to_openai_messages(messages)
+        return self._ids(self._tokenizer.apply_chat_template(told, add_generation_prompt=True))
 
     def _ids(self, text: str) -> Tokens:
         ids = self._tokenizer.encode(text, add_special_tokens=False).input_ids.data[0]

@@ -1,18 +1,24 @@
-"""From a recipe to a ranker: each example's question after its passage, training, card."""
+"""From a recipe to a ranker: each example's question with its passage and others, training, card."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import copytree
 
-from adapters.asked import checked_examples
+from adapters.asked import Asked, Examples, asked_of, checked_examples
 from adapters.base import load_tokenizer
 from adapters.card import Card, write_card
-from adapters.examples import ExampleError, Pool, Row, StyleExample, gold_passage
+from adapters.examples import ExampleError, StyleExample, read_examples
+from adapters.pool import split_pool
 from adapters.ranking import ask
-from adapters.recipe import read_ranking_recipe
-from adapters.train import train
+from adapters.ranking.group_trainer import train_groups
+from adapters.ranking.groups import groups_of, rows_of
+from adapters.ranking.ranker import open_ranker
+from adapters.ranking.scores import scores_of
+from adapters.recipe import RankingRecipe, read_ranking_recipe
+from adapters.shapes import BaseFile
 from adapters.training import card_of, configured_base, data_of, run_of
 from configs.settings import Settings
+from ingest.models import locate
 
 
 def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> Card:
@@ -23,15 +29,27 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     """
     recipe, data = read_ranking_recipe(path), settings.data.folder
     check_place(folder, recipe.name)
-    known = checked_examples(path, recipe, settings)
-    rows, validation = (list(rows_of(some, known.seen)) for some in (known.training, known.validation))
+    known, seed = checked_examples(path, recipe, settings), recipe.training.seed
+    here = [*asked(known.training, known, recipe), *elsewhere(recipe, known, settings)]
+    unseen = asked(known.validation, known, recipe)
+    groups, validation = (list(groups_of(some, recipe.groups, seed)) for some in (here, unseen))
     base, made_from = configured_base(settings.ranker, data)
-    checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, validation)
-    trained = train(recipe, base, load_tokenizer(base), rows, validation, checkpoints)
-    card = card_of(recipe, made_from, ask.FORM, data_of(recipe, rows, validation), trained)
+    rows, kept = rows_of(groups), rows_of(validation)
+    checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, kept)
+    trained = train_groups(recipe, base, load_tokenizer(base), groups, validation, checkpoints)
+    card = card_of(recipe, made_from, ask.FORM, data_of(recipe, rows, kept), trained)
     write_card(card, trained.folder)
     copytree(trained.folder, folder)
-    return card
+    return scored_on(unseen, card, folder, settings)
+
+
+def scored_on(unseen: Sequence[Asked], card: Card, folder: Path, settings: Settings) -> Card:
+    """The card with the scores that the ranker gets as it serves; it is written to the folder."""
+    base = BaseFile(locate(settings.ranker.model, settings.ranker.sha256), settings.data.folder / "cache")
+    ranker = open_ranker(folder, base, base.cache, settings.engine.threads)
+    scored = card.model_copy(update={"scores": scores_of(unseen, ranker)})
+    write_card(scored, folder)
+    return scored
 
 
 def check_place(folder: Path, name: str) -> None:
@@ -41,8 +59,14 @@ def check_place(folder: Path, name: str) -> None:
         raise ExampleError(f"The recipe's adapter is {name!r}: write it to {name}/VERSION, not to {folder}.")
 
 
-def rows_of(examples: Sequence[StyleExample], pool: Pool) -> Iterator[Row]:
-    """What people asked after each passage; questions that no document answers teach nothing here."""
-    for example in examples:
-        if gold := gold_passage(example, pool.passages):
-            yield Row(example.id, ask.messages(gold.embedded_text), ask.asked(example.question))
+def asked(examples: Sequence[StyleExample], known: Examples, recipe: RankingRecipe) -> list[Asked]:
+    return list(asked_of(examples, known.seen, known.embedder, recipe.groups.nearest))
+
+
+def elsewhere(recipe: RankingRecipe, known: Examples, settings: Settings) -> list[Asked]:
+    """The same of other pages. Raises ExampleError."""
+    if (other := recipe.elsewhere) is None:
+        return []
+    values = settings.splitter
+    pool = split_pool(other.documents, known.embedder, values.max_tokens, values.overlap_tokens)
+    return list(asked_of(read_examples(other.examples), pool, known.embedder, recipe.groups.nearest))

@@ -19,10 +19,11 @@ def test_the_hospital_s_ranker_reads_three_passages(tmp_path: Path) -> None:
     assert look.settings() == {
         "ranker": look.ranker.sha256,
         "ranker_passages": 3,
-        "ranker_weight": 0.4,
+        "ranker_weight": 0.1,
+        "ranker_min_log_odds": -2.5,
     }
     texts = ["Parking > Garage\nThe garage costs $3 an hour.", "Cafeteria > Lunch\nLunch is from noon to 2 p.m."]
-    food, price = (look.ranker.likelihoods(question, texts) for question in ("can i eat something", "parking fee?"))
+    food, price = (look.ranker.log_odds(question, texts) for question in ("can i eat something", "parking fee?"))
     assert food[1] > food[0] and price[0] > price[1]
 
 

@@ -122,14 +122,14 @@ def test_never_too_many_and_never_too_weak(scores: dict[str, float], limit: int,
     assert [one.score for one in shown] == sorted((one.score for one in shown), reverse=True)
 
 
-@given(st.lists(st.tuples(shares, st.floats(-20, 0)), min_size=1, max_size=6), st.floats(0, 10), st.integers(0, 3))
+@given(st.lists(st.tuples(shares, st.floats(-20, 20)), min_size=1, max_size=6), st.floats(0, 10), st.integers(0, 3))
 def test_a_second_look_orders_what_it_looked_at_and_loses_nothing(
     told: list[tuple[float, float]], weight: float, unread: int
 ) -> None:
     looked = [replace(passage(str(number), "t"), score=score) for number, (score, _) in enumerate(told)]
     rest = [passage(f"r{number}", "t") for number in range(unread)]
-    found = reranked([*looked, *rest], [likelihood for _, likelihood in told], weight)
-    worth = {str(number): score + weight * likelihood for number, (score, likelihood) in enumerate(told)}
+    found = reranked([*looked, *rest], [odds for _, odds in told], weight)
+    worth = {str(number): score + weight * odds for number, (score, odds) in enumerate(told)}
     order = [worth[one.chunk_id] for one in found[: len(told)]]
     assert order == sorted(order, reverse=True)
     assert list(found[len(told) :]) == rest

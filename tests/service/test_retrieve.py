@@ -118,9 +118,9 @@ class Reader:
     sha256: str = "f" * 64
     read: list[tuple[str, str, list[str]]] = field(default_factory=list)
 
-    def likelihoods(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
+    def log_odds(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
         self.read.append((earlier, question, list(passages)))
-        return [0.0 if self.word in passage else -9.0 for passage in passages]
+        return [9.0 if self.word in passage else -9.0 for passage in passages]
 
 
 def test_a_second_look_decides_between_the_best(corpus: Corpus) -> None:
@@ -130,24 +130,37 @@ def test_a_second_look_decides_between_the_best(corpus: Corpus) -> None:
     word = plain[1].text.split()[-1]
     assert word not in plain[0].embedded_text
     reader = Reader(word)
-    looked = hybrid(corpus, min_score=0.0, passages=1, second_look=SecondLook(reader, 2, 1.0))
+    looked = hybrid(corpus, min_score=0.0, passages=1, second_look=SecondLook(reader, 2, 1.0, -10))
     assert looked.find(question).passages == (plain[1],)
     assert reader.read == [("", question, [passage.embedded_text for passage in plain[:2]])]
     assert looked.find(question, limit=3).passages == (plain[1], plain[0], plain[2])
 
 
-def test_a_second_look_reads_nothing_where_there_is_nothing_to_choose(corpus: Corpus) -> None:
+def test_what_no_passage_answers_was_not_found_and_one_that_does_is_enough(corpus: Corpus) -> None:
+    question = "What does the North Garage cost?"
+    plain = hybrid(corpus, min_score=0.0).find(question).passages
+    word = plain[1].text.split()[-1]
+    found = {
+        least: hybrid(corpus, min_score=0.0, second_look=SecondLook(Reader(word), 2, 1.0, least)).find(question)
+        for least in (-9.0, 9.0, 9.1)
+    }
+    assert [len(one.passages) for one in found.values()] == [3, 3, 0]
+    assert found[9.1].settings["ranker_min_log_odds"] == 9.1
+
+
+def test_a_second_look_reads_one_passage_and_nothing_where_nothing_was_found(corpus: Corpus) -> None:
     reader = Reader("")
-    looked = hybrid(corpus, min_share=1.0, second_look=SecondLook(reader, 3, 1.0))
+    looked = hybrid(corpus, min_share=1.0, second_look=SecondLook(reader, 3, 1.0, -10))
     assert len(looked.find("What does the North Garage cost?").passages) == 1
+    assert [len(passages) for *_, passages in reader.read] == [1]
     assert looked.find("Who won the football world cup in 1974?").passages == ()
-    assert reader.read == []
+    assert len(reader.read) == 1
 
 
 def test_a_second_look_at_a_follow_up_knows_the_question_before(corpus: Corpus) -> None:
     reader = Reader("")
     history = (Turn("Where do I park?", "In the garage."), Turn("What does the North Garage cost?", "$4."))
-    hybrid(corpus, min_score=0.0, second_look=SecondLook(reader, 2, 1.0)).find("And on Sundays?", history)
+    hybrid(corpus, min_score=0.0, second_look=SecondLook(reader, 2, 1.0, -10)).find("And on Sundays?", history)
     assert [asked[:2] for asked in reader.read] == [("What does the North Garage cost?", "And on Sundays?")]
 
 
@@ -155,10 +168,10 @@ def test_without_its_ranker_search_says_so_instead_of_answering_without(corpus: 
     class Broken:
         sha256 = ""
 
-        def likelihoods(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
+        def log_odds(self, question: str, passages: Sequence[str], earlier: str = "") -> list[float]:
             raise RuntimeError("no memory")
 
-    looked = hybrid(corpus, min_score=0.0, second_look=SecondLook(Broken(), 2, 1.0))
+    looked = hybrid(corpus, min_score=0.0, second_look=SecondLook(Broken(), 2, 1.0, -10))
     with pytest.raises(RetrievalError, match="no memory"):
         looked.find("What does the North Garage cost?")
 

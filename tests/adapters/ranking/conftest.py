@@ -8,7 +8,7 @@ from adapters.ranking.ranker import Ranker, open_ranker
 from adapters.shapes import BaseFile
 from configs.load import HOSPITAL
 
-SHIPPED = HOSPITAL.parent / "ranker" / "1"
+SHIPPED = HOSPITAL.parent / "ranker" / "2"
 
 
 @pytest.fixture(scope="session")

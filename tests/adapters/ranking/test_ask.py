@@ -1,16 +1,19 @@
-from adapters.ranking.ask import CHARACTERS, asked, messages
+from adapters.ranking.ask import CHARACTERS, messages
 
 
-def test_a_passage_is_read_after_the_task() -> None:
-    system, passage = messages("Parking > Garage\nIt costs $3.")
-    assert (system.type, passage.type, passage.content) == ("system", "human", "Parking > Garage\nIt costs $3.")
+def test_a_passage_is_read_before_the_question() -> None:
+    system, shown = messages("Parking > Garage\nIt costs $3.", " garage fee? ")
+    assert (system.type, shown.type) == ("system", "human")
+    assert shown.content == "Parking > Garage\nIt costs $3.\n\nQuestion: garage fee?"
 
 
-def test_a_question_is_scored_without_what_stands_around_it() -> None:
-    assert asked(" When? ") == "When?"
+def test_a_follow_up_comes_after_the_question_before_it() -> None:
+    _, shown = messages("Hours", "And on Sundays?", "When can I visit?")
+    assert shown.content == "Hours\n\nQuestion: When can I visit? And on Sundays?"
 
 
 def test_of_a_long_story_the_end_counts() -> None:
-    told = asked("so " * 1000 + "can I come?")
+    _, shown = messages("Hours", "so " * 1000 + "can I come?", "When? " * 1000)
+    told = str(shown.content).removeprefix("Hours\n\nQuestion: ")
     assert len(told) == CHARACTERS
     assert told.endswith("can I come?")

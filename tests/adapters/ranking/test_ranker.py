@@ -24,44 +24,52 @@ PASSAGES = (
 QUESTIONS = ("how late can I bring my books back", "i lost my card what now", "what does it cost for my 3 year old")
 
 
-def test_each_question_is_likeliest_after_its_passage(ranker: Ranker) -> None:
+def test_each_question_is_answered_by_its_passage(ranker: Ranker) -> None:
     for number, question in enumerate(QUESTIONS):
-        assert int(np.argmax(ranker.likelihoods(question, PASSAGES))) == number, question
+        assert int(np.argmax(ranker.log_odds(question, PASSAGES))) == number, question
 
 
 def test_a_passage_is_read_alike_alone_and_beside_others(ranker: Ranker) -> None:
-    together = ranker.likelihoods(QUESTIONS[2], PASSAGES)
-    alone = [ranker.likelihoods(QUESTIONS[2], [passage])[0] for passage in PASSAGES]
+    together = ranker.log_odds(QUESTIONS[2], PASSAGES)
+    alone = [ranker.log_odds(QUESTIONS[2], [passage])[0] for passage in PASSAGES]
     assert together == pytest.approx(alone, abs=0.1)
 
 
 def test_many_at_once_get_each_their_own(ranker: Ranker) -> None:
     asked = [QUESTIONS[number % 3] for number in range(12)]
-    alone = {question: ranker.likelihoods(question, PASSAGES) for question in QUESTIONS}
+    alone = {question: ranker.log_odds(question, PASSAGES) for question in QUESTIONS}
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda question: ranker.likelihoods(question, PASSAGES), asked))
+        found = list(pool.map(lambda question: ranker.log_odds(question, PASSAGES), asked))
     assert found == [alone[question] for question in asked]
 
 
+def test_a_question_that_no_passage_answers_has_low_odds(ranker: Ranker) -> None:
+    best = [max(ranker.log_odds(question, PASSAGES)) for question in QUESTIONS]
+    for unanswered in (
+        "who was the library's architect",
+        "can i bring my horse",
+        "is the pool water heated by gas",
+    ):
+        assert max(ranker.log_odds(unanswered, PASSAGES)) < min(best), unanswered
+
+
 @pytest.mark.parametrize("earlier", ["", "Where can I swim in winter, and is there a lesson?"])
-def test_it_says_what_torch_says_of_the_question_s_own_tokens(
-    ranker: Ranker, base_file: BaseFile, earlier: str
-) -> None:
+def test_it_says_what_torch_says(ranker: Ranker, base_file: BaseFile, earlier: str) -> None:
     folder = dequantised(base_file.gguf, file_sha256(base_file.gguf), base_file.cache / "base")
     tokenizer = load_tokenizer(folder)
     model = PeftModel.from_pretrained(load_model(folder, torch.float32), str(SHIPPED)).eval()
+    yes, no = (tokenizer(word)["input_ids"][0] for word in (ask.YES, ask.NO))
     for question in QUESTIONS:
-        before = tokenizer(earlier)["input_ids"]
-        own = [*tokenizer(f" {question}" if earlier else question)["input_ids"], tokenizer.eos_token_id]
         expected = []
         for passage in PASSAGES:
-            prompt = tokenizer.apply_chat_template(as_dicts(ask.messages(passage)), add_generation_prompt=True)
-            read = torch.tensor([[*prompt["input_ids"], *before, *own]])
+            messages = as_dicts(ask.messages(passage, question, earlier))
+            read = tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+            )
             with torch.inference_mode():
-                logits = model(read).logits[0, -len(own) - 1 : -1]
-            told = logits.log_softmax(-1)[torch.arange(len(own)), torch.tensor(own)]
-            expected.append(float(told.mean()))
-        assert ranker.likelihoods(question, PASSAGES, earlier) == pytest.approx(expected, abs=0.15)
+                logits = model(read["input_ids"]).logits[0, -1]
+            expected.append(float(logits[yes] - logits[no]))
+        assert ranker.log_odds(question, PASSAGES, earlier) == pytest.approx(expected, abs=0.5)
 
 
 def test_the_network_is_kept(ranker: Ranker, base_file: BaseFile) -> None:
@@ -69,11 +77,11 @@ def test_the_network_is_kept(ranker: Ranker, base_file: BaseFile) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
     again = open_ranker(SHIPPED, base_file, base_file.cache, threads=0)
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
-    assert again.likelihoods(QUESTIONS[0], PASSAGES) == ranker.likelihoods(QUESTIONS[0], PASSAGES)
+    assert again.log_odds(QUESTIONS[0], PASSAGES) == ranker.log_odds(QUESTIONS[0], PASSAGES)
 
 
 def test_an_adapter_that_learnt_something_else_is_refused(base_file: BaseFile) -> None:
-    with pytest.raises(ModelError, match="learnt house@1, not question@1"):
+    with pytest.raises(ModelError, match="learnt house@1, not answers@1"):
         open_ranker(HOSPITAL.parent / "adapters" / "house-style" / "2", base_file, base_file.cache, threads=0)
 
 

@@ -8,10 +8,8 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from adapters.commands import app
-from adapters.examples import Pool, StyleExample
 from adapters.ranking.ask import FORM
 from adapters.ranking.ranker import open_ranker
-from adapters.ranking.training import rows_of
 from adapters.shapes import BaseFile
 from tests.adapters.small_examples import add_example, write_examples
 
@@ -24,6 +22,10 @@ def recipe(tmp_path: Path, gguf: Path) -> Path:
     training = {"learning_rate": 0.001, "epochs": 1, "cycles": 1, "batch_size": 2, "warmup_share": 0}
     training |= {"weight_decay": 0, "max_tokens": 200, "evaluate_every": 5, "patience": 2, "seed": 1}
     content = {"name": "ranker", "data": data, "lora": {"rank": 2, "alpha": 4, "dropout": 0}}
+    content |= {"groups": {"others": 1, "nearest": 2, "withheld": 0}}
+    content |= {"elsewhere": {"examples": ["elsewhere/style.jsonl"], "documents": "elsewhere/docs"}}
+    (tmp_path / "elsewhere").mkdir()
+    write_examples(tmp_path / "elsewhere")
     file = tmp_path / "ranker.yaml"
     file.write_text(yaml.safe_dump(content | {"training": training}))
     return file
@@ -41,11 +43,15 @@ def test_a_recipe_becomes_a_ranker_that_passes_the_gate(recipe: Path, gguf: Path
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert (told["prompt"], told["prompt_sha256"]) == (FORM.label, FORM.hash)
-    assert told["data"]["rows"] == 9, "of two documents; refusals teach nothing"
+    assert told["data"]["examples"] == 12 + 15, (
+        "one of four refusals is for validation, and what is asked elsewhere"
+    )
+    assert told["data"]["rows"] == (2 * 9 + 3) + (2 * 11 + 4)
+    assert set(told["scores"]) == {"first", "bound", "answerable, area"}
     assert told["data"]["held_back"] == ["records.md"]
     cache = tmp_path / "cache"
     ranker = open_ranker(recipe.parent / "ranker" / "1", BaseFile(gguf, cache), cache, threads=0)
-    assert all(likelihood < 0 for likelihood in ranker.likelihoods("garage fee?", ["Parking", "Food"]))
+    assert len(ranker.log_odds("garage fee?", ["Parking", "Food"])) == 2
     again = rank(recipe, "ranker/1")
     assert again.exit_code == 2
     assert "exists already" in again.stderr
@@ -67,8 +73,3 @@ def test_nothing_is_trained_on_examples_that_fail_the_check(recipe: Path) -> Non
     told = CliRunner().invoke(app, ["check", str(recipe), "--json"])
     assert told.exit_code == 1
     assert json.loads(told.stdout)["failures"] == ["leak"]
-
-
-def test_questions_without_an_answer_make_no_rows() -> None:
-    example = StyleExample("e", None, None, "do you rent cars", ".")
-    assert list(rows_of([example], Pool((), None))) == []  # type: ignore[arg-type]
