@@ -20,6 +20,8 @@ from adapters.shapes import BaseFile
 from adapters.verify import verify
 from ingest.models import ModelError, file_sha256
 
+LENGTHS = 64
+
 
 class Ranker:
     """Opened from what open_ranker keeps. Safe to call from several threads; one of them computes at a time."""
@@ -52,8 +54,11 @@ class Ranker:
 
 
 def filled_up(prompts: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
-    """Prompts of any lengths as rows (prompts, longest), filled up in front; and where they are not filling."""
-    longest = max(map(len, prompts))
+    """Prompts of any lengths as rows (prompts, n), filled up in front; and where they are not filling.
+
+    `n` is a multiple of LENGTHS: each new one costs the library a plan of its own, in memory and time.
+    """
+    longest = -(-max(map(len, prompts)) // LENGTHS) * LENGTHS
     rows = [(longest - len(prompt), prompt) for prompt in prompts]
     tokens = np.stack([np.pad(prompt, (missing, 0)) for missing, prompt in rows])
     given = np.stack([np.arange(longest) >= missing for missing, _ in rows])

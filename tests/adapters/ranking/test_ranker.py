@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from peft import PeftModel
 
 from adapters.base import dequantised, load_model, load_tokenizer
 from adapters.examples import as_dicts
 from adapters.ranking import ask
-from adapters.ranking.ranker import Ranker, open_ranker
+from adapters.ranking.ranker import LENGTHS, Ranker, filled_up, open_ranker
 from adapters.shapes import BaseFile
 from configs.load import HOSPITAL
 from ingest.models import ModelError, file_sha256
@@ -105,3 +107,15 @@ def test_a_damaged_network_is_told_with_what_to_do(ranker: Ranker, base_file: Ba
     (folder / "openvino_model.xml").write_text("<cut")
     with pytest.raises(ModelError, match="Delete the folder"):
         Ranker(folder, ranker.sha256, threads=0)
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=4))
+def test_prompts_are_filled_up_in_front_to_a_few_lengths(lengths: list[int]) -> None:
+    prompts = [np.arange(1, length + 1) for length in lengths]
+    tokens, given_ = filled_up(prompts)
+    assert tokens.shape == given_.shape
+    assert tokens.shape[1] % LENGTHS == 0
+    assert tokens.shape[1] - max(lengths) < LENGTHS
+    for row, here, prompt in zip(tokens, given_, prompts, strict=True):
+        assert row[here == 1].tolist() == prompt.tolist()
+        assert here.tolist() == sorted(here.tolist())
