@@ -11,6 +11,9 @@ CHARACTERS = 600
 
 
 def messages(passage: str, question: str, earlier: str = "") -> tuple[BaseMessage, ...]:
-    """Does the passage answer the question? A follow-up comes after the question before it."""
-    asked = f"{earlier.strip()} {question.strip()}".strip()[-CHARACTERS:]
-    return SystemMessage(FORM.text), HumanMessage(f"{passage}\n\nQuestion: {asked}")
+    """Does the passage answer the question? A follow-up comes after the question before it, as one of its own.
+
+    In one sentence with it, the passage that answers the first would do.
+    """
+    asked = [one.strip()[-CHARACTERS:] for one in (earlier, question) if one]
+    return SystemMessage(FORM.text), HumanMessage("\n\nQuestion: ".join((passage, *asked)))

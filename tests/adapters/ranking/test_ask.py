@@ -9,11 +9,11 @@ def test_a_passage_is_read_before_the_question() -> None:
 
 def test_a_follow_up_comes_after_the_question_before_it() -> None:
     _, shown = messages("Hours", "And on Sundays?", "When can I visit?")
-    assert shown.content == "Hours\n\nQuestion: When can I visit? And on Sundays?"
+    assert shown.content == "Hours\n\nQuestion: When can I visit?\n\nQuestion: And on Sundays?"
 
 
 def test_of_a_long_story_the_end_counts() -> None:
     _, shown = messages("Hours", "so " * 1000 + "can I come?", "When? " * 1000)
-    told = str(shown.content).removeprefix("Hours\n\nQuestion: ")
-    assert len(told) == CHARACTERS
+    before, told = str(shown.content).removeprefix("Hours\n\nQuestion: ").split("\n\nQuestion: ")
+    assert (len(before), len(told)) == (CHARACTERS, CHARACTERS)
     assert told.endswith("can I come?")

@@ -119,3 +119,14 @@ def test_prompts_are_filled_up_in_front_to_a_few_lengths(lengths: list[int]) -> 
     for row, here, prompt in zip(tokens, given_, prompts, strict=True):
         assert row[here == 1].tolist() == prompt.tolist()
         assert here.tolist() == sorted(here.tolist())
+
+
+def test_a_follow_up_asks_for_what_is_new_in_it(ranker: Ranker) -> None:
+    wards = (
+        "Visiting hours > General wards\nYou can visit the general wards from 10 a.m. to 8 p.m. every day.",
+        "Visiting hours > Sundays and holidays\nOn Sundays the general wards close to visitors at 6 p.m.",
+    )
+    every_day, sundays = ranker.log_odds("And on Sundays?", wards, "When can I visit the general wards?")
+    assert sundays > every_day
+    every_day, sundays = ranker.log_odds("When can I visit the general wards?", wards)
+    assert every_day > sundays
