@@ -119,7 +119,7 @@ def rank_command(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Train a ranker: it tells which of the passages that search found a question is asked after."""
+    """Train a ranker: it tells which of the passages that search found answers a question, and if any does."""
     with training_libraries():
         from adapters.ranking.training import follow
     with training_settings(config) as settings:

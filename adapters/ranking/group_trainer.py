@@ -86,14 +86,13 @@ def train_groups(
     # The rows of a batch are groups: neither columns nor lengths nor labels are those of a text.
     values.remove_unused_columns, values.train_sampling_strategy = False, "random"
     values.label_names = ["answered"]
-    fitting(rows_of(groups), tokenizer, recipe.training.max_tokens)
     trainer = GroupTrainer(
         yes=token(ask.YES, tokenizer),
         no=token(ask.NO, tokenizer),
         model=get_peft_model(load_model(base, torch.float32), lora(recipe.lora)),
         args=values,
         data_collator=Collator(int(tokenizer.eos_token_id)),
-        train_dataset=dataset(groups, tokenizer),
+        train_dataset=dataset(fitting_groups(groups, tokenizer, recipe.training.max_tokens), tokenizer),
         eval_dataset=dataset(validation, tokenizer),
         callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.training.patience)],
     )
@@ -101,6 +100,12 @@ def train_groups(
     trainer.train(resume_from_checkpoint=last_checkpoint(work))
     folder = save(trainer.model, work / "adapter", "the base of card.json")
     return Trained(folder, (time.monotonic() - began) / 60, trainer.state.global_step, losses(trainer))
+
+
+def fitting_groups(groups: Sequence[Group], tokenizer: PreTrainedTokenizerBase, most: int) -> list[Group]:
+    """Those without a prompt of over so many tokens. Raises TrainingError where too many prompts are longer."""
+    fit = {id(row) for row in fitting(rows_of(groups), tokenizer, most)}
+    return [group for group in groups if all(id(row) in fit for row in group.rows)]
 
 
 def dataset(groups: Sequence[Group], tokenizer: PreTrainedTokenizerBase) -> Dataset:

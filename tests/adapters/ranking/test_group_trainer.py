@@ -1,11 +1,17 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 pytest.importorskip("trl")
 
-from adapters.ranking.group_trainer import Collator, group_loss
+from adapters.asked import Asked
+from adapters.base import gguf_tokenizer
+from adapters.ranking.group_trainer import Collator, fitting_groups, group_loss
+from adapters.ranking.groups import groups_of
+from adapters.recipe import Groups
+from adapters.train import TrainingError
 
 
 def softplus(value: float) -> float:
@@ -34,3 +40,12 @@ def test_prompts_of_all_groups_end_in_the_same_column() -> None:
     assert batch["input_ids"].tolist() == [[5, 6, 7], [0, 0, 8], [0, 9, 9]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1], [0, 1, 1]]
     assert (batch["sizes"].tolist(), batch["answered"].tolist()) == ([2, 1], [True, False])
+
+
+def test_a_group_with_a_prompt_that_is_too_long_is_left_out_and_many_of_them_are_refused(gguf: Path) -> None:
+    tokenizer, values = gguf_tokenizer(gguf), Groups(others=1, nearest=1, withheld=0)
+    short, long = Asked("when?", "at noon", ("it costs $3",)), Asked("when?", "at noon", ("so " * 200,))
+    groups = list(groups_of([*[short] * 60, long], values, 1))
+    assert fitting_groups(groups, tokenizer, 100) == groups[:-1]
+    with pytest.raises(TrainingError, match="over 100 tokens"):
+        fitting_groups(groups[-3:], tokenizer, 100)
