@@ -12,8 +12,8 @@ from adapters.engines.peft_cache import Prompt, RowsLayer, check_attention, mask
 from adapters.engines.peft_model import Owned
 from adapters.engines.peft_row import Row
 
-# Tokens: a running answer's step waits for at most so many of another's prompt.
-PIECE = 256
+# Tokens: a running answer's step waits for at most so many of others' prompts.
+PIECE = {"cpu": 256, "cuda": 4096}
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Batch:
         check_attention(owned.model.config, owned.context_tokens)
         self.owned = owned
         self.slots = slots
+        self.piece = PIECE[owned.model.device.type]
         self.cache_prompt = cache_prompt
         self.waiting: deque[Row] = deque()
         self.reading: Reading | None = None
@@ -51,25 +52,37 @@ class Batch:
 
     @torch.inference_mode()
     def step(self) -> bool:
-        """A piece of one prompt, and a token for every running answer; False when nothing is left to do."""
+        """A piece of the prompts, and a token for every running answer; False when nothing is left to do."""
         for row in self.rows:
             if row.handoff.cancelled.is_set() and not row.ended:
                 row.leave()
-        self.start_reading()
         whole = self.read()
-        with failing([*self.running, *([whole.row] if whole else ())]):
+        with failing([*self.running, *(one.row for one in whole)]):
             self.arrange(whole)
             self.write()
         return bool(self.rows)
 
-    def start_reading(self) -> None:
+    def read(self) -> list[Reading]:
+        """Tokens of prompts, as many as a step has time for; the prompts that end here and whose answers go on."""
+        whole: list[Reading] = []
+        left = self.piece
+        while left > 0 and (reading := self.next_reading(len(whole))):
+            tokens = min(left, reading.prompt.shape[1] - reading.read)
+            left -= tokens
+            if self.read_piece(reading, tokens):
+                whole.append(reading)
+        return whole
+
+    def next_reading(self, joining: int) -> Reading | None:
+        """The prompt that is being read, or the next one where there is a place beside those that join."""
         if self.reading and self.reading.row.ended:
             self.reading = None
-        while self.waiting and not self.reading and len(self.living) < self.slots:
+        while self.waiting and not self.reading and len(self.living) + joining < self.slots:
             row = self.waiting.popleft()
             if not row.ended:
                 with failing([row]):
                     self.reading = self.begun(row)
+        return self.reading
 
     @property
     def living(self) -> list[Row]:
@@ -82,37 +95,36 @@ class Batch:
         row.begin(self.owned.tokenizer, prompt.shape[1], shared)
         return Reading(row, prompt, kept.beginning(self.owned.model.config, shared), shared)
 
-    def read(self) -> Reading | None:
-        """The next piece of the prompt; the whole prompt once it is read and its answer goes on."""
-        if not (reading := self.reading):
-            return None
-        row, end = reading.row, min(reading.read + PIECE, reading.prompt.shape[1])
+    def read_piece(self, reading: Reading, tokens: int) -> bool:
+        """So many more tokens of the prompt; True once it is read and its answer goes on."""
+        row, end = reading.row, reading.read + tokens
         with failing([row]):
             piece = reading.prompt[:, reading.read : end]
             logits = self.owned.forward(piece, [row.adapter], past_key_values=reading.cache, logits_to_keep=1)
             reading.read = end
             if end < reading.prompt.shape[1]:
-                return None
+                return False
             if self.cache_prompt:
                 self.kept[row.adapter] = Prompt(reading.prompt[0].tolist(), read_by(reading.cache))
-            row.take(logits[0, -1].float().cpu(), self.owned.tokenizer)
+            row.take(logits[0, -1].float(), self.owned.tokenizer)
         self.reading = None
-        return None if row.ended else reading
+        return not row.ended
 
-    def arrange(self, joining: Reading | None) -> None:
-        """Let the ended rows go, and the new one in."""
-        staying = [(row, place) for place, row in enumerate(self.running) if not row.ended]
+    def arrange(self, joining: Sequence[Reading]) -> None:
+        """Let the ended rows go, and the new ones in."""
+        staying = [place for place, row in enumerate(self.running) if not row.ended]
         if not joining and len(staying) == len(self.running):
             return
-        if not staying:
-            self.layers = [RowsLayer() for _ in joining.cache.layers] if joining else []
-        new = read_by(joining.cache) if joining else []
-        rows = [row for row, _ in staying] + ([joining.row] if joining else [])
+        rows = [*(self.running[place] for place in staying), *(one.row for one in joining)]
         order = sorted(range(len(rows)), key=lambda number: rows[number].adapter or "")
-        self.running = [rows[number] for number in order]
+        places = [order.index(number) for number in range(len(rows))]
+        if not staying:
+            self.layers = [RowsLayer() for _ in joining[0].cache.layers] if joining else []
+        new = [read_by(one.cache) for one in joining]
         for number, layer in enumerate(self.layers):
-            sources = [layer.row(place, row.tokens) for row, place in staying] + new[number : number + 1]
-            layer.fill([sources[one] for one in order])
+            longest = max(row.tokens for row in rows)
+            layer.arrange(staying, [one[number] for one in new], places, longest)
+        self.running = [rows[number] for number in order]
 
     def write(self) -> None:
         """A token for every running answer."""
@@ -129,7 +141,7 @@ class Batch:
             use_cache=True,
             logits_to_keep=1,
         )
-        for row, chosen_by in zip(rows, logits[:, -1].float().cpu(), strict=True):
+        for row, chosen_by in zip(rows, logits[:, -1].float(), strict=True):
             row.tokens += 1
             with failing([row]):
                 row.take(chosen_by, self.owned.tokenizer)

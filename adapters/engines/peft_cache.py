@@ -21,25 +21,41 @@ KeysValues = tuple[torch.Tensor, torch.Tensor]
 class RowsLayer(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values of all rows; they end in the same column, and shorter ones begin with zeros."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.is_initialized, self.end = True, 0
 
-    def fill(self, rows: Sequence[KeysValues]) -> None:
-        self.end = max(keys.shape[1] for keys, _ in rows)
-        self.keys = self.padded([keys for keys, _ in rows])
-        self.values = self.padded([values for _, values in rows])
+    def arrange(
+        self, staying: Sequence[int], new: Sequence[KeysValues], places: Sequence[int], longest: int
+    ) -> None:
+        """The rows at the places `staying`, then new ones, each at its new place; the longest has so many tokens."""
+        if not self.end:
+            # Nothing is in here yet; of which sizes and type it will be, the new rows tell.
+            self.keys, self.values = (one[None, :, :0][:0] for one in new[0])
+        self.keys = self.arranged(self.keys, staying, [keys for keys, _ in new], places, longest)
+        self.values = self.arranged(self.values, staying, [values for _, values in new], places, longest)
+        self.end = longest
 
-    def padded(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
-        heads, _, width = rows[0].shape
-        whole = rows[0].new_zeros(len(rows), heads, self.end + ROOM, width)
-        for place, row in zip(whole, rows, strict=True):
-            place[:, self.end - row.shape[1] : self.end] = row
-        return whole
-
-    def row(self, place: int, tokens: int) -> KeysValues:
-        columns = slice(self.end - tokens, self.end)
-        return self.keys[place, :, columns], self.values[place, :, columns]
+    def arranged(
+        self,
+        whole: torch.Tensor,
+        staying: Sequence[int],
+        new: Sequence[torch.Tensor],
+        places: Sequence[int],
+        longest: int,
+    ) -> torch.Tensor:
+        """All staying rows in one copy: a GPU takes as long to be asked for one row as for all."""
+        _, heads, _, width = whole.shape
+        result, kept = whole.new_zeros(len(places), heads, longest + ROOM, width), min(self.end, longest)
+        result[list(places[: len(staying)]), :, longest - kept : longest] = whole[
+            list(staying), :, self.end - kept : self.end
+        ]
+        for place, row in zip(places[len(staying) :], new, strict=True):
+            result[place, :, longest - row.shape[1] : longest] = row
+        return result
 
     def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> KeysValues:
         """Take in each row's next token (rows, heads, 1, width), and give all: (rows, heads, tokens, width)."""

@@ -95,7 +95,8 @@ def sampled(logits: torch.Tensor, generation: Generation, chance: torch.Generato
     """Greedy at temperature 0; else out of the likeliest tokens that make up `top_p`."""
     if generation.temperature == 0:
         return int(logits.argmax())
-    likely, order = torch.softmax(logits / generation.temperature, dim=-1).sort(descending=True)
+    # The chance is drawn on the CPU, so that a seed says the same on every machine.
+    likely, order = torch.softmax(logits.cpu() / generation.temperature, dim=-1).sort(descending=True)
     likely[likely.cumsum(-1) - likely >= generation.top_p] = 0
     return int(order[torch.multinomial(likely, 1, generator=chance)])
 

@@ -119,12 +119,23 @@ def test_one_can_be_cancelled_while_it_waits_or_its_prompt_is_read(batch: Batch,
     reading, waiting, staying = row(PROMPTS[3]), row(PROMPTS[0]), row(PROMPTS[1])
     batch.waiting.extend((reading, waiting, staying))
     batch.step()
-    assert batch.reading and batch.reading.read == PIECE
+    assert batch.reading and batch.reading.read == PIECE["cpu"]
     for one in (reading, waiting):
         one.handoff.cancelled.set()
     finish(batch)
     assert staying.text.ids == alone(PROMPTS[1], None, 8, 0.0, 0)
     assert [one.done.result(0) for one in (reading, waiting)] == [None, None]
+
+
+def test_a_step_reads_as_many_short_prompts_as_it_has_time_and_places_for(
+    batch: Batch, alone: Any, row: MakeRow
+) -> None:
+    rows = [row(PROMPTS[n % 2], NAMES[n % 3], max_tokens=9) for n in range(5)]
+    batch.waiting.extend(rows)
+    batch.step()
+    assert {*batch.running} == {*rows[:4]} and list(batch.waiting) == [rows[4]]
+    finish(batch)
+    assert [one.text.ids for one in rows] == [alone(PROMPTS[n % 2], NAMES[n % 3], 9, 0.0, 0) for n in range(5)]
 
 
 def test_an_error_in_a_step_ends_the_rows_in_it_and_no_others(

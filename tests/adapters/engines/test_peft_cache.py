@@ -19,23 +19,53 @@ def test_what_two_prompts_share_is_their_beginning_but_never_the_last_token(
     assert shared == len(new) - 1 or kept[: shared + 1] != new[: shared + 1]
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.sampled_from((1, ROOM, ROOM + 1)))
-def test_each_row_gives_back_what_it_was_given_and_what_came_after(lengths: list[int], steps: int) -> None:
-    layer, rows = RowsLayer(), [torch.rand(2, length, 4) + 1 for length in lengths]
-    layer.fill([(row, -row) for row in rows])
+lengths = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+
+
+def random_rows(lengths: list[int]) -> list[torch.Tensor]:
+    """(heads, tokens, width) each, without a zero."""
+    return [torch.rand(2, length, 4) + 1 for length in lengths]
+
+
+def holds(layer: RowsLayer, rows: list[torch.Tensor]) -> bool:
+    """Keys as they are and values below zero, and nothing that could be NaN before a row's first token."""
+    keys, values = layer.keys[:, :, : layer.end], layer.values[:, :, : layer.end]
+    return torch.equal(keys, -values) and all(
+        torch.equal(one[:, -row.shape[1] :], row) and not one[:, : -row.shape[1]].any()
+        for one, row in zip(keys, rows, strict=True)
+    )
+
+
+def continued(layer: RowsLayer, rows: list[torch.Tensor], steps: int) -> list[torch.Tensor]:
+    """The rows with so many more tokens, which the layer took in, too."""
     for _ in range(steps):
         new = torch.rand(len(rows), 2, 1, 4) + 1
         keys, values = layer.update(new, -new)
         rows = [torch.cat([row, one], dim=1) for row, one in zip(rows, new, strict=True)]
-    assert keys.shape[2] == layer.get_seq_length() == max(lengths) + steps
-    for place, row in enumerate(rows):
-        assert torch.equal(layer.row(place, row.shape[1])[0], row)
-        assert torch.equal(layer.row(place, row.shape[1])[1], -row)
-        assert not keys[place, :, : -row.shape[1]].any(), "nothing that could be NaN stands before it"
-    assert torch.equal(keys, -values)
+        assert keys.shape[2] == layer.get_seq_length() and torch.equal(keys, -values)
+    return rows
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
+@given(lengths, st.sampled_from((0, 1, ROOM, ROOM + 1)), st.data())
+def test_each_row_keeps_its_tokens_whoever_comes_and_goes(
+    first: list[int], steps: int, data: st.DataObject
+) -> None:
+    layer, rows = RowsLayer(), random_rows(first)
+    layer.arrange([], [(row, -row) for row in rows], range(len(rows)), max(first))
+    assert holds(layer, rows)
+    rows = continued(layer, rows, steps)
+    staying = data.draw(st.lists(st.sampled_from(range(len(rows))), unique=True).map(sorted))
+    new = random_rows(data.draw(lengths if not staying else lengths | st.just([])))
+    arranged = [*(rows[place] for place in staying), *new]
+    places = data.draw(st.permutations(range(len(arranged))))
+    longest = max(row.shape[1] for row in arranged)
+    layer.arrange(staying, [(row, -row) for row in new], places, longest)
+    rows = [arranged[places.index(place)] for place in range(len(places))]
+    assert layer.end == longest and holds(layer, rows)
+    assert holds(layer, continued(layer, rows, 2))
+
+
+@given(lengths)
 def test_a_row_sees_its_own_tokens_and_the_next_one(lengths: list[int]) -> None:
     seen = mask(lengths, torch.device("cpu"))
     if seen is None:
