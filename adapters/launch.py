@@ -15,8 +15,9 @@ from accelerate.utils import patch_environment
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from adapters.train import Trained, TrainingError
+from adapters.train import Trained
 from adapters.train_process import FAILED, Task, carry_out, read_trained, write_task
+from adapters.training_errors import TrainingError
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 

@@ -18,20 +18,14 @@ from trl import SFTConfig, SFTTrainer
 from adapters.base import load_model
 from adapters.card import CONFIG, WEIGHTS
 from adapters.examples import Row, as_dicts, tokens
+from adapters.finite_steps import FiniteSteps, sound_attention
 from adapters.recipe import Lora, ModelRecipe, Training
+from adapters.training_errors import Diverged, TrainingError
 from adapters.verify import MEANT, MODULES
 
 logger = logging.getLogger(__name__)
 
 IGNORED = -100
-
-
-class TrainingError(RuntimeError):
-    """Training cannot start or went wrong; the message says what to mend."""
-
-
-class Diverged(TrainingError):
-    """The weights are no numbers any more: the learning rate is too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +138,12 @@ def train(
         eval_dataset=dataset(validation),
         processing_class=tokenizer,
         peft_config=None if start else lora(recipe.lora),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=values.patience)],
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=values.patience), FiniteSteps()],
     )
     check_end_is_learnt(trainer, tokenizer)
     began = time.monotonic()
-    trainer.train(resume_from_checkpoint=last_checkpoint(work))
+    with sound_attention():
+        trainer.train(resume_from_checkpoint=last_checkpoint(work))
     minutes = (time.monotonic() - began) / 60
     folder = work / "adapter"
     if trainer.accelerator.is_main_process:

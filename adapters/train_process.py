@@ -21,7 +21,8 @@ from transformers.utils.logging import disable_progress_bar
 from adapters.base import load_tokenizer
 from adapters.examples import Row, as_dicts
 from adapters.recipe import ModelRecipe
-from adapters.train import Trained, TrainingError, train
+from adapters.train import Trained, train
+from adapters.training_errors import TrainingError
 
 TASK, TRAINED, FAILED = "task.json", "trained.json", "failed.txt"
 

@@ -20,6 +20,7 @@ from adapters.pool import configured_pool, seen_of
 from adapters.prompt import PromptError, load_prompt
 from adapters.recipe import Recipe, RecipeError, read_any_recipe
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.training_errors import TrainingError
 from configs.settings import Settings
 from ingest.build import embedder_of
 from ingest.models import locate
@@ -140,8 +141,6 @@ def training_libraries() -> Iterator[None]:
 @contextmanager
 def training_settings(config: Path | None) -> Iterator[Settings]:
     """The settings; what can go wrong becomes a sentence and an exit code. What libraries print goes to stderr."""
-    with training_libraries():
-        from adapters.train import TrainingError
     try:
         with settings_of(config) as settings, redirect_stdout(sys.stderr):
             yield settings

@@ -16,8 +16,9 @@ from adapters.durable import append_entry, read_entries
 from adapters.halving import affordable, best, better_half, longest, rounds
 from adapters.recipe import Candidates, ModelRecipe, RecipeError, of_rank, read_recipe
 from adapters.registry import AdapterVersion
-from adapters.train import Diverged, Trained, TrainingError
+from adapters.train import Trained
 from adapters.training import Prepared, prepare, run_of, train_anew, version_of
+from adapters.training_errors import Diverged, TrainingError
 from configs.settings import Settings
 
 # After fewer steps the loss says little.

@@ -31,7 +31,7 @@ class RowsLayer(DynamicLayer):  # type: ignore[misc]
     def arrange(
         self, staying: Sequence[int], new: Sequence[KeysValues], places: Sequence[int], longest: int
     ) -> None:
-        """The rows at the places `staying`, then new ones, each at its new place; the longest has so many tokens."""
+        """The rows at places `staying`, then new ones, each at its new place; the longest has so many tokens."""
         if not self.end:
             # Nothing is in here yet; of which sizes and type it will be, the new rows tell.
             self.keys, self.values = (one[None, :, :0][:0] for one in new[0])

@@ -14,6 +14,7 @@ from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase, Trainer
 
 from adapters.base import load_model
 from adapters.examples import Row, as_dicts
+from adapters.finite_steps import FiniteSteps, sound_attention
 from adapters.ranking import ask
 from adapters.ranking.groups import Group, rows_of
 from adapters.recipe import RankingRecipe
@@ -94,10 +95,11 @@ def train_groups(
         data_collator=Collator(int(tokenizer.eos_token_id)),
         train_dataset=dataset(fitting_groups(groups, tokenizer, recipe.training.max_tokens), tokenizer),
         eval_dataset=dataset(validation, tokenizer),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.training.patience)],
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.training.patience), FiniteSteps()],
     )
     began = time.monotonic()
-    trainer.train(resume_from_checkpoint=last_checkpoint(work))
+    with sound_attention():
+        trainer.train(resume_from_checkpoint=last_checkpoint(work))
     folder = save(trainer.model, work / "adapter", "the base of card.json")
     return Trained(folder, (time.monotonic() - began) / 60, trainer.state.global_step, losses(trainer))
 

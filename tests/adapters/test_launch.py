@@ -17,8 +17,9 @@ from adapters.base import load_tokenizer
 from adapters.card import WEIGHTS, write_card
 from adapters.launch import HANDLED, check_processes, train_on
 from adapters.registry import Registry
-from adapters.train import Trained, TrainingError
+from adapters.train import Trained
 from adapters.train_process import Task, write_task
+from adapters.training_errors import TrainingError
 from adapters.verify import verify
 from ingest.models import file_sha256
 from tests.adapters.conftest import CHATML
@@ -92,8 +93,8 @@ RUN = """
 import sys
 from pathlib import Path
 from adapters.launch import train_on
-from adapters.train import TrainingError
 from adapters.train_process import read_task
+from adapters.training_errors import TrainingError
 try:
     train_on(2, read_task(Path(sys.argv[1])))
 except TrainingError as error:

@@ -12,7 +12,6 @@ from adapters.examples import as_dicts
 from adapters.registry import Registry
 from adapters.train import (
     AnswerTrainer,
-    TrainingError,
     arguments,
     dataset,
     fitting,
@@ -21,6 +20,7 @@ from adapters.train import (
     save,
     train,
 )
+from adapters.training_errors import TrainingError
 from adapters.verify import verify
 from ingest.models import file_sha256
 from tests.adapters.small_adapter import BASE_SHA256, LAYERS, SHAPES, WIDTHS, card

@@ -5,8 +5,8 @@ import pytest
 from adapters.card import Trial
 from adapters.halving import best
 from adapters.recipe import Candidates, RecipeError
-from adapters.train import TrainingError
 from adapters.training import Prepared, version_of
+from adapters.training_errors import TrainingError
 from adapters.trials import combinations, follow_best, halve, kept, log_of, with_values
 from configs.load import HOSPITAL, load_settings
 from tests.adapters.small_training import prepared, recipe

@@ -11,7 +11,7 @@ from adapters.base import gguf_tokenizer
 from adapters.ranking.group_trainer import Collator, fitting_groups, group_loss
 from adapters.ranking.groups import groups_of
 from adapters.recipe import Groups
-from adapters.train import TrainingError
+from adapters.training_errors import TrainingError
 
 
 def softplus(value: float) -> float:
