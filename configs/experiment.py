@@ -20,7 +20,7 @@ class Experiment(Section):
     """`active` holds until someone starts or stops it by command, and only from `starts` until `ends`.
 
     Two experiments on one layer take different parts of one `namespace`, or run at different times.
-    `interleave`: two collections search for each answer; the two numbers below then mean answers, and a lead.
+    `interleave`: two searches look for each answer; the two numbers below then mean answers, and a lead.
 
     `decision_at` is the number of users, all arms together, at which someone means to decide; `smallest_effect` the
     change of the mean rating (-1 to 1) that would be worth it, and the most that a guardrail may lose.
@@ -66,10 +66,12 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
-    def two_collections_to_interleave(self) -> "Experiment":
+    def two_searches_to_interleave(self) -> "Experiment":
         arms = {arm.value for arm in self.arms if arm.value != "off" and arm.share == 0.5}
         if self.interleave and (self.factor != "retrieval" or len(arms) != 2 or len(self.arms) != 2):
-            raise ValueError("interleave needs retrieval as its factor, and two collections at a share of 0.5 each")
+            raise ValueError(
+                "interleave needs retrieval as its factor, and two collections or searches at a share of 0.5 each"
+            )
         return self
 
     @model_validator(mode="after")

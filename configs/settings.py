@@ -93,6 +93,20 @@ class PromptLayer(Section):
     folder: Path
 
 
+class Search(Section):
+    """Another way to search: what is not named is as in the layer. `ranker` off: search's own order stays."""
+
+    collection: CollectionName | None = None
+    passages: int | None = Field(default=None, gt=0, le=20)
+    candidates: int | None = Field(default=None, gt=0, le=1000)
+    dense_weight: Share | None = None
+    page_weight: float | None = Field(default=None, ge=0, lt=1)
+    min_score: Share | None = None
+    min_cosine: Share | None = None
+    min_share: Share | None = None
+    ranker: Switch = "on"
+
+
 class RetrievalLayer(Section):
     """`page_weight`: this share of a passage's score is its page's: the best of both searches anywhere on it.
 
@@ -100,6 +114,7 @@ class RetrievalLayer(Section):
 
     `min_share`: nor are those below this share of the best one's score, which only distract a small model.
     `min_cosine`: where no passage is so near to the question, none is shown: it is about something else.
+    `searches`: other ways, each under a name that can stand in the layer wherever a collection's can.
     """
 
     switch: Switch
@@ -111,6 +126,13 @@ class RetrievalLayer(Section):
     min_score: Share
     min_cosine: Share
     min_share: Share
+    searches: dict[CollectionName, Search]
+
+    @model_validator(mode="after")
+    def names_mean_one_thing(self) -> "RetrievalLayer":
+        if self.collection in self.searches:
+            raise ValueError(f"searches: {self.collection} is the collection's own name; choose another one")
+        return self
 
 
 class AdapterLayer(Section):

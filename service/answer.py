@@ -190,10 +190,11 @@ class Chatbot:
     def known(self) -> Known:
         """What can stand in the layers now."""
         collections = {collection.name for collection in self.corpus.library.collections()}
+        ways = self.retriever.ways if isinstance(self.retriever, HybridRetriever) else ()
         shelf = self.adapters.shelf
         return Known(
             prompts=frozenset(self.prompts),
-            collections=frozenset({str(self.defaults.layers.retrieval), *collections}),
+            collections=frozenset({str(self.defaults.layers.retrieval), *collections, *ways}),
             adapters=shelf.labels(),
             promoted=shelf.promoted(),
         )
@@ -211,7 +212,7 @@ class Chatbot:
         try:
             plan = self.plan(Overrides(), None)
             if plan.layers.retrieval is not None and isinstance(self.retriever, HybridRetriever):
-                check_filled(self.corpus.named(plan.layers.retrieval))
+                check_filled(self.retriever.way(plan.layers.retrieval).corpus)
         except SQLAlchemyError as error:
             states["library"] = f"the database does not answer ({type(error).__name__})"
         except SwitchRefused as error:

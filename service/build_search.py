@@ -1,7 +1,7 @@
 """The door of search: settings become a retriever, with a second look where they name a ranker."""
 
 from adapters.shapes import BaseFile
-from configs.settings import Settings
+from configs.settings import Search, Settings
 from ingest.corpus import Corpus
 from ingest.models import locate
 from service.retrieve import HybridRetriever
@@ -23,7 +23,7 @@ def second_look(settings: Settings) -> SecondLook | None:
 
 def retriever_of(settings: Settings, corpus: Corpus, look: SecondLook | None = None) -> HybridRetriever:
     layer = settings.layers.retrieval
-    return HybridRetriever(
+    own = HybridRetriever(
         corpus=corpus,
         passages=layer.passages,
         candidates=layer.candidates,
@@ -34,3 +34,11 @@ def retriever_of(settings: Settings, corpus: Corpus, look: SecondLook | None = N
         min_share=layer.min_share,
         second_look=look,
     )
+    return own.model_copy(update={"ways": {name: way_of(own, search) for name, search in layer.searches.items()}})
+
+
+def way_of(own: HybridRetriever, search: Search) -> HybridRetriever:
+    values = search.model_dump(exclude={"collection", "ranker"}, exclude_none=True)
+    corpus = own.corpus.named(search.collection) if search.collection else own.corpus
+    look = own.second_look if search.ranker == "on" else None
+    return own.model_copy(update={**values, "corpus": corpus, "second_look": look})

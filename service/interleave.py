@@ -1,4 +1,4 @@
-"""Two collections search for one question, and the model is shown a team draft of both rankings."""
+"""Two searches look for one question, and the model is shown a team draft of both rankings."""
 
 from collections.abc import Sequence
 
@@ -21,10 +21,11 @@ async def find_both(
     """As many passages as one search shows, each with its origin. Raises RetrievalError if either cannot search."""
     if not isinstance(retriever, HybridRetriever):
         raise RetrievalError(
-            f"The experiment {both.experiment!r} interleaves the collections {' and '.join(both.collections)}, and "
-            "this retriever knows no collections. Stop the experiment, or use the retriever of the settings."
+            f"The experiment {both.experiment!r} interleaves the searches {' and '.join(both.collections)}, and "
+            "this retriever knows only one. Stop the experiment, or use the retriever of the settings."
         )
-    places = retriever.passages
+    ways = [retriever.way(name) for name in both.collections]
+    places = ways[0].passages
     # Deeper than what is shown: a team goes on to its next passage where the other one has drafted the same text.
     one, other = [
         await find(retriever, question, history, labels=labels, collection=name, limit=2 * places)
@@ -36,12 +37,18 @@ async def find_both(
         query=one.query,
         degraded=one.degraded or other.degraded,
         fingerprint=f"{one.fingerprint}{BOTH}{other.fingerprint}",
-        settings=retriever.settings(),
-        origins=tuple(origin_of(pick, one, both) for pick in drafted),
+        settings=settings_of(ways, both),
+        origins=tuple(origin_of(pick, one, ways, both) for pick in drafted),
     )
 
 
-def origin_of(pick: Drafted, one: Found, both: Interleaving) -> Origin:
+def settings_of(ways: Sequence[HybridRetriever], both: Interleaving) -> dict[str, float | str]:
+    """The first search's, and under its name what is otherwise in the second."""
+    one, other = (way.settings() for way in ways)
+    return one | {f"{both.collections[1]} {name}": value for name, value in other.items() if one.get(name) != value}
+
+
+def origin_of(pick: Drafted, one: Found, ways: Sequence[HybridRetriever], both: Interleaving) -> Origin:
     """A chunk's id belongs to one collection only."""
-    collection = both.collections[0 if pick.passage in one.passages else 1]
-    return Origin(collection, None if pick.team is None else both.arms[pick.team])
+    way = ways[0 if pick.passage in one.passages else 1]
+    return Origin(way.corpus.name, None if pick.team is None else both.arms[pick.team])

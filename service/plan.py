@@ -82,7 +82,8 @@ class Plan:
 class ShownPassage:
     """A passage in the manifest: what was shown under which number, and whether the answer cites it.
 
-    Of an interleaved answer also its collection, and the arm that drafted it; None where that is nobody's merit.
+    `collection` where the name in the layer is another; of an interleaved answer also the arm that drafted it, None
+    where that is nobody's merit.
     """
 
     number: int

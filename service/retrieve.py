@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection as Items
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
@@ -26,7 +26,9 @@ class RetrievalError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The collection of an interleaved passage, and the arm that drafted it; None where it is nobody's merit."""
+    """A passage's collection, where the name of the search does not tell it; and of an interleaved one the arm that
+    drafted it, None where it is nobody's merit.
+    """
 
     collection: str | None = None
     team: str | None = None
@@ -37,7 +39,8 @@ class Found:
     """Passages, best first, for the query as it was searched; `degraded` if the index could not help.
 
     `settings` are the values that chose the passages: those of `layers.retrieval`, by name, and the ranker's.
-    `origins` has one for each passage where two collections were interleaved.
+    `origins` has one for each passage where two searches were interleaved, or one is named otherwise than its
+    collection.
     """
 
     passages: tuple[Passage, ...]
@@ -49,7 +52,10 @@ class Found:
 
 
 class HybridRetriever(BaseRetriever):
-    """Dense and keyword search, fused. As a LangChain retriever it gives Documents with their metadata."""
+    """Dense and keyword search, fused. As a LangChain retriever it gives Documents with their metadata.
+
+    `ways` are the settings' other searches, by name.
+    """
 
     corpus: InstanceOf[Corpus]
     passages: int
@@ -61,6 +67,13 @@ class HybridRetriever(BaseRetriever):
     min_share: float = 0
     second_look: SecondLook | None = None
     labels: frozenset[str] = frozenset({PUBLIC})
+    ways: Mapping[str, "HybridRetriever"] = {}
+
+    def way(self, name: str | None) -> "HybridRetriever":
+        """What a name in the retrieval layer means: one of the other searches, or this one in that collection."""
+        if name is None:
+            return self
+        return self.ways.get(name) or self.model_copy(update={"corpus": self.corpus.named(name)})
 
     def find(
         self,
@@ -68,12 +81,10 @@ class HybridRetriever(BaseRetriever):
         history: Sequence[Turn] = (),
         *,
         labels: frozenset[str] | None = None,
-        collection: str | None = None,
         limit: int | None = None,
     ) -> Found:
         """At most `limit` passages with one of the labels; blocks. Raises RetrievalError without any documents."""
-        limit = limit or self.passages
-        corpus = self.corpus.named(collection) if collection else self.corpus
+        limit, corpus = limit or self.passages, self.corpus
         serving = searchable(corpus)
         search = Search(corpus, serving.id, self.labels if labels is None else labels, self.candidates)
         queries = search_queries(question, history)
@@ -211,12 +222,16 @@ async def find(
 ) -> Found:
     """What any LangChain retriever finds; one that is not ours is asked for the query with its context.
 
+    `collection` is a name in the retrieval layer, of a collection or of another search.
+
     Its Documents may carry `labels` in their metadata; without them they are public.
     """
     if isinstance(retriever, HybridRetriever):
-        return await asyncio.to_thread(
-            retriever.find, question, history, labels=labels, collection=collection, limit=limit
-        )
+        way = retriever.way(collection)
+        found = await asyncio.to_thread(way.find, question, history, labels=labels, limit=limit)
+        if collection in (None, way.corpus.name):
+            return found
+        return replace(found, origins=tuple(Origin(way.corpus.name) for _ in found.passages))
     query = search_queries(question, history)[-1]
     documents = await retriever.ainvoke(query)
     readable = [one for one in documents if labels.intersection(one.metadata.get("labels", (PUBLIC,)))]

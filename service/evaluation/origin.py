@@ -41,6 +41,7 @@ async def made_from(
         "history_turns": defaults.history_turns,
         "no_answer": defaults.no_answer,
         "retrieval": retrieval_values(chatbot),
+        **other_searches(chatbot, names(layers, "retrieval")),
         "guards": dict(guards),
         "cells": [
             {"asked": cell.model_dump(), "layers": asdict(one)} for cell, one in zip(cells, layers, strict=True)
@@ -71,9 +72,19 @@ def retrieval_values(chatbot: Chatbot) -> dict[str, float | str]:
     return retriever.settings() if isinstance(retriever, HybridRetriever) else {}
 
 
-def snapshot(chatbot: Chatbot, collection: str) -> dict[str, Any]:
+def other_searches(chatbot: Chatbot, named: Sequence[str]) -> dict[str, Any]:
+    """What the other searches among the levels do; nothing where there are none."""
+    ways = chatbot.retriever.ways if isinstance(chatbot.retriever, HybridRetriever) else {}
+    found = {name: ways[name].settings() for name in named if name in ways}
+    return {"searches": found} if found else {}
+
+
+def snapshot(chatbot: Chatbot, name: str) -> dict[str, Any]:
     """The documents as they are now: `documents` is their number, `sha256` changes with any of them."""
-    corpus = chatbot.corpus.named(collection)
+    if isinstance(chatbot.retriever, HybridRetriever):
+        corpus = chatbot.retriever.way(name).corpus
+    else:
+        corpus = chatbot.corpus.named(name)
     check_filled(corpus)
     serving = searchable(corpus)
     hashes = corpus.library.document_hashes(serving.id)

@@ -163,7 +163,7 @@ def known_in(settings: Settings) -> Known:
         collections = {one.name for one in library.collections()}
     return Known(
         prompts=frozenset(prompt_labels(layers.prompt.folder)),
-        collections=frozenset({layers.retrieval.collection, *collections}),
+        collections=frozenset({layers.retrieval.collection, *collections, *layers.retrieval.searches}),
         adapters=registry.labels(),
         promoted=registry.promoted(),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from configs.load import DEFAULTS, HOSPITAL, ConfigurationError, load_settings
+from configs.settings import Settings
 
 YAMLS = [HOSPITAL, *sorted(DEFAULTS.parent.glob("*.yaml"))]
 
@@ -108,8 +109,33 @@ def test_what_cannot_be_interleaved_is_refused(
 ) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(f"experiments: [{INTERLEAVED % (factor, ', '.join(ARM % arm for arm in arms))}]\n")
-    with pytest.raises(ConfigurationError, match=r"two collections at a share of 0\.5 each"):
+    with pytest.raises(ConfigurationError, match=r"two collections or searches at a share of 0\.5 each"):
         load_settings(file, {})
+
+
+def searches(folder: Path, text: str) -> Settings:
+    file = folder / "settings.yaml"
+    file.write_text(f"layers: {{retrieval: {{collection: house, searches: {text}}}}}\n")
+    return load_settings(file, {}).settings
+
+
+def test_another_search_names_only_what_differs(tmp_path: Path) -> None:
+    found = searches(tmp_path, "{words: {dense_weight: 0.2, ranker: off}}").layers.retrieval.searches["words"]
+    assert found.model_dump(exclude_none=True) == {"dense_weight": 0.2, "ranker": "off"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{house: {passages: 1}}", "house is the collection's own name"),
+        ("{words: {dense_wait: 0.2}}", "dense_wait"),
+        ("{words: {passages: 0}}", "greater than 0"),
+        ("{Words: {passages: 1}}", "pattern"),
+    ],
+)
+def test_a_search_that_means_nothing_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        searches(tmp_path, text)
 
 
 def test_two_active_experiments_on_one_layer_are_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from service.harvest import judged_answers
 from service.outcomes import Outcome
 from service.plan import Interleaving, Layers
 from service.replay.turn import ReplayRefused, replayed
-from service.retrieve import RetrievalError
+from service.retrieve import HybridRetriever, RetrievalError
 from service.switches import Overrides, SwitchRefused
 from tests.service.conftest import PUBLIC_DOCUMENTS, STAFF_DOCUMENT, ingest, opened
 from tests.service.experiments.small_interleaving import INTERLEAVED
@@ -105,6 +105,27 @@ async def test_teams_are_even_no_text_comes_twice_and_either_drafts_first(bot: C
         assert not any(same_text(one, two) for at, one in enumerate(texts) for two in texts[:at])
         first.add(teams[0])
     assert first == {"whole", "fine"}
+
+
+async def test_two_ways_to_search_one_collection_can_be_interleaved(bot: Chatbot) -> None:
+    own = bot.retriever
+    assert isinstance(own, HybridRetriever)
+    words = own.model_copy(update={"dense_weight": 0.0, "min_score": 0.0})
+    arms = (INTERLEAVED.arms[0], replace(INTERLEAVED.arms[1], value="words"))
+    both = replace(
+        bot,
+        retriever=own.model_copy(update={"ways": {"words": words}}),
+        defaults=replace(bot.defaults, experiments=(replace(INTERLEAVED, arms=arms),)),
+    )
+    meta, _, done = await made(both)
+    manifest = done.manifest
+    assert manifest.acted.retrieval == "hospital+words"
+    assert {one.collection for one in manifest.passages} == {"hospital"}
+    assert {one.team for one in manifest.passages[:2]} == {"whole", "fine"}
+    assert manifest.retrieval_settings["dense_weight"] == own.dense_weight
+    assert manifest.retrieval_settings["words dense_weight"] == 0.0
+    assert "words candidates" not in manifest.retrieval_settings, "it is the same"
+    assert not (await replayed(both, meta.message_id, {})).differences
 
 
 async def test_labels_hold_in_both(bot: Chatbot) -> None:
@@ -191,7 +212,7 @@ async def test_a_retriever_without_collections_is_refused(bot: Chatbot) -> None:
         ) -> list[Document]:
             return [Document("Visitors are welcome.")]
 
-    with pytest.raises(RetrievalError, match="knows no collections"):
+    with pytest.raises(RetrievalError, match="knows only one"):
         await made(replace(bot, retriever=Foreign()))
 
 

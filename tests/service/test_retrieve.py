@@ -13,7 +13,7 @@ from configs.settings import RetrievalLayer
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from ingest.embed import Embedder
-from service.retrieve import HybridRetriever, RetrievalError, find
+from service.retrieve import HybridRetriever, Origin, RetrievalError, find
 from service.second_look import SecondLook
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
 
@@ -48,9 +48,22 @@ def test_a_question_about_something_else_finds_nothing(corpus: Corpus) -> None:
 def test_what_is_found_tells_every_setting_that_chose_it_as_it_acted(corpus: Corpus) -> None:
     retriever = hybrid(corpus, min_share=0.2)
     found = retriever.find("What does the North Garage cost?")
-    assert found.settings.keys() == RetrievalLayer.model_fields.keys() - {"switch", "collection"}
+    assert found.settings.keys() == RetrievalLayer.model_fields.keys() - {"switch", "collection", "searches"}
     assert all(value == getattr(retriever, name) for name, value in found.settings.items())
     assert retriever.find("What does the North Garage cost?", limit=1).settings == found.settings | {"passages": 1}
+
+
+async def test_a_name_in_the_layer_is_another_search_or_a_collection(corpus: Corpus) -> None:
+    question, own = "What does the North Garage cost?", hybrid(corpus)
+    retriever = own.model_copy(update={"ways": {"short": hybrid(corpus, passages=1, min_score=0.0)}})
+    plain, named, short = [
+        await find(retriever, question, (), labels=READER, collection=name) for name in (None, corpus.name, "short")
+    ]
+    assert plain == named == own.find(question) and plain.origins == ()
+    assert short.passages == plain.passages[:1] and short.settings["min_score"] == 0.0
+    assert short.origins == (Origin(corpus.name),), "the name does not tell the collection"
+    with pytest.raises(RetrievalError, match="The collection 'long' has no documents"):
+        await find(retriever, question, (), labels=READER, collection="long")
 
 
 def test_where_nothing_is_near_enough_nothing_is_shown(corpus: Corpus) -> None:
@@ -216,7 +229,7 @@ def test_an_empty_or_unknown_collection_is_an_error_and_no_silence(corpus: Corpu
     with pytest.raises(RetrievalError, match="triptych ingest sync"):
         hybrid(empty_corpus).find("When?")
     with pytest.raises(RetrievalError, match="'other'"):
-        hybrid(corpus).find("When?", collection="other")
+        hybrid(corpus).way("other").find("When?")
 
 
 def test_another_embedder_s_collection_is_refused(empty_corpus: Corpus) -> None:
