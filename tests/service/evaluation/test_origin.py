@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from service.evaluation.house_style import HouseStyle, Learnt
 from service.evaluation.origin import made_from
 from service.evaluation.selection import selected
 from service.evaluation.store import run_id
-from service.retrieve import RetrievalError
+from service.retrieve import HybridRetriever, RetrievalError
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest
 from tests.service.evaluation.small_evaluation import written
 from tests.service.parts import chatbot
@@ -47,6 +48,21 @@ async def test_everything_that_decides_is_in_it(bot: Chatbot, tmp_path: Path) ->
     assert made["collections"]["hospital"]["documents"] == len(PUBLIC_DOCUMENTS)
     assert made["base"] == bot.engine.base
     assert str(tmp_path) not in json.dumps(made), "the same run on another machine has the same id"
+
+
+async def test_another_search_is_in_it_with_its_settings(bot: Chatbot, tmp_path: Path) -> None:
+    ingest(bot.corpus, PUBLIC_DOCUMENTS)
+    own = bot.retriever
+    assert isinstance(own, HybridRetriever)
+    factors = {"prompt": ["off", "on"], "retrieval": ["on", "short"], "adapter": ["off", "on"]}
+    made = []
+    for passages in (1, 2):
+        ways = {"short": own.model_copy(update={"passages": passages}), "unused": own}
+        searching = replace(bot, retriever=own.model_copy(update={"ways": ways}))
+        made.append(await origin(searching, tmp_path, factors=factors))
+        assert made[-1]["searches"] == {"short": own.settings() | {"passages": passages}}
+        assert made[-1]["collections"]["short"] == made[-1]["collections"]["hospital"]
+    assert run_id(made[0]) != run_id(made[1])
 
 
 async def test_the_id_changes_with_a_document_and_with_a_declared_margin(bot: Chatbot, tmp_path: Path) -> None:
