@@ -11,6 +11,7 @@ from configs.section import Section, Share, Switch
 
 AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
+EngineKind = Literal["openvino", "llamacpp", "peft", "openai", "langchain"]
 CollectionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 
@@ -182,7 +183,7 @@ class Engine(Section):
     Of more than `adapters` loaded ones, the one that was not used for the longest time is unloaded.
     """
 
-    kind: Literal["openvino", "llamacpp", "peft", "openai", "langchain"]
+    kind: EngineKind
     base: Model
     context_tokens: int = Field(ge=256)
     slots: int = Field(gt=0, le=64)

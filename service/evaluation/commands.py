@@ -1,7 +1,7 @@
 """The commands `triptych evaluate run | report | rescore | compare`."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,16 +49,35 @@ def run_command(
 ) -> None:
     """Ask every question in every combination of layers; killed anywhere, the same command goes on."""
     with _settings(config) as settings:
-        read = read_design(design)
-        run = asyncio.run(_run(settings, read, selected(read), limit))
-        scores = kept_scores(settings, run)
-    failed = sum(answer.status == "failed" for answer in run.answers)
-    values = {"run": run.id, "folder": str(run.folder), "answers": len(run.answers), "failed": failed}
-    worse = [score.refusal() for score in scores if score.worse]
-    text = f"{len(run.answers)} answers, {failed} failed. Now: triptych evaluate report {run.id}"
-    show(values | {"worse": worse}, "\n".join([text, *worse]), as_json)
-    if failed:
+        made = [told_of(run, kept_scores(settings, run)) for run in by_engine(settings, read_design(design), limit)]
+    first, *others = made
+    text = "\n".join(line for one in made for line in (one["told"], *one["worse"]))
+    then = "".join(f"\nAnd: triptych evaluate compare {first['run']} {one['run']}" for one in others)
+    show({"runs": made} if others else first, text + then, as_json)
+    if any(one["failed"] for one in made):
         raise typer.Exit(FAILED)
+
+
+def by_engine(settings: Settings, design: Design, limit: int | None) -> Iterator[Run]:
+    """A run on each of the design's engines, or on the configured one."""
+    questions = selected(design)
+    for kind in design.engines or (settings.engine.kind,):
+        engine = settings.engine.model_copy(update={"kind": kind})
+        yield asyncio.run(_run(settings.model_copy(update={"engine": engine}), design, questions, limit))
+
+
+def told_of(run: Run, scores: Sequence[AdapterScore]) -> dict[str, Any]:
+    failed = sum(answer.status == "failed" for answer in run.answers)
+    return {
+        "run": run.id,
+        "folder": str(run.folder),
+        "engine": run.made_from["engine"],
+        "answers": len(run.answers),
+        "failed": failed,
+        "worse": [score.refusal() for score in scores if score.worse],
+        "told": f"{len(run.answers)} answers by {run.made_from['engine']}, {failed} failed. "
+        f"Now: triptych evaluate report {run.id}",
+    }
 
 
 @app.command("report")

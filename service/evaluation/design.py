@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from configs.section import spelled_out
+from configs.settings import EngineKind
 from service.evaluation.metrics.catalogue import GOALS, METRICS
 from service.plan import FACTORS, Factor
 from service.switches import Overrides
+
+Name = TypeVar("Name", bound=str)
 
 
 class DesignError(ValueError):
@@ -31,10 +34,10 @@ def known_goal(name: str) -> str:
     return name
 
 
-def different(levels: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(levels)) < len(levels):
-        raise ValueError("expected each level once")
-    return levels
+def different(names: tuple[Name, ...]) -> tuple[Name, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("expected each one once")
+    return names
 
 
 Level = Annotated[str, BeforeValidator(spelled_out), Field(min_length=1)]
@@ -124,11 +127,16 @@ class Cost(Part):
 
 
 class Design(Part):
-    """`types` maps a question type to its tags; a question is of the first type that fits."""
+    """`types` maps a question type to its tags; a question is of the first type that fits.
+
+    Each of the `engines` (values of `engine.kind`) is asked everything, in a run of its own; without any, the
+    configured one is.
+    """
 
     name: str = Field(min_length=1)
     questions: Selection
     factors: Factors
+    engines: Annotated[tuple[EngineKind, ...], AfterValidator(different)] = ()
     goal: Goal
     guardrails: tuple[Guardrail, ...] = ()
     types: dict[str, tuple[str, ...]] = {}

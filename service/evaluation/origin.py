@@ -54,8 +54,10 @@ async def made_from(
 
 
 def declared(design: Design) -> dict[str, Any]:
-    """The design without its files, whose contents count, and without the cost, which changes no score."""
-    left_out: Any = {"questions": {"file", "held_back_by"}, "style": {"like"}, "cost": True}
+    """The design without its files, whose contents count, without the cost, which changes no score, and without the
+    engines, of which each has a run of its own.
+    """
+    left_out: Any = {"questions": {"file", "held_back_by"}, "style": {"like"}, "cost": True, "engines": True}
     return design.model_dump(mode="json", exclude=left_out)
 
 

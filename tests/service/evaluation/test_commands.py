@@ -77,6 +77,11 @@ def test_a_run_needs_documents_and_then_ends_in_a_report(config: Path, tmp_path:
     assert (report["questions"], report["planned"]) == (1, 2)
     assert {layer["decision"]["verdict"] for layer in report["layers"]} == {"more"}
     assert values(call(config, "compare", run["run"], run["run"], "--json"))["regressed"] == []
+    both = written(tmp_path, QUESTIONS[:2], factors=FACTORS, engines=["openvino", "llamacpp"])
+    same, other = values(call(config, "run", both, "--limit", "1", "--json"))["runs"]
+    assert same == run, "the engine's own run goes on"
+    assert (other["engine"], other["answers"], other["failed"]) == ("llamacpp", 8, 0)
+    assert call(config, "compare", same["run"], other["run"]).exit_code in (0, 1)
 
 
 def test_a_policy_that_is_not_there_is_told(config: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     message = str(caught.value)
     for place in (
         "factors.prompt: ",
-        "factors.retrieval: Value error, expected each level once",
+        "factors.retrieval: Value error, expected each one once",
         "goal.metric: Value error, expected a score from 0 to 1",
         "goal.smallest_useful.retrieval: ",
         "goal.smallest_useful.adapter: Field required",
