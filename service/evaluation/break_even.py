@@ -57,9 +57,11 @@ def once_of(cell: Cell, cost: Cost) -> float:
 
 
 def training_of(cell: Cell, setup: Setup, adapters: Mapping[str, str]) -> float:
+    """Minutes, of the adapter and of what retrieval searches with."""
     label = adapters.get(cell.adapter)
     adapter = setup.adapters.get(label) if label else None
-    return (adapter.minutes or 0) if adapter else 0
+    search = sum(setup.search.values()) if cell.retrieval != "off" else 0
+    return search + ((adapter.minutes or 0) if adapter else 0)
 
 
 def break_evens(found: Sequence[Spent], factors: Factors, days: float) -> Iterator[BreakEven]:

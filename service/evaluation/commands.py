@@ -30,7 +30,7 @@ from service.evaluation.progress_bar import counted
 from service.evaluation.questions import PackQuestion
 from service.evaluation.run import answers
 from service.evaluation.selection import selected
-from service.evaluation.setup import Setup, adapter_setup, stale_documents
+from service.evaluation.setup import Setup, adapter_setup, search_minutes, stale_documents
 from service.evaluation.store import Run, RunError, find_run, keep, opened_run, read_run
 from service.retrieve import RetrievalError
 
@@ -180,7 +180,8 @@ def setup_of(settings: Settings, corpus: Corpus, origin: Mapping[str, Any], hous
     adapters = {label: adapter_setup(registry.resolve(label).card, minutes_of(registry, label)) for label in labels}
     serving = settings.layers.retrieval.collection in origin["collections"]
     stale = stale_documents(corpus, settings.documents) if serving else ()
-    return Setup(adapters=adapters, stale=stale, style=house.learnt if house else None)
+    search = search_minutes(settings.embedder.adapter, settings.ranker.adapter)
+    return Setup(adapters=adapters, stale=stale, style=house.learnt if house else None, search=search)
 
 
 def runs_of(settings: Settings) -> Path:

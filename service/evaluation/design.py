@@ -118,7 +118,8 @@ class Style(Part):
 class Cost(Part):
     """A version serves for `days`, with so many questions each, until training and ingest are done anew.
 
-    `minutes` of the machine are what a layer takes each time, besides an adapter's training, which its card tells.
+    `minutes` of the machine are what a layer takes each time, besides the training of adapters, which their cards
+    tell: the answers', the embedder's and the ranker's.
     """
 
     requests_a_day: Positive

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from adapters.card import Card
+from adapters.card import CARD, Card, read_card
 from adapters.compare import curve
 from ingest.corpus import Corpus
 from ingest.documents import content_hash
+from ingest.embed_adapter import EmbedderCard
 from ingest.sources import DiskFile, discover
 from service.evaluation.house_style import Learnt
 from service.evaluation.questions import PackQuestion
@@ -38,7 +39,8 @@ class AdapterSetup(BaseModel):
 class Setup(BaseModel):
     """`adapters` by NAME@VERSION; `stale` are documents whose file is another than the one that was ingested.
 
-    `style` is what the style likeness was learnt from, where the evaluation names examples.
+    `style` is what the style likeness was learnt from, where the evaluation names examples. `search` has the minutes
+    of training of what search uses, by NAME/VERSION: the embedder's adapter and the ranker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +48,21 @@ class Setup(BaseModel):
     adapters: Mapping[str, AdapterSetup] = {}
     stale: tuple[str, ...] = ()
     style: Learnt | None = None
+    search: Mapping[str, float] = {}
+
+
+def search_minutes(embedder: Path | None, ranker: Path | None) -> dict[str, float]:
+    """What the cards of the adapters in these folders say; None is one that is not used. Raises CardError."""
+    found = {}
+    if embedder:
+        found[placed(embedder)] = EmbedderCard.model_validate_json((embedder / CARD).read_bytes()).minutes
+    if ranker:
+        found[placed(ranker)] = read_card(ranker).minutes
+    return found
+
+
+def placed(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}"
 
 
 def adapter_setup(card: Card, minutes: float) -> AdapterSetup:

@@ -43,6 +43,12 @@ def test_what_is_spent_once_is_shared_by_the_answers_of_the_period() -> None:
     assert adapter.per_right == (600 + 50 * MINUTE / 1000) / 0.8
 
 
+def test_what_search_was_trained_for_is_retrieval_s() -> None:
+    searching = SETUP.model_copy(update={"search": {"search/1": 9, "ranker/2": 3}})
+    found = [combination(one, 1000, 0.5) for one in (NONE, RETRIEVAL, ADAPTER)]
+    assert [one.minutes for one in spent(found, searching, COST, {"on": "style@1"})] == [0, 2 + 12, 50]
+
+
 def test_without_a_right_answer_or_without_times_there_is_no_figure() -> None:
     found = [combination(NONE, 1000, 0), combination(RETRIEVAL, None, 0.5)]
     (only,) = spent(found, SETUP, COST, {})

@@ -6,7 +6,14 @@ import pytest
 from adapters.registry import Registry
 from ingest.corpus import Corpus
 from service.evaluation.report import report_of
-from service.evaluation.setup import AdapterSetup, Setup, adapter_setup, setup_mistakes, stale_documents
+from service.evaluation.setup import (
+    AdapterSetup,
+    Setup,
+    adapter_setup,
+    search_minutes,
+    setup_mistakes,
+    stale_documents,
+)
 from service.evaluation.store import Run
 from tests.service.conftest import PUBLIC_DOCUMENTS
 from tests.service.evaluation.small_evaluation import planted
@@ -75,6 +82,12 @@ def test_the_shipped_adapter_has_none_of_them(run: Run) -> None:
     adapter = adapter_setup(Registry(SHIPPED, SHIPPED / "own").resolve("house-style@2").card, 103)
     made_from = {"prompts": {adapter.prompt: adapter.prompt_sha256}}
     assert setup_mistakes(Setup(adapters={"house-style@2": adapter}), made_from, []) == []
+
+
+def test_what_search_was_trained_for_is_read_from_its_cards() -> None:
+    pack = SHIPPED.parent
+    assert search_minutes(pack / "search" / "1", pack / "ranker" / "2") == {"search/1": 8.7, "ranker/2": 2.8}
+    assert search_minutes(None, None) == {}
 
 
 def test_the_report_tells_them(run: Run) -> None:
