@@ -40,7 +40,7 @@ class Setup(BaseModel):
     """`adapters` by NAME@VERSION; `stale` are documents whose file is another than the one that was ingested.
 
     `style` is what the style likeness was learnt from, where the evaluation names examples. `search` has the minutes
-    of training of what search uses, by NAME/VERSION: the embedder's adapter and the ranker.
+    that it took to train what search uses, by NAME/VERSION: the embedder's adapter and the ranker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
