@@ -39,8 +39,8 @@ class AdapterSetup(BaseModel):
 class Setup(BaseModel):
     """`adapters` by NAME@VERSION; `stale` are documents whose file is another than the one that was ingested.
 
-    `style` is what the style likeness was learnt from, where the evaluation names examples. `search` has the minutes
-    that it took to train what search uses, by NAME/VERSION: the embedder's adapter and the ranker.
+    `style` is what the style likeness was learnt from, where the evaluation names examples. `search` has the
+    minutes that it took to train what search uses, by NAME/VERSION: the embedder's adapter and the ranker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,13 +1,19 @@
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi2_contingency
 
 from configs.slot import Namespace, Slot
 from service.experiments.assign import (
@@ -110,6 +116,40 @@ def test_three_experiments_make_eight_even_cells() -> None:
     assert set(cells) == set(product(("with", "without"), repeat=3))
     chi_squared = sum((count - 2500) ** 2 / 2500 for count in cells.values())
     assert chi_squared < CHI_SQUARED_7_AT_0_001
+
+
+ARMS_OF = """
+import sys
+from tests.service.experiments.test_assign import arms_of
+print(arms_of(int(sys.argv[1]))[1])
+"""
+
+
+def arms_of(users: int) -> tuple[Counter[str], str]:
+    """How many have which three arms, w with and o without the layer; and a hash of all of it, in order."""
+    experiments = [halves(factor) for factor in FACTORS]
+    cells, digest = Counter[str](), hashlib.sha256()
+    for number in range(users):
+        arms = [arm_of(one, f"user-{number}") for one in experiments]
+        cell = "".join("w" if arm and arm.value == "on" else "o" for arm in arms)
+        cells[cell] += 1
+        digest.update(cell.encode())
+    return cells, digest.hexdigest()
+
+
+@pytest.mark.parametrize("users", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_three_layers_are_even_independent_and_the_same_after_a_restart(users: int) -> None:
+    cells, told = arms_of(users)
+    for layer in range(3):
+        share = sum(count for cell, count in cells.items() if cell[layer] == "w") / users
+        assert abs(share - 0.5) < max(0.002, 3 * 0.5 / users**0.5)
+    observed = np.array([cells["".join(cell)] for cell in product("wo", repeat=3)]).reshape(2, 2, 2)
+    assert chi2_contingency(observed).pvalue > 0.01
+    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[3])}
+    restarted = [sys.executable, "-c", ARMS_OF, str(users)]
+    assert (
+        subprocess.run(restarted, env=environment, check=True, capture_output=True, text=True).stdout == f"{told}\n"
+    )
 
 
 @given(st.text(st.characters(max_codepoint=127), min_size=1), st.floats(0, 1))
