@@ -105,16 +105,14 @@ def report_command(
 
 
 def show_preference(experiment: Experiment, records: Records, html: Path | None, as_json: bool) -> None:
-    """Which of two interleaved arms answers cite. Raises ExperimentRefused where a page is asked for."""
+    """Which of two interleaved arms answers cite."""
     from service.experiments.preference import preference_of
+    from service.experiments.preference_page import as_page
     from service.experiments.preference_terminal import as_terminal
 
-    if html:
-        raise ExperimentRefused(
-            f"{experiment.key!r} is interleaved, and there is no page for that. Leave --html out: the terminal and "
-            "--json tell all."
-        )
     report = preference_of(experiment, outcomes_of(experiment, records))
+    if html:
+        replace_text(html, as_page(experiment, report))
     show(report.as_dict(), as_terminal(report), as_json)
 
 

@@ -239,9 +239,11 @@ def test_an_interleaved_experiment_reports_a_preference(config: Path, tmp_path: 
     assert [side["wins"] for side in found["sides"]] == [6, 54]
     assert (found["answers"], found["one_look"]["p"] < 0.001) == (60, True)
     assert call(config, "report", "chunks").stdout.startswith("Keep fine: fine won 54 answers, whole 6, 0 ties")
+    page = tmp_path / "page.html"
+    assert call(config, "report", "chunks", "--html", str(page)).exit_code == 0
+    assert "Keep fine: fine won 54 answers" in page.read_text(encoding="utf-8")
     assert answer(config, "list")[0]["users"] == {"whole+fine": 60}
     for arguments, message in (
-        (["report", "chunks", "--html", str(tmp_path / "page.html")], "there is no page"),
         (["cells", "chunks", "spring"], "has no cells"),
         (["start", "chunks"], "The retrieval layer has no 'hospital-fine'"),
     ):
