@@ -139,7 +139,7 @@ def judged(
     if interval is None:
         return None, f"Go on: there is too little to tell ({told}); an interval takes {FEWEST_ANSWERS} answers."
     least, lead = experiment.smallest_effect, (wins - lost) / answers
-    told = f"{told}; the lead of {second} is {lead:+.3f} ({between('lead', interval)}, p = {chance(interval.p)})"
+    told = f"{told}; the lead of {second} is {lead:+.3f} ({between('lead', interval)}, p {chance(interval.p)})"
     if interval.high < 0:
         return None, f"Keep {first}: {told}."
     if interval.high < least:
