@@ -19,6 +19,7 @@ from adapters.engines.protocol import EMBEDDED
 from adapters.export import Form, export
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
+from adapters.scores import AdapterScore
 from adapters.shapes import BaseFile
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, cell, settings_of, show, stop
 from adapters.training_commands import check_command, rank_command, train_command, tune_command
@@ -64,7 +65,7 @@ def summary(version: AdapterVersion, promoted: bool) -> dict[str, Any]:
 
 @app.command("show")
 def show_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show an adapter's card: base, data, recipe, hashes; and its largest evaluation."""
+    """Show an adapter's card: base, data, recipe, hashes; and what its largest evaluation found."""
     with _registry(config) as (registry, _):
         version = registry.resolve(label)
         score = registry.score(version)
@@ -73,8 +74,18 @@ def show_command(label: Label, as_json: JsonOption = False, config: ConfigOption
         values = {"adapter": version.label, **card, "evaluation": evaluation}
     table = Table("Card", "Value")
     for key, value in values.items():
-        table.add_row(key, cell(value))
+        table.add_row(key, cell(value) if key != "evaluation" else "")
+    for key, value in evaluation_rows(score) if score else ():
+        table.add_row(key, value)
     show(values, table, as_json)
+
+
+def evaluation_rows(score: AdapterScore) -> Iterator[tuple[str, str]]:
+    engine = score.engine or "not recorded"
+    yield "", f"run {score.run} of {score.at}: {score.questions} questions, engine {engine}"
+    for label, found in score.combinations.items():
+        yield label, "\n".join(f"{metric} {estimate}" for metric, estimate in found.items())
+    yield "with retrieval", "\n".join(f"{metric} {found}" for metric, found in score.findings.items())
 
 
 @app.command("diff")

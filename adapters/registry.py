@@ -114,7 +114,7 @@ class Registry:
         """
         version = self.resolve(label)
         card = verify(version.folder, base, self._shapes)
-        score = latest_score(self._own, card.weights_sha256)
+        score = latest_score((self._shipped, self._own), card.weights_sha256)
         if score and score.worse and not despite:
             raise AdapterRefused(score.refusal())
         history = self._history()
@@ -144,7 +144,7 @@ class Registry:
 
     def score(self, version: AdapterVersion) -> AdapterScore | None:
         """Its evaluation with the most questions, if there was one."""
-        return latest_score(self._own, version.card.weights_sha256)
+        return latest_score((self._shipped, self._own), version.card.weights_sha256)
 
     def add(self, name: str, folder: Path) -> AdapterVersion:
         """Copy a trained adapter in as the next version of the name, after the shipped ones."""

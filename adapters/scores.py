@@ -1,6 +1,6 @@
 """What evaluations found of an adapter version: with retrieval, beside the base with the same retrieval."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -29,8 +29,25 @@ class Finding(BaseModel):
         return f"{self.without:.3f} -> {self.with_adapter:.3f} (margin {self.margin:g})"
 
 
+class Estimate(BaseModel):
+    """A metric's mean over so many questions, with its 95 % interval; None where too few tell it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: float
+    interval: tuple[float, float] | None
+    questions: int
+
+    def __str__(self) -> str:
+        around = f" ({self.interval[0]:.3f} to {self.interval[1]:.3f})" if self.interval else ""
+        return f"{self.mean:.3f}{around}"
+
+
 class AdapterScore(BaseModel):
-    """One evaluation of one version, by the hash of its weights. `at` is when it began, UTC in ISO 8601."""
+    """One evaluation of one version, by the hash of its weights. `at` is when it began, UTC in ISO 8601.
+
+    `combinations` has each metric of each combination of layers with this adapter, or without any, by `engine`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +57,8 @@ class AdapterScore(BaseModel):
     at: str
     questions: int
     findings: Mapping[str, Finding]
+    engine: str = ""
+    combinations: Mapping[str, Mapping[str, Estimate]] = {}
 
     @property
     def worse(self) -> dict[str, Finding]:
@@ -66,7 +85,7 @@ def scores_in(folder: Path) -> list[AdapterScore]:
     return [AdapterScore.model_validate(entry) for entry in read_entries(folder / SCORES)]
 
 
-def latest_score(folder: Path, weights_sha256: str) -> AdapterScore | None:
+def latest_score(folders: Iterable[Path], weights_sha256: str) -> AdapterScore | None:
     """The evaluation of these weights with the most questions, of equal ones the last: a short one hides none."""
-    found = [one for one in scores_in(folder) if one.weights_sha256 == weights_sha256]
+    found = [one for folder in folders for one in scores_in(folder) if one.weights_sha256 == weights_sha256]
     return max(reversed(found), key=lambda one: one.questions, default=None)

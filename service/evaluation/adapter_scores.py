@@ -1,10 +1,10 @@
 """An evaluation's findings of each adapter in it, as the registry keeps them for a promotion."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from adapters.scores import AdapterScore, Finding
+from adapters.scores import AdapterScore, Estimate, Finding
 from service.evaluation.compare import judged, margins_of
 from service.evaluation.design import Cell
 from service.evaluation.grid import Grid, change_of, grid_of, mean_of_known
@@ -22,7 +22,8 @@ def adapter_scores(run: Run) -> list[AdapterScore]:
     grid, made = grid_of(run, cells), makers(run)
     levels = dict.fromkeys(made[cell] for cell in cells if cell in made)
     compared = ((maker, pairs_with(maker, cells, made)) for maker in levels)
-    return [score_of(run, grid, *maker, pairs) for maker, pairs in compared if pairs]
+    found = [score_of(run, grid, *maker, pairs) for maker, pairs in compared if pairs]
+    return [one.model_copy(update={"combinations": told(grid, cells, made, one)}) for one in found]
 
 
 def makers(run: Run) -> dict[Cell, tuple[str, str]]:
@@ -47,8 +48,27 @@ def score_of(run: Run, grid: Grid, label: str, weights_sha256: str, pairs: Pairs
         run=run.id,
         at=run.created,
         questions=len(grid.questions),
+        engine=run.made_from["engine"],
         findings={metric: one for metric, one in found if one is not None},
     )
+
+
+def told(
+    grid: Grid, cells: list[Cell], made: Mapping[Cell, tuple[str, str]], score: AdapterScore
+) -> dict[str, dict[str, Estimate]]:
+    """What each combination with this adapter, or without any, scored."""
+    own = [
+        cell for cell in cells if cell.adapter == "off" or made.get(cell) == (score.adapter, score.weights_sha256)
+    ]
+    return {cell.label: dict(estimates(grid, cell)) for cell in own}
+
+
+def estimates(grid: Grid, cell: Cell) -> Iterator[tuple[str, Estimate]]:
+    for metric in METRICS:
+        found = change_of(grid.column(metric, cell), grid.groups)
+        if found.mean is not None:
+            interval = (found.interval.low, found.interval.high) if found.interval else None
+            yield metric, Estimate(mean=found.mean, interval=interval, questions=found.questions)
 
 
 def finding(grid: Grid, metric: str, margin: float, pairs: Pairs) -> Finding | None:

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from adapters.scores import AdapterScore, Finding, latest_score, record_score, scores_in
+from adapters.scores import AdapterScore, Estimate, Finding, latest_score, record_score, scores_in
 
 
 def scored(run: str = "abc", weights: str = "a" * 64, worse: bool = True) -> AdapterScore:
@@ -19,14 +19,28 @@ def scored(run: str = "abc", weights: str = "a" * 64, worse: bool = True) -> Ada
 def test_the_last_evaluation_of_the_weights_counts(tmp_path: Path) -> None:
     for score in (scored("one"), scored("two", worse=False), scored("three", weights="b" * 64)):
         record_score(tmp_path, score)
-    assert latest_score(tmp_path, "a" * 64) == scored("two", worse=False)
-    assert latest_score(tmp_path, "c" * 64) is None
+    assert latest_score([tmp_path], "a" * 64) == scored("two", worse=False)
+    assert latest_score([tmp_path], "c" * 64) is None
 
 
 def test_a_shorter_evaluation_frees_nothing(tmp_path: Path) -> None:
     for score in (scored("whole"), scored("short", worse=False).model_copy(update={"questions": 5})):
         record_score(tmp_path, score)
-    assert latest_score(tmp_path, "a" * 64) == scored("whole")
+    assert latest_score([tmp_path], "a" * 64) == scored("whole")
+
+
+def test_the_pack_s_own_evaluations_count_too(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    record_score(shipped, scored("whole"))
+    record_score(own, scored("short", worse=False).model_copy(update={"questions": 5}))
+    assert latest_score((shipped, own), "a" * 64) == scored("whole")
+    record_score(own, scored("again"))
+    assert latest_score((shipped, own), "a" * 64) == scored("again")
+
+
+def test_an_estimate_in_words() -> None:
+    assert str(Estimate(mean=0.7123, interval=(0.66, 0.7649), questions=309)) == "0.712 (0.660 to 0.765)"
+    assert str(Estimate(mean=1, interval=None, questions=1)) == "1.000"
 
 
 def test_the_same_evaluation_is_kept_once(tmp_path: Path) -> None:

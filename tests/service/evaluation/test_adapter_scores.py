@@ -40,6 +40,19 @@ def test_a_helpful_adapter_is_worse_in_nothing(tmp_path: Path) -> None:
     assert (precision.with_adapter, precision.without) == (pytest.approx(0.6), pytest.approx(0.5))
 
 
+def test_every_combination_with_it_or_without_any_is_told_with_its_interval(tmp_path: Path) -> None:
+    run = with_makers(planted(tmp_path, {"adapter": 0.3}, questions=80))
+    (score,) = adapter_scores(run)
+    assert len(score.combinations) == 8 and score.engine == run.made_from["engine"]
+    whole = score.combinations["prompt on, retrieval on, adapter on"]["right"]
+    answers = [
+        one.scores["right"] for one in run.answers if one.cell.label == "prompt on, retrieval on, adapter on"
+    ]
+    assert whole.mean == pytest.approx(sum(answers) / len(answers)) and whole.questions == 80
+    assert whole.interval is not None and whole.interval[0] < whole.mean < whole.interval[1]
+    assert AdapterScore.model_validate_json(score.model_dump_json()) == score
+
+
 @pytest.mark.parametrize(
     ("effect", "other", "worse"),
     [
