@@ -1,10 +1,9 @@
 """Any chat model that LangChain knows; without adapters."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from langchain.chat_models import init_chat_model
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
@@ -58,22 +57,16 @@ class LangChain(Engine):
             "off, or use the engine llamacpp, peft or openai."
         )
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        generation: Generation = Generation(),
-        **kwargs: Any,
+    async def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
         if generation.adapter is not None:
             raise self._refusal(generation.adapter)
         if generation.json_schema is not None:
             raise EngineError("The engine 'langchain' has no JSON-schema output; use openvino, llamacpp or openai.")
         usage: UsageMetadata | None = None
-        finish, stops = "stop", [*generation.stop, *(stop or ())]
-        async for chunk in self._chunks(messages, stops, generation):
+        finish, stops = "stop", [*generation.stop, *stop]
+        async for chunk in self._chunks([*messages], stops, generation):
             finish = chunk.response_metadata.get("finish_reason") or finish
             # Some count the prompt in the first chunk and the answer in the last.
             usage = add_usage(usage, chunk.usage_metadata) if chunk.usage_metadata else usage

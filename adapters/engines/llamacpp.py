@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
@@ -147,16 +146,10 @@ class LlamaCpp(Engine):
         except (EngineError, ValueError) as error:
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
 
-    def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        generation: Generation = Generation(),
-        **kwargs: Any,
+    def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
-        return self._answer(self._lane(generation.adapter), messages, stop or (), generation)
+        return self._answer(self._lane(generation.adapter), messages, stop, generation)
 
     def _lane(self, adapter: str | None) -> Lane:
         if None not in self._lanes:

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import openai
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from openai import AsyncOpenAI
@@ -102,18 +101,12 @@ class OpenAIServer(Engine):
     async def close(self) -> None:
         await self.client.close()
 
-    def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        generation: Generation = Generation(),
-        **kwargs: Any,
+    def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
         self._check_loaded(generation.adapter)
         adapter = self._loaded[generation.adapter] if generation.adapter is not None else None
-        return self._found(adapter, messages, stop or (), generation)
+        return self._found(adapter, messages, stop, generation)
 
     async def _found(
         self,

@@ -5,9 +5,8 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
@@ -137,18 +136,12 @@ class OpenVINO(Engine):
             raise EngineError("The engine is not open; call open() first, and nothing after close().")
         return self._process
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        generation: Generation = Generation(),
-        **kwargs: Any,
+    async def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
         process = await self._alive()
         self._check_loaded(generation.adapter)
-        async with aclosing(self._answer(process, generation.adapter, messages, stop or (), generation)) as chunks:
+        async with aclosing(self._answer(process, generation.adapter, messages, stop, generation)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

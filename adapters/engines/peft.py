@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
@@ -109,19 +108,13 @@ class Peft(Engine):
             pool.submit(self._batch.fail, EngineError("The engine was closed while it made this answer."))
             await asyncio.to_thread(pool.shutdown)
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        generation: Generation = Generation(),
-        **kwargs: Any,
+    async def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
         self._check_loaded(generation.adapter)
         if generation.json_schema is not None:
             raise EngineError("The engine 'peft' has no JSON-schema output; use openvino, llamacpp or openai.")
-        async with aclosing(self._answer(messages, stop or (), generation)) as chunks:
+        async with aclosing(self._answer(messages, stop, generation)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

@@ -1,7 +1,7 @@
 """What every engine is: a LangChain chat model that also takes an adapter, or refuses it."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -99,6 +99,11 @@ class Engine(BaseChatModel):
             raise AdapterRefused(f"The adapter {adapter} is not loaded; loaded: {loaded}.")
 
     @abstractmethod
+    def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """The chunks of an answer, as `astream` gives them; `stop` beside the generation's own."""
+
     def _astream(
         self,
         messages: list[BaseMessage],
@@ -107,7 +112,8 @@ class Engine(BaseChatModel):
         *,
         generation: Generation = Generation(),
         **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]: ...
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        return self._streamed(messages, stop or (), generation)
 
     async def _agenerate(
         self,

@@ -1,10 +1,9 @@
 """The hospital's decisions with their own embedder, and an engine that decides as a test wants."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 
@@ -38,14 +37,8 @@ class DecidingEngine(ScriptedEngine):
     sure: float = 0.8
     told: bool = True
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        generation: Generation = Generation(),
-        **kwargs: Any,
+    async def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
         self.seen.append((messages, generation))
         before, after = ask.answer("approved", "A2").split("approved")

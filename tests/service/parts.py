@@ -1,14 +1,13 @@
 """A chatbot put together by hand: real corpus, records and rules, and an engine that says what a test wants."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
@@ -88,14 +87,8 @@ class ScriptedEngine(Engine):
     async def close(self) -> None:
         self._loaded.clear()
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        generation: Generation = Generation(),
-        **kwargs: Any,
+    async def _streamed(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
         if generation.adapter is not None and generation.adapter not in self._loaded:
             raise AdapterRefused(f"{generation.adapter} is not loaded")

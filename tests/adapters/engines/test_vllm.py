@@ -106,7 +106,7 @@ def arms(tmp_path: Path) -> list[AdapterWeights]:
 
 async def first_token(engine: OpenAIServer, question: str, adapter: str | None) -> probe.Top:
     generation = Generation(adapter=adapter, max_tokens=1, logprobs=10)
-    return await probe.first_token(engine._astream([HumanMessage(question)], generation=generation))
+    return await probe.first_token(engine._streamed([HumanMessage(question)], (), generation))
 
 
 async def test_adapters_are_loaded_act_and_answer_only_for_themselves(
