@@ -52,8 +52,8 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction, committed at the end of the block."""
-        with self._writing, self._engine.begin() as connection:
+        """One transaction, committed at the end of the block; another process that writes waits for it."""
+        with self._writing, self._engine.connect().execution_options(writes=True) as connection, connection.begin():
             if self.dialect == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
             yield connection
@@ -96,7 +96,9 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # Who reads before it writes would fail at the write, without waiting, had another process written meanwhile.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _create_or_check(connection: Connection) -> None:

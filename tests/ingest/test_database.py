@@ -1,4 +1,7 @@
 import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -29,6 +32,30 @@ def test_an_error_undoes_the_whole_transaction(tmp_path: Path) -> None:
             raise RuntimeError
         with database.read() as connection:
             assert connection.execute(select(collections)).all() == []
+
+
+def test_two_that_read_before_they_write_wait_for_each_other(tmp_path: Path) -> None:
+    """As a service and a command do, each with its own connection to the file."""
+    reading = threading.Event()
+
+    def add(name: str, first: bool) -> int:
+        with closing(Database(database_url(None, tmp_path))) as database:
+            if not first:
+                assert reading.wait(10)
+            with database.write() as connection:
+                there = len(connection.execute(select(collections)).all())
+                if first:
+                    reading.set()
+                    time.sleep(0.3)
+                connection.execute(
+                    collections.insert(), {"id": name, "name": name, "fingerprint": "f", "serving": True}
+                )
+            return there
+
+    Database(database_url(None, tmp_path)).close()
+    with ThreadPoolExecutor() as threads:
+        both = [threads.submit(add, name, name == "a") for name in ("a", "b")]
+        assert [one.result(20) for one in both] == [0, 1]
 
 
 def test_a_library_of_the_first_version_is_taken_over(library_url: str | None, tmp_path: Path) -> None:
