@@ -82,7 +82,8 @@ class Card(Part):
     """`minutes` of training on `machine`; `losses` by step; `scores` as the evaluation printed them.
 
     `trials` are those of the search that chose the recipe's values; `learning_curve` was drawn from the same rows.
-    A card without them does not name them, so that the seal of an older one still fits.
+    `probe` has the likeliest first tokens on the probe (adapters/engines/probe.py) with their log probabilities, by
+    torch in float32. A card without one of these does not name it, so that an older card's seal still fits.
 
     `seal` is a hash over the card itself and PEFT's configuration, so that a changed byte in either is seen, as
     `weights_sha256` shows it for the weights. It is no signature: whoever writes all three can seal them.
@@ -104,6 +105,7 @@ class Card(Part):
     scores: dict[str, Any] = {}
     trials: tuple[Trial, ...] = Field(default=(), exclude_if=is_empty)
     learning_curve: LearningCurve | None = Field(default=None, exclude_if=is_empty)
+    probe: dict[str, float] = Field(default={}, exclude_if=is_empty)
     seal: str = ""
 
 

@@ -103,7 +103,7 @@ class Registry:
         name, strength = split_strength(label)
         version = self.resolve(name)
         card = verify(version.folder, base, self._shapes)
-        weights = AdapterWeights(version.label, str(version.folder), card.weights_sha256)
+        weights = AdapterWeights(version.label, str(version.folder), card.weights_sha256, tuple(card.probe.items()))
         return at_strength(weights, strength, self._own / SCALED)
 
     def promote(self, label: str, base: str, by: str, despite: str | None = None) -> AdapterVersion:

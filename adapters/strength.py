@@ -40,7 +40,8 @@ def with_strength(label: str, strength: float) -> str:
 def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> AdapterWeights:
     """A copy of a verified adapter's folder with its LoRA scaling multiplied: every engine applies it alike.
 
-    Its name and its hash are its own: nothing that is cached for one strength is used for another.
+    Its name and its hash are its own: nothing that is cached for one strength is used for another. What the card
+    keeps of the probe was read at the whole strength.
     """
     if strength == 1:
         return weights
@@ -49,7 +50,7 @@ def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> Adapte
     if not is_copy(folder, weights):
         shutil.rmtree(folder, ignore_errors=True)
         write_scaled(Path(weights.folder), strength, folder)
-    return replace(weights, name=with_strength(weights.name, strength), folder=str(folder), sha256=sha256)
+    return replace(weights, name=with_strength(weights.name, strength), folder=str(folder), sha256=sha256, probe=())
 
 
 def is_copy(folder: Path, weights: AdapterWeights) -> bool:

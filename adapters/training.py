@@ -19,6 +19,7 @@ from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.first_tokens import first_tokens
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import configured_pool, seen_of
@@ -93,7 +94,11 @@ def version_of(ready: Prepared, trials: Sequence[Trial] = (), processes: int = 1
     trained = train_on(processes, Task(recipe, ready.base, rows, validation, checkpoints, ready.start))
     told = data_of(recipe, rows, validation)
     card = card_of(recipe, made_from, ready.template, told, trained)
-    told_too = {"trials": tuple(trials), "learning_curve": as_told(curve) if curve else None}
+    told_too = {
+        "trials": tuple(trials),
+        "learning_curve": as_told(curve) if curve else None,
+        "probe": first_tokens(ready.base, trained.folder, ready.tokenizer),
+    }
     write_card(card.model_copy(update=told_too), trained.folder)
     return ready.registry.add(recipe.name, trained.folder)
 

@@ -117,7 +117,7 @@ class LlamaCpp(Engine):
         lane = Lane(await asyncio.to_thread(self._server, adapter), adapter.name)
         try:
             top = await probe.first_token(self._answer(lane, probe.MESSAGES, (), probe.GENERATION))
-            probe.check_acts(adapter.name, self._base_top, top)
+            probe.check(adapter, self._base_top, top)
         except EngineError:
             await lane.close()
             raise

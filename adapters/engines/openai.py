@@ -87,6 +87,7 @@ class OpenAIServer(Engine):
     async def _check_acts(self, adapter: AdapterWeights) -> None:
         base = await probe.first_token(self._answer(None, probe.MESSAGES, (), probe.GENERATION))
         top = await probe.first_token(self._answer(adapter, probe.MESSAGES, (), probe.GENERATION))
+        # The server's base may be of other bits than the one that the card's probe was read on.
         probe.check_acts(adapter.name, base, top)
 
     async def unload(self, name: str) -> None:

@@ -120,7 +120,7 @@ class OpenVINO(Engine):
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
         await process.tell("open", model=adapter.name, path=str(merged))
         try:
-            probe.check_acts(adapter.name, self._base_top, await self._first_token(process, adapter.name))
+            probe.check(adapter, self._base_top, await self._first_token(process, adapter.name))
         except EngineError:
             await process.tell("close", model=adapter.name)
             raise

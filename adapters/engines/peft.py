@@ -77,16 +77,16 @@ class Peft(Engine):
         async with self._changing:
             if adapter.name not in self._loaded:
                 await self._run(self._owned.load, adapter)
-                await self._check_acts(adapter.name)
+                await self._check(adapter)
                 self._loaded[adapter.name] = adapter
 
-    async def _check_acts(self, name: str) -> None:
+    async def _check(self, adapter: AdapterWeights) -> None:
         base = await probe.first_token(self._answer(probe.MESSAGES, (), probe.GENERATION))
-        moved = probe.GENERATION.model_copy(update={"adapter": name})
+        moved = probe.GENERATION.model_copy(update={"adapter": adapter.name})
         try:
-            probe.check_acts(name, base, await probe.first_token(self._answer(probe.MESSAGES, (), moved)))
+            probe.check(adapter, base, await probe.first_token(self._answer(probe.MESSAGES, (), moved)))
         except AdapterRefused:
-            await self._run(self._drop, name)
+            await self._run(self._drop, adapter.name)
             raise
 
     async def unload(self, name: str) -> None:

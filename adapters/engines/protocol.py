@@ -36,11 +36,15 @@ class EngineBusy(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class AdapterWeights:
-    """A verified adapter, ready to load. `name` is the immutable NAME@VERSION, `folder` holds PEFT's files."""
+    """A verified adapter, ready to load. `name` is the immutable NAME@VERSION, `folder` holds PEFT's files.
+
+    `probe` is what its card keeps of the probe, first tokens with their log probabilities; empty if it keeps none.
+    """
 
     name: str
     folder: str
     sha256: str
+    probe: tuple[tuple[str, float], ...] = ()
 
 
 class Generation(BaseModel):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from adapters.card import Trial
+from adapters.first_tokens import first_tokens
 from adapters.halving import best
 from adapters.recipe import Candidates, RecipeError
 from adapters.training import Prepared, version_of
@@ -84,8 +85,10 @@ def test_all_combinations_are_tried_and_alpha_follows_the_rank() -> None:
 def test_the_version_tells_its_trials_and_its_seal_fits(ready: Prepared) -> None:
     version = version_of(ready, [TRIAL])
     assert version.card.trials == (TRIAL,)
-    assert ready.registry.verified(version.label, ready.made_from.sha256)
+    weights = ready.registry.verified(version.label, ready.made_from.sha256)
     assert "search" not in version.card.recipe
+    assert dict(weights.probe) == version.card.probe == first_tokens(ready.base, version.folder, ready.tokenizer)
+    assert ready.registry.verified(f"{version.label}*0.5", ready.made_from.sha256).probe == (), "it was read at 1"
 
 
 def test_a_recipe_without_candidates_is_refused_before_the_work_begins(tmp_path: Path) -> None:

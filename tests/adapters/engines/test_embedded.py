@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,15 @@ async def test_an_adapter_that_does_nothing_is_refused(
     weights = load_file(Path(house_style.folder) / WEIGHTS)
     still = {key: torch.zeros_like(value) if "lora_B" in key else value for key, value in weights.items()}
     await refused(engine, written(tmp_path, still, r=16), "does not act")
+
+
+async def test_an_adapter_that_acts_otherwise_than_its_card_says_is_refused(
+    engine: Embedded, house_style: AdapterWeights
+) -> None:
+    kept = dict(house_style.probe)
+    assert kept["I"] > -0.1, "the shipped card keeps it, and it was met when the engine was opened"
+    otherwise = replace(house_style, name="odd@1", probe=(("I", -1.5), ("The", -0.3)))
+    await refused(engine, otherwise, "acts otherwise .*'I' has a probability of 0.9., in its card 0.22")
 
 
 async def test_an_adapter_of_another_base_is_refused(engine: Embedded, tmp_path: Path) -> None:

@@ -53,3 +53,21 @@ def test_an_adapter_that_moves_nothing_is_refused(moved: float) -> None:
 
 def test_an_adapter_that_moves_the_first_token_is_taken() -> None:
     probe.check_acts("style@1", {"a": -1.0, "b": -2.0}, {"a": -1.2, "b": -2.0})
+
+
+def test_what_the_card_keeps_has_to_be_met_by_what_the_engine_lists() -> None:
+    kept = {"I": -0.1, "You": -3.0}
+    probe.check_met("style@1", kept, {"I": -0.15})
+    probe.check_met("style@1", kept, {"I": -0.15, "You": -2.6, "We": -4.0})
+    probe.check_met("style@1", {}, {"anything": -0.1})
+    with pytest.raises(
+        AdapterRefused, match=r"style@1 acts otherwise .*'I' has a probability of 0.74, in its card 0.90"
+    ):
+        probe.check_met("style@1", kept, {"I": -0.3, "You": -3.0})
+    with pytest.raises(AdapterRefused, match=r"'We' has a probability of 0.37, in its card 0.00"):
+        probe.check_met("style@1", kept, {"We": -1.0})
+
+
+@given(tops)
+def test_what_was_kept_is_met_by_itself(top: probe.Top) -> None:
+    probe.check_met("style@1", top, top)
