@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adapters.card_page import as_page
 from adapters.compare import differences, lineage
 from adapters.convert import ConversionError
 from adapters.curve_command import curve_command
+from adapters.durable import replace_text
 from adapters.engines.protocol import EMBEDDED
 from adapters.export import Form, export
 from adapters.prompt import PromptTemplate, load_prompt
@@ -64,14 +66,23 @@ def summary(version: AdapterVersion, promoted: bool) -> dict[str, Any]:
 
 
 @app.command("show")
-def show_command(label: Label, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def show_command(
+    label: Label,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page for people to this file, with pictures.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """Show an adapter's card: base, data, recipe, hashes; and what its largest evaluation found."""
     with _registry(config) as (registry, _):
         version = registry.resolve(label)
         score = registry.score(version)
         evaluation = score.model_dump(mode="json", exclude={"adapter", "weights_sha256"}) if score else None
-        card = version.card.model_dump(mode="json")
-        values = {"adapter": version.label, **card, "evaluation": evaluation}
+        card = version.card
+        values = {"adapter": version.label, **card.model_dump(mode="json"), "evaluation": evaluation}
+        if html:
+            replace_text(html, as_page(version.label, card, score))
     table = Table("Card", "Value")
     for key, value in values.items():
         table.add_row(key, cell(value) if key != "evaluation" else "")
