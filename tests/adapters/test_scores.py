@@ -1,6 +1,8 @@
 from pathlib import Path
 
+from adapters.card import read_card
 from adapters.scores import AdapterScore, Estimate, Finding, latest_score, record_score, scores_in
+from tests.adapters.conftest import SHIPPED
 
 
 def scored(run: str = "abc", weights: str = "a" * 64, worse: bool = True) -> AdapterScore:
@@ -36,6 +38,14 @@ def test_the_pack_s_own_evaluations_count_too(tmp_path: Path) -> None:
     assert latest_score((shipped, own), "a" * 64) == scored("whole")
     record_score(own, scored("again"))
     assert latest_score((shipped, own), "a" * 64) == scored("again")
+
+
+def test_the_pack_ships_what_its_adapter_scored() -> None:
+    card = read_card(SHIPPED / "house-style" / "2")
+    score = latest_score([SHIPPED], card.weights_sha256)
+    assert score is not None and score.adapter == "house-style@2" and not score.worse
+    assert len(score.combinations) == 8
+    assert score.combinations["prompt on, retrieval on, adapter on"]["right"].interval is not None
 
 
 def test_an_estimate_in_words() -> None:
