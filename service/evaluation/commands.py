@@ -49,11 +49,13 @@ def run_command(
 ) -> None:
     """Ask every question in every combination of layers; killed anywhere, the same command goes on."""
     with _settings(config) as settings:
-        made = [told_of(run, kept_scores(settings, run)) for run in by_engine(settings, read_design(design), limit)]
+        made = [
+            facts_of(run, kept_scores(settings, run)) for run in by_engine(settings, read_design(design), limit)
+        ]
     first, *others = made
-    text = "\n".join(line for one in made for line in (one["told"], *one["worse"]))
-    then = "".join(f"\nAnd: triptych evaluate compare {first['run']} {one['run']}" for one in others)
-    show({"runs": made} if others else first, text + then, as_json)
+    text = [line for one in made for line in (in_a_sentence(one), *one["worse"])]
+    then = [f"And: triptych evaluate compare {first['run']} {one['run']}" for one in others]
+    show({"runs": made} if others else first, "\n".join([*text, *then]), as_json)
     if any(one["failed"] for one in made):
         raise typer.Exit(FAILED)
 
@@ -66,7 +68,7 @@ def by_engine(settings: Settings, design: Design, limit: int | None) -> Iterator
         yield asyncio.run(_run(settings.model_copy(update={"engine": engine}), design, questions, limit))
 
 
-def told_of(run: Run, scores: Sequence[AdapterScore]) -> dict[str, Any]:
+def facts_of(run: Run, scores: Sequence[AdapterScore]) -> dict[str, Any]:
     failed = sum(answer.status == "failed" for answer in run.answers)
     return {
         "run": run.id,
@@ -75,9 +77,12 @@ def told_of(run: Run, scores: Sequence[AdapterScore]) -> dict[str, Any]:
         "answers": len(run.answers),
         "failed": failed,
         "worse": [score.refusal() for score in scores if score.worse],
-        "told": f"{len(run.answers)} answers by {run.made_from['engine']}, {failed} failed. "
-        f"Now: triptych evaluate report {run.id}",
     }
+
+
+def in_a_sentence(run: Mapping[str, Any]) -> str:
+    made = f"{run['answers']} answers by {run['engine']}, {run['failed']} failed."
+    return f"{made} Now: triptych evaluate report {run['run']}"
 
 
 @app.command("report")
