@@ -24,6 +24,7 @@ def as_page(label: str, card: Card, score: AdapterScore | None) -> str:
         card=card,
         facts=dict(facts(card)),
         losses=plot(losses(card)),
+        grounded=plot({"grounded": course(card, "eval_grounded")}),
         curve=curve(card),
         score=score,
         shown=[metric for metric in SHOWN if score and any(metric in one for one in score.combinations.values())],
@@ -41,10 +42,11 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
 
 
 def losses(card: Card) -> dict[str, Points]:
-    kinds = {"training": "loss", "validation": "eval_loss"}
-    return {
-        name: [(entry["step"], entry[key]) for entry in card.losses if key in entry] for name, key in kinds.items()
-    }
+    return {"training": course(card, "loss"), "validation": course(card, "eval_loss")}
+
+
+def course(card: Card, key: str) -> Points:
+    return [(entry["step"], entry[key]) for entry in card.losses if key in entry]
 
 
 def curve(card: Card) -> Plot | None:

@@ -57,7 +57,8 @@ class Lora(Part):
 
 
 class Training(Part):
-    """The learning rate falls as a cosine in each of `cycles` equal parts; `patience` counts evaluations.
+    """The learning rate falls as a cosine in each of `cycles` equal parts; `patience` counts evaluations without a
+    gain: of the loss, or with `grounded`, of how grounded the answers to so many validation rows are.
 
     `max_tokens` bounds a whole row; over 1 % longer rows is an error. An answer's first `choice_tokens` weigh
     `choice_weight` times in the loss: there the model chooses a passage or refuses, all after is mostly copying.
@@ -74,6 +75,7 @@ class Training(Part):
     choice_weight: float = Field(default=1, gt=0)
     evaluate_every: int = Field(gt=0)
     patience: int = Field(gt=0)
+    grounded: int = Field(default=0, ge=0)
     seed: int
 
 

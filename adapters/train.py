@@ -19,6 +19,7 @@ from adapters.base import load_model
 from adapters.card import CONFIG, WEIGHTS
 from adapters.examples import Row, as_dicts, tokens
 from adapters.finite_steps import FiniteSteps, sound_attention
+from adapters.grounded import groundedness, spread
 from adapters.recipe import Lora, ModelRecipe, Training
 from adapters.training_errors import Diverged, TrainingError
 from adapters.verify import MEANT, MODULES
@@ -46,11 +47,12 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
 
     TRL's own loss tiles over all of them, in float32: 45 % of a step's time on a CPU. An answer's first tokens
     weigh more, as the recipe says. Where several processes train together, each has its part of every batch, and
-    the loss is that of the whole batch.
+    the loss is that of the whole batch. At each evaluation the rows `asked` are answered, by each process.
     """
 
-    def __init__(self, choice_tokens: int, choice_weight: float, **values: Any) -> None:
+    def __init__(self, choice_tokens: int, choice_weight: float, asked: Sequence[Row] = (), **values: Any) -> None:
         super().__init__(**values)
+        self.asked = asked
         self.choice_tokens = choice_tokens
         self.choice_weight = choice_weight
         # Rows are shuffled by torch's own generator: all processes have to agree on the order.
@@ -70,6 +72,13 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         total = (losses * self.weights(wanted)).sum()
         loss = self.summed(total) / self.accelerator.reduce(wanted.sum())
         return (loss, {}) if return_outputs else loss
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **values: Any) -> Any:
+        found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **values)
+        if self.asked:
+            model, tokenizer = self.accelerator.unwrap_model(self.model), self.processing_class
+            found.metrics[f"{metric_key_prefix}_grounded"] = groundedness(model, tokenizer, self.asked)
+        return found
 
     def counted(self, labels: torch.Tensor) -> torch.Tensor:
         """The last batch is filled up with rows of the first, that all have as many; those do not count."""
@@ -121,7 +130,8 @@ def train(
 ) -> Trained:
     """Train on the rows and keep the last weights; where the evaluations only get worse, it ends early.
 
-    Not the weights of the least loss: that is mostly copying, and falls before the passage is chosen well.
+    Not the weights of the least loss: that is mostly copying, and falls before the passage is chosen well. What
+    gets worse is the loss or, where the recipe says `grounded`, how grounded the answers are.
 
     `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last. `start`
     is the folder of the adapter to go on from. In one of several processes (adapters/launch.py), only the main one
@@ -132,6 +142,7 @@ def train(
     trainer = AnswerTrainer(
         choice_tokens=values.choice_tokens,
         choice_weight=values.choice_weight,
+        asked=spread(validation, values.grounded),
         model=adapted(base, start) if start else load_model(base, torch.bfloat16),
         args=arguments(values, work),
         train_dataset=dataset(fitting(rows, tokenizer, values.max_tokens)),
@@ -197,8 +208,8 @@ def arguments(values: Training, work: Path) -> SFTConfig:
         save_steps=values.evaluate_every,
         save_total_limit=2,
         load_best_model_at_end=False,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model="eval_grounded" if values.grounded else "eval_loss",
+        greater_is_better=values.grounded > 0,
         logging_steps=5,
         dataloader_pin_memory=gpu,
         seed=values.seed,
@@ -266,6 +277,6 @@ def save(model: PeftModel, folder: Path, base: str) -> Path:
 
 
 def losses(trainer: SFTTrainer) -> tuple[dict[str, float], ...]:
-    keep = ("step", "loss", "eval_loss")
+    keep = ("step", "loss", "eval_loss", "eval_grounded")
     history: list[dict[str, Any]] = trainer.state.log_history
     return tuple({key: entry[key] for key in keep if key in entry} for entry in history)
