@@ -14,7 +14,7 @@ import httpx
 from running_service import ROOT, environment, service
 from shared_data import SHARED, medquad, skip_without_data, va, va_pages
 
-from service.evaluation.metrics.text import k_precision
+from service.evaluation.metrics.text import answer_recall, k_precision
 
 TRIPTYCH = [sys.executable, "-c", "from service.commands import main; main()"]
 FOLDERS = {"va": va_pages("2019-02"), "medquad": SHARED / "medquad" / "docs"}
@@ -22,7 +22,9 @@ FOLDERS = {"va": va_pages("2019-02"), "medquad": SHARED / "medquad" / "docs"}
 
 @dataclass(frozen=True)
 class Asked:
-    """`found`: a page that answers it was among the sources; `cited`: the answer cites it."""
+    """`found`: a page that answers it was among the sources; `cited`: the answer cites it; `recall`: of the page's
+    own answer, where there is one.
+    """
 
     collection: str
     question: str
@@ -33,6 +35,7 @@ class Asked:
     found: bool
     cited: bool
     k_precision: float | None
+    recall: float | None
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -55,16 +58,16 @@ def ingest(folder: Path, collection: str, documents: Path) -> None:
     subprocess.run(command, cwd=ROOT, env=os.environ | environment(folder), check=True)
 
 
-def questions(count: int) -> list[tuple[str, str, frozenset[str]]]:
-    """As many of each collection, evenly out of all."""
+def questions(count: int) -> list[tuple[str, str, frozenset[str], str | None]]:
+    """As many of each collection, evenly out of all, with the pages that answer them and their answer."""
     chosen = []
     for name, task in (("va", va("2019-02")), ("medquad", medquad(questions=10_000))):
-        pairs = list(zip(task.questions, task.relevant, strict=True))
-        chosen += [(name, *pair) for pair in pairs[:: len(pairs) // count][:count]]
+        rows = list(zip(task.questions, task.relevant, task.answers or [None] * len(task.questions), strict=True))
+        chosen += [(name, *row) for row in rows[:: len(rows) // count][:count]]
     return chosen
 
 
-def ask(http: httpx.Client, collection: str, question: str, wanted: frozenset[str]) -> Asked:
+def ask(http: httpx.Client, collection: str, question: str, wanted: frozenset[str], right: str | None) -> Asked:
     response = http.post("/chat", json={"question": question, "layers": {"retrieval": collection}})
     response.raise_for_status()
     made = response.json()
@@ -79,6 +82,7 @@ def ask(http: httpx.Client, collection: str, question: str, wanted: frozenset[st
         found=bool(wanted & {source["source"] for source in made["sources"]}),
         cited=bool(wanted & cited),
         k_precision=k_precision(made["answer"], [f"{one['place']} {one['text']}" for one in made["sources"]]),
+        recall=answer_recall(made["answer"], right) if right else None,
     )
 
 
@@ -87,6 +91,8 @@ def print_row(name: str, asked: list[Asked]) -> None:
     faithful = [one.k_precision for one in by_model if one.k_precision is not None]
     shares = (fmean(one.found for one in asked), fmean(one.cited for one in asked), fmean(faithful or [0.0]))
     cells = [f"{label} {share:.2f}" for label, share in zip(("found", "cited", "K-precision"), shares, strict=True)]
+    if recalls := [one.recall for one in asked if one.recall is not None]:
+        cells.append(f"recall {fmean(recalls):.2f}")
     print(" | ".join((f"{name:8}", f"{len(asked)} questions", f"{len(by_model)} by the model", *cells)))
 
 

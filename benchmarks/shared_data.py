@@ -17,13 +17,17 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @dataclass(frozen=True)
 class Task:
-    """`relevant` names, for each question, the sources that answer it; `whole` keeps each file in one chunk."""
+    """`relevant` names, for each question, the sources that answer it; `whole` keeps each file in one chunk.
+
+    `answers` are the sources' own words, where they are as short as an answer.
+    """
 
     name: str
     files: Sequence[SourceFile]
     questions: list[str]
     relevant: list[frozenset[str]]
     whole: bool = False
+    answers: list[str] | None = None
 
 
 def skip_without_data() -> None:
@@ -53,6 +57,7 @@ def va(version: str, headings: bool = True) -> Task:
         files,
         [row["question"] for row in asked],
         [frozenset({source(row)}) for row in asked],
+        answers=[row["answer"] for row in asked],
     )
 
 
