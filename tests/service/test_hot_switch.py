@@ -75,11 +75,16 @@ async def keep_asking(bot: Chatbot, question: str, answers: asyncio.Queue[Answer
 
 
 async def switched(bot: Chatbot, times: int, answers: asyncio.Queue[Answer]) -> list[Answer]:
-    """To the second version and back, each time after a few more answers."""
-    taken = []
+    """To the second version and back, each time after a few more answers, one of them at least by the new version:
+    those that were under way before come first, and on a busy machine they may be all of the few.
+    """
+    taken: list[Answer] = []
     for turn in range(times):
         await (bot.admin.rollback(NAME) if turn % 2 else bot.admin.promote(VERSIONS[1]))
-        taken += [await answers.get() for _ in range(ASKING)]
+        new = [await answers.get() for _ in range(ASKING)]
+        while all(one.manifest.acted.adapter != VERSIONS[(turn + 1) % 2] for one in new):
+            new.append(await answers.get())
+        taken += new
     return taken
 
 
