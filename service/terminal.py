@@ -1,5 +1,6 @@
 """The service for a terminal: in the foreground on a socket, or in this process for one command."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ async def serve_forever(settings: Settings, console: Console) -> None:
 
 def welcome(settings: Settings, url: str) -> str:
     layers = settings.layers
+    # The layer as it is configured: an adapter that is off may not even fit the base.
+    asked = {"question": "When can I visit the general wards?", "layers": {"adapter": layers.adapter.switch}}
     lines = (
         f"{settings.name} answers at {url}",
         f"  prompt     {layers.prompt.switch:3}  {layers.prompt.name}: role, rules and style",
@@ -48,8 +51,7 @@ def welcome(settings: Settings, url: str) -> str:
         f"up to {layers.retrieval.passages} of their passages an answer",
         f"  adapter    {layers.adapter.switch:3}  {layers.adapter.name}, on {settings.engine.kind}",
         "Try it:",
-        f"  curl -s {url}/chat -H 'Content-Type: application/json' "
-        """-d '{"question": "When can I visit the general wards?", "layers": {"adapter": "on"}}'""",
+        f"  curl -s {url}/chat -H 'Content-Type: application/json' -d '{json.dumps(asked)}'",
         f"Admin key: {Path(settings.data.folder / 'admin.key')}. Stop with Ctrl-C.",
     )
     return "\n".join(lines)
