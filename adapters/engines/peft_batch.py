@@ -121,8 +121,8 @@ class Batch:
         if not staying:
             self.layers = [RowsLayer() for _ in joining[0].cache.layers] if joining else []
         new = [read_by(one.cache) for one in joining]
+        longest = max((row.tokens for row in rows), default=0)
         for number, layer in enumerate(self.layers):
-            longest = max(row.tokens for row in rows)
             layer.arrange(staying, [one[number] for one in new], places, longest)
         self.running = [rows[number] for number in order]
 

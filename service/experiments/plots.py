@@ -3,17 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from adapters.scale import Scale, Tick, scale_over
 from service.experiments.course import Look
-from service.experiments.scale import Scale, scale_over
 
 WIDTH, HEIGHT = 340.0, 180.0
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    at: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,18 @@
 """A plot's axis: a few round ticks around all values, and the place of each value between them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MOST_STEPS = 6
 # A sum of steps misses a round number by less than this part of a step.
 ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +34,14 @@ class Scale:
 
 def scale_over(values: Iterable[float]) -> Scale:
     """The whole steps around all values, and around 0."""
-    ends = [0.0, *values]
-    step = step_for(max(ends) - min(ends))
-    low = math.floor(min(ends) / step + ROUNDING)
-    high = math.ceil(max(ends) / step - ROUNDING)
+    return scale_around([0.0, *values])
+
+
+def scale_around(values: Sequence[float]) -> Scale:
+    """The whole steps around all values."""
+    step = step_for(max(values) - min(values))
+    low = math.floor(min(values) / step + ROUNDING)
+    high = math.ceil(max(values) / step - ROUNDING)
     return Scale(low * step, max(high, low + 1) * step, step)
 
 

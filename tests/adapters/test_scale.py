@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.experiments.scale import MOST_STEPS, scale_over, step_for
+from adapters.scale import MOST_STEPS, scale_over, step_for
 
 VALUES = st.lists(st.floats(-1000, 1000).filter(lambda value: value == 0 or abs(value) > 1e-6), max_size=6)
 
