@@ -14,11 +14,11 @@ from rich.text import Text
 
 from adapters.card_page import as_page
 from adapters.compare import differences, lineage
-from adapters.convert import ConversionError
 from adapters.curve_command import curve_command
 from adapters.durable import replace_text
 from adapters.engines.protocol import EMBEDDED
 from adapters.export import Form, export
+from adapters.header import ConversionError
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
 from adapters.scores import AdapterScore

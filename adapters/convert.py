@@ -6,27 +6,23 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import deserialize
 
 from adapters.card import CONFIG, WEIGHTS
 from adapters.durable import replace
-from adapters.shapes import read_gguf
+from adapters.header import INTERLEAVED, ConversionError, Header
+from adapters.weights import values
 
 KEY = re.compile(r"base_model\.model\.(model\.layers\.\d+\.\w+\.\w+)\.lora_([AB])\.weight")
-ARCHITECTURE = "llama"
 
 Matrix = NDArray[np.float32]
 
 
-class ConversionError(ValueError):
-    """An adapter or base that cannot be written as a GGUF LoRA."""
-
-
-def lora_gguf(folder: Path, base: Path, target: Path) -> Path:
-    """Write the adapter in `folder`, for the base GGUF, to `target`; a file that is there already is kept."""
+def lora_gguf(folder: Path, base: Header, target: Path) -> Path:
+    """Write the adapter in `folder`, for such a base, to `target`; a file that is there already is kept."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
@@ -43,34 +39,24 @@ def alpha(folder: Path) -> float:
 
 def read_matrices(path: Path) -> dict[tuple[str, str], Matrix]:
     """The adapter's matrices by (module, "A" or "B"), as float32."""
-    # Slow to import; numpy alone cannot read bfloat16.
-    from safetensors.torch import load_file
-
     matrices = {}
-    for key, tensor in load_file(path).items():
+    for key, tensor in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
         if not (match := KEY.fullmatch(key)):
             raise ConversionError(f"{path.name} has {key}, which is not a LoRA matrix of a linear layer.")
-        matrices[match[1], match[2]] = tensor.float().numpy()
+        matrices[match[1], match[2]] = values(tensor).astype(np.float32).reshape(tensor["shape"])
     return matrices
 
 
-def gguf_matrices(
-    matrices: dict[tuple[str, str], Matrix], fields: Mapping[str, Any]
-) -> dict[tuple[str, str], Matrix]:
-    """The same by GGUF's names, rows in llama.cpp's order; `fields` are those of the base's file.
+def gguf_matrices(matrices: Mapping[tuple[str, str], Matrix], base: Header) -> dict[tuple[str, str], Matrix]:
+    """The same by GGUF's names, rows in llama.cpp's order.
 
     Raises ConversionError for a layer that the base has not.
     """
     import gguf
 
-    architecture = fields["general.architecture"].contents()
-    if architecture != ARCHITECTURE:
-        raise ConversionError(f"The base's architecture is {architecture}, only {ARCHITECTURE} can be converted.")
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, fields["llama.block_count"].contents())
-    heads = {
-        "q_proj": fields["llama.attention.head_count"].contents(),
-        "k_proj": fields["llama.attention.head_count_kv"].contents(),
-    }
+    kinds = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}
+    names = gguf.get_tensor_name_map(kinds[base.architecture], base.layers)
+    heads = {"q_proj": base.heads, "k_proj": base.key_heads} if INTERLEAVED[base.architecture] else {}
     named = {}
     for (module, side), matrix in matrices.items():
         name = names.get_name(f"{module}.weight", try_suffixes=(".weight",))
@@ -81,11 +67,11 @@ def gguf_matrices(
     return named
 
 
-def write(target: Path, base: Path, matrices: dict[tuple[str, str], Matrix], alpha: float) -> None:
+def write(target: Path, base: Header, matrices: Mapping[tuple[str, str], Matrix], alpha: float) -> None:
     import gguf
 
-    named = gguf_matrices(matrices, read_gguf(base).fields)
-    writer = gguf.GGUFWriter(target, ARCHITECTURE)
+    named = gguf_matrices(matrices, base)
+    writer = gguf.GGUFWriter(target, base.architecture)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", alpha)

@@ -18,7 +18,7 @@ from adapters.recipe import ModelRecipe
 from adapters.training import Prepared, data_id, prepare, run_of, train_anew
 from configs.settings import Settings
 
-# Evaluations without a gain, after which training stops: never, as every point has the same number of epochs.
+# Steps: later than any training ends. Each point has all of its epochs, and is scored at their end only.
 NEVER = 10**9
 
 
@@ -77,7 +77,7 @@ def measured(ready: Prepared, rows: Sequence[Row], size: int) -> Measured:
     began = time.monotonic()
     folder = ready.work / f"point-{size}"
     values = ready.recipe.training
-    trained = train_anew(ready, without_early_stop(ready.recipe), rows, folder)
+    trained = train_anew(ready, without_evaluations(ready.recipe), rows, folder)
     found = answer_scores(
         ready.base, trained.folder, ready.tokenizer, ready.validation, values.choice_tokens, values.choice_weight
     )
@@ -89,8 +89,8 @@ def measured(ready: Prepared, rows: Sequence[Row], size: int) -> Measured:
     return Measured(point=point, examples=examples)
 
 
-def without_early_stop(recipe: ModelRecipe) -> ModelRecipe:
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"patience": NEVER})})
+def without_evaluations(recipe: ModelRecipe) -> ModelRecipe:
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"evaluate_every": NEVER})})
 
 
 def by_example(rows: Sequence[Row], found: Sequence[AnswerScore]) -> dict[str, tuple[float, float]]:
@@ -104,5 +104,5 @@ def by_example(rows: Sequence[Row], found: Sequence[AnswerScore]) -> dict[str, t
 
 def file_of(ready: Prepared) -> Path:
     """Of these rows and values: any others make another curve."""
-    run = run_of(without_early_stop(ready.recipe), ready.made_from, ready.rows, ready.validation)
+    run = run_of(without_evaluations(ready.recipe), ready.made_from, ready.rows, ready.validation)
     return curve_file(ready.work, data_id(ready), run)

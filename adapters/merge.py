@@ -2,15 +2,14 @@
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from adapters.card import WEIGHTS
-from adapters.convert import ConversionError, Matrix, alpha, gguf_matrices, read_matrices
+from adapters.convert import Matrix, alpha, gguf_matrices, read_matrices
 from adapters.durable import replace
+from adapters.header import ConversionError, Header, header_of
 from adapters.shapes import read_gguf
 
 # The layers that an adapter can change.
@@ -35,7 +34,7 @@ def write(target: Path, base: Path, folder: Path | None) -> None:
     import gguf
 
     reader = read_gguf(base)
-    added = changes(folder, reader.fields) if folder else {}
+    added = changes(folder, header_of(reader.fields)) if folder else {}
     writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for key, field in reader.fields.items():
         # The writer makes these itself.
@@ -56,9 +55,9 @@ def write(target: Path, base: Path, folder: Path | None) -> None:
     writer.close()
 
 
-def changes(folder: Path, fields: Mapping[str, Any]) -> dict[str, Matrix]:
+def changes(folder: Path, base: Header) -> dict[str, Matrix]:
     """GGUF's name of a weight -> what the adapter adds to it: alpha / rank * B A (Hu et al. 2021), as float32."""
-    sides = gguf_matrices(read_matrices(folder / WEIGHTS), fields)
+    sides = gguf_matrices(read_matrices(folder / WEIGHTS), base)
     strength, names = alpha(folder), {name for name, _ in sides}
     return {
         name: np.float32(strength / len(sides[name, "A"])) * (sides[name, "B"] @ sides[name, "A"]) for name in names

@@ -92,14 +92,13 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         """One row of logits for each position in `wanted`.
 
         The model runs as it is wrapped: around the wrapper, torch would not average the gradients of the processes,
-        and not say so.
+        and not say so. It gets no mask: what fills a row up stands after its last token, where no token looks.
         """
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
         hook = head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, :-1][wanted],))
         try:
             with self.accelerator.autocast():
-                values = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-                return cast(torch.Tensor, model(**values, use_cache=False).logits.float())
+                return cast(torch.Tensor, model(inputs["input_ids"], use_cache=False).logits.float())
         finally:
             hook.remove()
 

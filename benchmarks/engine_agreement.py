@@ -69,7 +69,7 @@ async def opened(kind: str, folder: Path, cache_prompt: bool = True) -> Embedded
     return engine
 
 
-def held_back_prompts(count: int) -> list[Prompt]:
+def held_back_prompts(count: int, passages: int = PASSAGES) -> list[Prompt]:
     """What the model sees for questions on documents that the adapter was not trained on."""
     settings = load_settings(None, {}).settings
     held_back = set(Registry(HOSPITAL.parent / "adapters", Path()).resolve(ADAPTER).card.data.held_back)
@@ -80,7 +80,7 @@ def held_back_prompts(count: int) -> list[Prompt]:
     pool = split_pool(HOSPITAL.parent / "documents", embedder, values.max_tokens, values.overlap_tokens)
     template = load_prompt(HOSPITAL.parent / "prompts", "house@1")
     pairs = zip(questions, embedder.embed_queries(questions), strict=True)
-    return [render(template, question, pool.ranked(vector)[:PASSAGES]) for question, vector in pairs]
+    return [render(template, question, pool.ranked(vector)[:passages]) for question, vector in pairs]
 
 
 async def compared(

@@ -5,7 +5,7 @@ batch, and on whether a prompt's last token is read alone because the cache hold
 differ from its reference and still be its own arm's. So the likeliest first tokens are compared too: `own` is
 the farthest that any lies from its own arm's reference, `other` the nearest that any comes to another arm's.
 At last 50 answers are broken off half-way and, while eight answers are being made, the engine's own process is
-killed (openvino) or a layer of the model fails (peft); then all of it once more.
+killed (openvino), a layer of the model fails (peft) or an adapter's lane does (llamacpp); then all of it once more.
 
 With --server URL (a vLLM of the packaged base that reads this machine's files) its own cache stays as it is.
 """
@@ -24,6 +24,7 @@ from openai import AsyncOpenAI
 
 from adapters.base import dequantised
 from adapters.engines import probe
+from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.openai import OpenAIServer
 from adapters.engines.openai_lora import SharedFolder
 from adapters.engines.openvino import OpenVINO
@@ -45,7 +46,7 @@ class Answer:
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    prompts = held_back_prompts(arguments.prompts)
+    prompts = held_back_prompts(arguments.prompts, arguments.passages)
     requests: list[Request] = [(number, name) for number in range(len(prompts)) for name in ARMS]
     arms = ", ".join(name or "base" for name in ARMS)
     print(f"{'':30} | differ: {arms} | {'own':>6} | {'other':>6} | wrong adapter")
@@ -107,17 +108,36 @@ async def disturb(engine: Engine, prompts: list[Prompt]) -> None:
     """50 answers broken off after their first words, and the engine damaged with eight under way."""
     cancelled = [broken_off(engine, prompts[number % len(prompts)], ARMS[number % 4]) for number in range(50)]
     await asyncio.gather(*cancelled)
-    if isinstance(engine, OpenVINO | Peft):
+    if not isinstance(engine, OpenAIServer):
         asked = [(number % len(prompts), ARMS[number % 4]) for number in range(8)]
         under_way = [asyncio.create_task(answers(engine, prompts, [one], 1)) for one in asked]
         await asyncio.sleep(0.5)
-        if isinstance(engine, OpenVINO):
-            engine._opened().child.kill()
-        else:
-            await fail_once(engine)
+        await damage(engine)
         ended = await asyncio.gather(*under_way, return_exceptions=True)
         failed = sum(isinstance(one, EngineError) for one in ended)
         print(f"{'':30} | 50 broken off; the engine damaged: {failed} of 8 answers failed")
+
+
+async def damage(engine: Engine) -> None:
+    if isinstance(engine, OpenVINO):
+        engine._opened().child.kill()
+    elif isinstance(engine, LlamaCpp):
+        await fail_lane(engine)
+    elif isinstance(engine, Peft):
+        await fail_once(engine)
+
+
+async def fail_lane(engine: LlamaCpp) -> None:
+    """The running answers of one adapter, at their next token."""
+    lane = engine._lanes[ADAPTER]
+
+    def fail(_: object) -> None:
+        raise RuntimeError("a lane failed")
+
+    under_way = list(lane._running)
+    for handoff in lane._running.values():
+        handoff.put = fail  # type: ignore[method-assign]
+    await asyncio.wait(under_way)
 
 
 async def fail_once(engine: Peft) -> None:
@@ -177,6 +197,7 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--together", type=int, nargs="*", default=[1, 8], help="so many requests at a time")
     parser.add_argument("--prompts", type=int, default=20)
+    parser.add_argument("--passages", type=int, default=3, help="in a prompt")
     parser.add_argument("--engine", choices=(*ENGINES, "peft"), default="openvino")
     parser.add_argument("--base", type=Path, help="the base for peft, where it is dequantised already")
     parser.add_argument("--server", help="the /v1 address of a vLLM, instead of --engine")

@@ -11,8 +11,8 @@ from threading import Lock
 import numpy as np
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
-from adapters.convert import ConversionError
 from adapters.engines.openvino_lane import kept_tokenizer, network_of
+from adapters.header import ConversionError
 from adapters.merge import merged_gguf
 from adapters.ranking import ask
 from adapters.ranking.network import Network, Tokens

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from adapters.convert import ConversionError, Matrix, interleaved, lora_gguf
+from adapters.convert import Matrix, interleaved, lora_gguf
+from adapters.header import ConversionError, Header, header_of
+from adapters.shapes import read_gguf
 
 LAYERS, HEADS, KEY_HEADS, HEAD_SIZE, RANK = 2, 4, 2, 6, 3
 WIDTH = HEADS * HEAD_SIZE
@@ -18,8 +20,12 @@ LAYER = "base_model.model.model.layers.{}.{}.lora_{}.weight"
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return write_base(tmp_path / "base.gguf", "llama")
+def base(tmp_path: Path) -> Header:
+    return read_header(write_base(tmp_path / "base.gguf", "llama"))
+
+
+def read_header(base: Path) -> Header:
+    return header_of(read_gguf(base).fields)
 
 
 def write_base(path: Path, architecture: str) -> Path:
@@ -53,7 +59,7 @@ def tensors(path: Path) -> dict[str, Matrix]:
     return {tensor.name: np.array(tensor.data) for tensor in gguf.GGUFReader(path).tensors}
 
 
-def test_every_matrix_gets_the_name_of_its_layer_in_the_base(tmp_path: Path, base: Path) -> None:
+def test_every_matrix_gets_the_name_of_its_layer_in_the_base(tmp_path: Path, base: Header) -> None:
     modules = {"self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate"}
     modules |= {"mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
     weights = {key: value for module in modules for key, value in pair(module, WIDTH, layer=1).items()}
@@ -70,7 +76,7 @@ def test_every_matrix_gets_the_name_of_its_layer_in_the_base(tmp_path: Path, bas
     ("module", "name", "heads"), [("q_proj", "attn_q", HEADS), ("k_proj", "attn_k", KEY_HEADS)]
 )
 def test_query_and_key_rows_follow_their_own_heads(
-    tmp_path: Path, base: Path, module: str, name: str, heads: int
+    tmp_path: Path, base: Header, module: str, name: str, heads: int
 ) -> None:
     weights = pair(f"self_attn.{module}", heads * HEAD_SIZE)
     found = tensors(lora_gguf(write_adapter(tmp_path / "a", weights), base, tmp_path / "lora.gguf"))
@@ -94,7 +100,7 @@ def test_rotary_halves_become_rotary_pairs(heads: int, half: int, columns: int) 
 
 @pytest.mark.parametrize(("rank_stabilised", "alpha"), [(False, 12.0), (True, 12 * math.sqrt(RANK))])
 def test_the_strength_is_what_peft_makes_of_it(
-    tmp_path: Path, base: Path, rank_stabilised: bool, alpha: float
+    tmp_path: Path, base: Header, rank_stabilised: bool, alpha: float
 ) -> None:
     adapter = write_adapter(tmp_path / "a", pair("self_attn.v_proj", WIDTH), use_rslora=rank_stabilised)
     fields = gguf.GGUFReader(lora_gguf(adapter, base, tmp_path / "lora.gguf")).fields
@@ -104,14 +110,14 @@ def test_the_strength_is_what_peft_makes_of_it(
     assert fields["adapter.lora.alpha"].contents() == pytest.approx(alpha)
 
 
-def test_weights_in_bfloat16_keep_their_values(tmp_path: Path, base: Path) -> None:
+def test_weights_in_bfloat16_keep_their_values(tmp_path: Path, base: Header) -> None:
     weights = {key: value.bfloat16() for key, value in pair("self_attn.v_proj", WIDTH).items()}
     found = tensors(lora_gguf(write_adapter(tmp_path / "a", weights), base, tmp_path / "lora.gguf"))
     expected = weights[LAYER.format(0, "self_attn.v_proj", "B")].float().numpy()
     np.testing.assert_array_equal(found["blk.0.attn_v.weight.lora_b"], expected)
 
 
-def test_a_finished_file_is_kept(tmp_path: Path, base: Path) -> None:
+def test_a_finished_file_is_kept(tmp_path: Path, base: Header) -> None:
     (tmp_path / "lora.gguf").write_bytes(b"made before")
     lora_gguf(tmp_path / "nothing-here", base, tmp_path / "lora.gguf")
     assert (tmp_path / "lora.gguf").read_bytes() == b"made before"
@@ -126,20 +132,24 @@ def test_a_finished_file_is_kept(tmp_path: Path, base: Path) -> None:
     ],
     ids=["not in a layer", "no such module", "no such layer"],
 )
-def test_a_matrix_without_a_place_in_the_base_is_refused(tmp_path: Path, base: Path, key: str) -> None:
+def test_a_matrix_without_a_place_in_the_base_is_refused(tmp_path: Path, base: Header, key: str) -> None:
     adapter = write_adapter(tmp_path / "a", {key: torch.zeros(RANK, WIDTH)})
     with pytest.raises(ConversionError, match=r"lm_head|mlp"):
         lora_gguf(adapter, base, tmp_path / "out" / "lora.gguf")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_another_architecture_is_refused(tmp_path: Path) -> None:
-    adapter = write_adapter(tmp_path / "a", pair("self_attn.v_proj", WIDTH))
-    with pytest.raises(ConversionError, match="architecture is qwen2"):
-        lora_gguf(adapter, write_base(tmp_path / "other.gguf", "qwen2"), tmp_path / "lora.gguf")
+@pytest.mark.parametrize("architecture", ["qwen2", "qwen3"])
+def test_where_rotary_halves_stay_halves_rows_keep_their_order(tmp_path: Path, architecture: str) -> None:
+    weights = pair("self_attn.q_proj", WIDTH)
+    other = read_header(write_base(tmp_path / "other.gguf", architecture))
+    target = lora_gguf(write_adapter(tmp_path / "a", weights), other, tmp_path / "lora.gguf")
+    assert gguf.GGUFReader(target).fields["general.architecture"].contents() == architecture
+    b = weights[LAYER.format(0, "self_attn.q_proj", "B")].numpy()
+    np.testing.assert_array_equal(tensors(target)["blk.0.attn_q.weight.lora_b"], b)
 
 
-def test_rows_that_do_not_divide_into_heads_are_refused(tmp_path: Path, base: Path) -> None:
+def test_rows_that_do_not_divide_into_heads_are_refused(tmp_path: Path, base: Header) -> None:
     adapter = write_adapter(tmp_path / "a", pair("self_attn.q_proj", WIDTH - 1))
     with pytest.raises(ValueError, match="23 rows cannot be those of 4 heads"):
         lora_gguf(adapter, base, tmp_path / "lora.gguf")

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from adapters.convert import ConversionError, Matrix, interleaved
+from adapters.convert import Matrix, interleaved
+from adapters.header import ConversionError
 from adapters.merge import merged_gguf
 from adapters.shapes import LINEAR
 from ingest.models import ModelError

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from adapters.convert import alpha
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from adapters.header import header_of
 from adapters.merge import changes
 from adapters.registry import Registry
 from adapters.shapes import read_gguf
@@ -77,9 +78,9 @@ def test_a_damaged_adapter_has_no_strength_either(registry: Registry, tmp_path: 
 def test_what_it_adds_is_multiplied(gguf: Path, tmp_path: Path) -> None:
     shipped = SHIPPED / "house-style" / "2"
     weights = AdapterWeights("house-style@2", str(shipped), "a" * 64)
-    fields = read_gguf(gguf).fields
-    whole = changes(shipped, fields)
-    half = changes(Path(at_strength(weights, 0.5, tmp_path).folder), fields)
+    base = header_of(read_gguf(gguf).fields)
+    whole = changes(shipped, base)
+    half = changes(Path(at_strength(weights, 0.5, tmp_path).folder), base)
     assert whole.keys() == half.keys()
     for name in whole:
         np.testing.assert_allclose(half[name], whole[name] / 2, rtol=1e-6)

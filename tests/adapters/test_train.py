@@ -118,6 +118,7 @@ def test_its_loss_is_that_of_the_library(
     batch = next(iter(ours.get_train_dataloader()))
     labels = batch["labels"]
     assert (labels == -100).any(), "the prompt is not trained"
+    assert not batch["attention_mask"].all(), "some rows are filled up, and no mask tells the model"
     with torch.no_grad():
         loss = float(ours.compute_loss(ours.model, batch))
         with ours.accelerator.autocast():
