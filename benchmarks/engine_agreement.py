@@ -80,7 +80,7 @@ def held_back_prompts(count: int, passages: int = PASSAGES) -> list[Prompt]:
     pool = split_pool(HOSPITAL.parent / "documents", embedder, values.max_tokens, values.overlap_tokens)
     template = load_prompt(HOSPITAL.parent / "prompts", "house@1")
     pairs = zip(questions, embedder.embed_queries(questions), strict=True)
-    return [render(template, question, pool.ranked(vector)[:passages]) for question, vector in pairs]
+    return [render(template, question, pool.ranked(vector)[:passages] or None) for question, vector in pairs]
 
 
 async def compared(

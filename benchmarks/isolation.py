@@ -197,7 +197,7 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--together", type=int, nargs="*", default=[1, 8], help="so many requests at a time")
     parser.add_argument("--prompts", type=int, default=20)
-    parser.add_argument("--passages", type=int, default=3, help="in a prompt")
+    parser.add_argument("--passages", type=int, default=3, help="in a prompt; 0 for the question without retrieval")
     parser.add_argument("--engine", choices=(*ENGINES, "peft"), default="openvino")
     parser.add_argument("--base", type=Path, help="the base for peft, where it is dequantised already")
     parser.add_argument("--server", help="the /v1 address of a vLLM, instead of --engine")

@@ -69,7 +69,7 @@ def in_data(
         *find.unknown_sections(entries, pool.passages),
         *repeated(entries, answers, questions, embedder),
         *leaks(data, entries, questions, embedder),
-        *find.personal(entries, text_of(pool)),
+        *find.personal(entries, public(pool, no_answer)),
         *find.unsupported(with_passages(entries, pool), pool.passages),
         *find.style(answers),
         *find.balance(entries, answers),
@@ -89,7 +89,7 @@ def check_file(path: Path, pool: Pool | None, embedder: Embedder, no_answer: str
         *find.shared_ids(entries),
         *find.empty(read.entries),
         *repeated(entries, answers, questions, embedder),
-        *find.personal(entries, text_of(pool) if pool else ""),
+        *find.personal(entries, public(pool, no_answer)),
         *find.unsupported(with_passages(turned, pool), pool.passages if pool else ()),
         *find.style(answers),
         *find.balance(entries, answers),
@@ -112,8 +112,10 @@ def full(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.example.question.strip() and entry.text.strip()]
 
 
-def text_of(pool: Pool) -> str:
-    return "\n".join(passage.text for passage in pool.passages)
+def public(pool: Pool | None, no_answer: str) -> str:
+    """What the house says to everybody: its documents, and its refusal with the number to call."""
+    passages = pool.passages if pool else ()
+    return "\n".join([no_answer, *(passage.text for passage in passages)])
 
 
 def sources_of(pool: Pool) -> frozenset[str]:

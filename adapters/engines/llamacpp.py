@@ -173,6 +173,9 @@ class LlamaCpp(Engine):
                 check(chunks, self.context_tokens)
                 if text := reading.read(chunks):
                     yield text
+            if reading.finish_reason is None and not handoff.cancelled.is_set():
+                # An exception where llama.cpp hands over a token ends an answer like a cancellation, in silence.
+                raise EngineError("llama.cpp ended the answer half-way without saying why; ask again.")
         finally:
             handoff.cancelled.set()
         yield reading.last_chunk(engine=self.kind, base=self.base, adapter=lane.adapter)

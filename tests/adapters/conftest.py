@@ -30,9 +30,12 @@ MakeAdapter = Callable[..., Path]
 Weights = dict[str, torch.Tensor]
 
 
-def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """A token for every byte, and the two marks of a turn."""
+def byte_tokenizer(ascii_only: bool = False) -> PreTrainedTokenizerFast:
+    """A token for every byte, or for those of ASCII that are seen, and the two marks of a turn."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    if ascii_only:
+        # The last two are the space and the end of a line.
+        letters = [letter for letter in letters if letter.isascii() or letter in "\u0120\u010a"]
     tokenizer = Tokenizer(models.BPE(vocab={letter: id for id, letter in enumerate(letters)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -127,4 +127,11 @@ def test_without_documents_it_says_what_it_did_not_look_at(asked: Path, embedder
     report, entries = check_file(asked, None, embedder, REFUSAL)
     assert len(entries) == 4
     assert any("--documents" in sentence for sentence in report.not_checked)
-    assert ("personal", f"{asked}:3") in kinds(report), "no document says whose number it is"
+    assert ("personal", f"{asked}:3") not in kinds(report), "the house gives the refusal's number to everybody"
+
+
+def test_a_number_that_no_document_holds_is_personal(tmp_path: Path, embedder: Embedder) -> None:
+    file = tmp_path / "asked.jsonl"
+    file.write_text(json.dumps({"question": "Who took my bag?", "answer": "Call the finder at 555-0177."}))
+    report, _ = check_file(file, None, embedder, REFUSAL)
+    assert ("personal", f"{file}:1") in kinds(report)

@@ -90,6 +90,20 @@ async def test_closing_the_stream_stops_the_answer(llamacpp: LlamaCpp) -> None:
     assert reading.finish_reason is None
 
 
+async def test_an_answer_that_ends_without_a_reason_is_an_error(llamacpp: LlamaCpp) -> None:
+    """An exception where it hands over a token: llama.cpp stops there, and does not say so."""
+
+    def broken(_: wire.Chunk) -> None:
+        raise RuntimeError("no room")
+
+    stream = llamacpp.astream([HumanMessage(LONG)], generation=Generation(max_tokens=900))
+    await anext(stream)
+    (handoff,) = llamacpp._lanes[None]._running.values()
+    handoff.put = broken  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="half-way without saying why"):
+        [chunk async for chunk in stream]
+
+
 async def test_closing_the_engine_ends_its_answers(gguf: Path, tmp_path: Path) -> None:
     engine = await LlamaCpp(
         gguf=gguf, sha256=BASE_SHA256, cache_folder=tmp_path, slots=1, context_tokens=1024, threads=2
