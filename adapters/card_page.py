@@ -33,6 +33,8 @@ def as_page(label: str, card: Card, score: AdapterScore | None) -> str:
 
 def facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "trained", f"{card.created}, {card.minutes:g} minutes on {card.machine}"
+    if start := card.recipe.get("start"):
+        yield "goes on from", f"{start}, whose card tells of the training before"
     yield "base", f"{card.base.uri} ({card.base.sha256})"
     yield "prompt", f"{card.prompt} ({card.prompt_sha256})"
     yield "learnt from", f"{card.data.rows:,} rows out of {card.data.examples:,} examples ({card.data.sha256})"

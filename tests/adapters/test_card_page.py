@@ -38,6 +38,7 @@ def test_it_needs_nothing_but_itself_and_draws_both_losses() -> None:
     check_self_contained(page)
     assert [line.get("class") for line in lines(page)] == ["line1", "line2"]
     assert CARD.weights_sha256 in page and "2,245 rows out of 1,098 examples" in page
+    assert "goes on from</dt><dd>house-style@1" in page and "The card of house-style@1 may have one" in page
     assert "No learning curve was drawn" in page and "No evaluation has measured it yet" in page
 
 
@@ -56,3 +57,7 @@ def test_scores_stand_with_their_intervals() -> None:
 
 def test_a_card_without_losses_says_so() -> None:
     assert "keeps too few of them" in as_page("a@1", CARD.model_copy(update={"losses": ()}), None)
+
+
+def test_one_that_began_with_the_base_goes_on_from_nothing() -> None:
+    assert "goes on from" not in as_page("a@1", CARD.model_copy(update={"recipe": {}}), None)
