@@ -8,7 +8,6 @@ from typing import Any
 
 from adapters.durable import replace_text
 from adapters.shapes import read_gguf
-from ingest.models import file_sha256
 
 # Whether llama.cpp has the rows of query and key in the order of its rotary embedding, two by two, or as they are
 # (its convert_hf_to_gguf.py: `permute` in LlamaModel, nothing of it in Qwen2Model and Qwen3Model).
@@ -42,12 +41,12 @@ def header_of(fields: Mapping[str, Any]) -> Header:
     return Header(architecture, *(int(fields[f"{architecture}.{key}"].contents()) for key in keys))
 
 
-def kept_header(gguf: Path, cache: Path) -> Header:
+def kept_header(gguf: Path, sha256: str, cache: Path) -> Header:
     """As `header_of`, which takes seconds: the file's fields hold its vocabulary. Later from `cache`, by its hash.
 
     Raises ModelError for what is no GGUF file, and ConversionError.
     """
-    kept = cache / f"header-{file_sha256(gguf)}.json"
+    kept = cache / f"header-{sha256}.json"
     if not kept.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         replace_text(kept, json.dumps(asdict(header_of(read_gguf(gguf).fields))))

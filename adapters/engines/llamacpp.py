@@ -142,7 +142,7 @@ class LlamaCpp(Engine):
             return server(self.gguf, None, self.slots, self.context_tokens, self.threads)
         lora = self.cache_folder / f"{adapter.sha256}-{self.sha256[:16]}.gguf"
         try:
-            lora_gguf(Path(adapter.folder), kept_header(self.gguf, self.cache_folder), lora)
+            lora_gguf(Path(adapter.folder), kept_header(self.gguf, self.sha256, self.cache_folder), lora)
             return server(self.gguf, lora, self.slots, self.context_tokens, self.threads)
         except (EngineError, ValueError) as error:
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
