@@ -1,4 +1,6 @@
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokenizerBase, Trainer
 
 from adapters.card import CONFIG, WEIGHTS, write_card
-from adapters.examples import as_dicts
+from adapters.examples import Row, as_dicts
 from adapters.registry import Registry
 from adapters.train import (
     AnswerTrainer,
@@ -96,14 +98,14 @@ class Stopped(AnswerTrainer):
         return super().training_step(*args, **kwargs)
 
 
-def trainer(model: Path, tokenizer: PreTrainedTokenizerBase, work: Path) -> Stopped:
+def trainer(model: Path, tokenizer: PreTrainedTokenizerBase, work: Path, rows: Sequence[Row] = ROWS) -> Stopped:
     values = recipe()
     return Stopped(
         choice_tokens=0,
         choice_weight=1,
         model=str(model),
         args=arguments(values.training, work),
-        train_dataset=dataset(ROWS),
+        train_dataset=dataset(rows),
         eval_dataset=dataset(ROWS[:2]),
         processing_class=tokenizer,
         peft_config=lora(values.lora),
@@ -114,7 +116,8 @@ def trainer(model: Path, tokenizer: PreTrainedTokenizerBase, work: Path) -> Stop
 def test_its_loss_is_that_of_the_library(
     tiny_model: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    ours = trainer(tiny_model, tokenizer, tmp_path)
+    longer = replace(ROWS[1], completion=f"{ROWS[1].completion} Please come by the main door.")
+    ours = trainer(tiny_model, tokenizer, tmp_path, [ROWS[0], longer])
     batch = next(iter(ours.get_train_dataloader()))
     labels = batch["labels"]
     assert (labels == -100).any(), "the prompt is not trained"
