@@ -135,6 +135,8 @@ async def fail_lane(engine: LlamaCpp) -> None:
         raise RuntimeError("a lane failed")
 
     under_way = list(lane._running)
+    if not under_way:
+        raise SystemExit(f"No answer of {ADAPTER} was under way, so nothing was damaged: run it again.")
     for handoff in lane._running.values():
         handoff.put = fail  # type: ignore[method-assign]
     await asyncio.wait(under_way)
