@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adapters.card import Card
 from adapters.card_page import as_page
-from adapters.compare import differences, lineage
+from adapters.compare import curve, differences, lineage
 from adapters.curve_command import curve_command
 from adapters.durable import replace_text
 from adapters.engines.protocol import EMBEDDED
@@ -84,11 +85,19 @@ def show_command(
         if html:
             replace_text(html, as_page(version.label, card, score))
     table = Table("Card", "Value")
-    for key, value in values.items():
+    for key, value in (values | in_short(card)).items():
         table.add_row(key, cell(value) if key != "evaluation" else "")
     for key, value in evaluation_rows(score) if score else ():
         table.add_row(key, value)
     show(values, table, as_json)
+
+
+def in_short(card: Card) -> dict[str, Any]:
+    """What would fill the terminal: the losses of every step, a learning curve with all that its points share."""
+    drawn = card.learning_curve
+    points = ", ".join(f"{one.examples} examples {one.score:.1%}" for one in drawn.points) if drawn else ""
+    told = {"learning_curve": f"tokens right: {points}. {drawn.finding}"} if drawn else {}
+    return {"losses": curve(card.losses)} | told
 
 
 def evaluation_rows(score: AdapterScore) -> Iterator[tuple[str, str]]:

@@ -8,12 +8,12 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from adapters.card import CONFIG, read_card, write_card
-from adapters.commands import app, login
+from adapters.commands import app, in_short, login
 from adapters.prompt import load_prompt
 from configs.load import HOSPITAL
 from ingest.models import file_sha256
 from ingest.owner import OwnerLock
-from tests.adapters.conftest import MakeAdapter, lora_weights, write_adapter
+from tests.adapters.conftest import SHIPPED, MakeAdapter, lora_weights, write_adapter
 from tests.adapters.small_adapter import SHAPES, write_base
 
 
@@ -67,6 +67,13 @@ def test_the_card_is_shown_whole(config: Path) -> None:
     shown = answer(config, "show", "style@1")
     assert shown["prompt"] == "house@1"
     assert shown["data"]["held_back"] == ["parking.md"]
+
+
+def test_the_terminal_shows_what_the_losses_came_to_and_not_each() -> None:
+    told = in_short(read_card(SHIPPED / "house-style" / "1"))
+    assert told["losses"]["steps"] == 688
+    assert "100 examples 94.3%, 200 examples 95.7%, 400 examples 97.2%" in told["learning_curve"]
+    assert "learning_curve" not in in_short(read_card(SHIPPED / "house-style" / "2"))
 
 
 def test_a_good_adapter_is_verified(config: Path, tmp_path: Path) -> None:
