@@ -94,10 +94,11 @@ def show_command(
 
 def in_short(card: Card) -> dict[str, Any]:
     """What would fill the terminal: the losses of every step, a learning curve with all that its points share."""
-    drawn = card.learning_curve
-    points = ", ".join(f"{one.examples} examples {one.score:.1%}" for one in drawn.points) if drawn else ""
-    told = {"learning_curve": f"tokens right: {points}. {drawn.finding}"} if drawn else {}
-    return {"losses": curve(card.losses)} | told
+    told: dict[str, Any] = {"losses": curve(card.losses)}
+    if drawn := card.learning_curve:
+        points = ", ".join(f"{one.examples} examples {one.score:.1%}" for one in drawn.points)
+        told["learning_curve"] = f"tokens right: {points}. {drawn.finding}"
+    return told
 
 
 def evaluation_rows(score: AdapterScore) -> Iterator[tuple[str, str]]:
