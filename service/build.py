@@ -14,7 +14,7 @@ from adapters.commands import registry_of
 from adapters.decisions.pack import open_pack
 from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import Engine
-from adapters.prompt import PromptError, PromptTemplate, load_prompt, prompt_labels
+from adapters.prompt import PromptError, PromptTemplate, load_prompt, prompt_labels, render
 from adapters.registry import UnknownAdapter
 from configs.load import ConfigurationError
 from configs.settings import Settings
@@ -85,7 +85,8 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         stack.callback(records.close)
         records.experiments.take_over(settings.data.folder / EARLIER_LOG)
         engine = await opening
-        loader = AdapterLoader(registry, engine, max(settings.engine.adapters, len(needed)))
+        beginning = render(prompts[settings.layers.prompt.name], question="", passages=())
+        loader = AdapterLoader(registry, engine, max(settings.engine.adapters, len(needed)), beginning)
         admin = Admin(corpus, registry, loader)
         stack.callback(admin.close)
         chatbot = Chatbot(

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from adapters.engines.protocol import AdapterWeights, Engine
+from langchain_core.messages import BaseMessage
+
+from adapters.engines.protocol import AdapterWeights, Engine, Generation
 
 
 class AdapterShelf(Protocol):
@@ -24,12 +26,16 @@ class AdapterLoader:
 
     Of more than `most`, the one that was not used for the longest time is unloaded, but none while it answers: then
     there are more for that long.
+    `beginning` is what prompts begin with: a new adapter reads it into its cache before anybody waits for it.
     """
 
-    def __init__(self, shelf: AdapterShelf, engine: Engine, most: int) -> None:
+    def __init__(
+        self, shelf: AdapterShelf, engine: Engine, most: int, beginning: Sequence[BaseMessage] = ()
+    ) -> None:
         self.shelf = shelf
         self.engine = engine
         self.most = most
+        self.beginning = list(beginning)
         # The one used last stands last.
         self.loaded: dict[str, AdapterWeights] = {}
         self.answering: Counter[str] = Counter()
@@ -62,8 +68,13 @@ class AdapterLoader:
             if label not in self.loaded:
                 weights = await asyncio.to_thread(self.shelf.verified, label, self.engine.base)
                 await self.engine.load(weights)
+                await self.read_ahead(label)
                 self.loaded[label] = weights
                 await self.unload_oldest(label)
+
+    async def read_ahead(self, label: str) -> None:
+        if self.beginning:
+            await self.engine.ainvoke(self.beginning, generation=Generation(adapter=label, max_tokens=1))
 
     async def unload_oldest(self, newest: str) -> None:
         # One at a time: while one is unloaded, another may begin to answer.

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from adapters.engines.protocol import PromptTooLong
-from adapters.prompt import PromptError
+from adapters.engines.protocol import Generation, PromptTooLong
+from adapters.prompt import PromptError, render
 from adapters.registry import UnknownAdapter
 from configs.load import HOSPITAL, load_settings
 from configs.settings import Settings
@@ -114,6 +114,15 @@ async def test_a_real_adapter_is_loaded_on_demand_and_changes_the_answer(bot: Ch
     assert changed.manifest.adapter_sha256 == bot.adapters.loaded["noise@1"].sha256
     assert changed.text != without.text
     assert "noise@1" in bot.configuration()["layers"]["adapter"]["known"]
+
+
+async def test_the_first_question_to_an_adapter_finds_how_prompts_begin_in_its_cache(tmp_path: Path) -> None:
+    async with build(settings_in(tmp_path, engine={**SMALL, "kind": "llamacpp"})) as chatbot:
+        (label,) = chatbot.adapters.loaded
+        question = render(chatbot.prompts["house@1"], VISITING, ())
+        first = await chatbot.engine.ainvoke(question, generation=Generation(adapter=label, max_tokens=1))
+        assert first.usage_metadata is not None
+        assert first.usage_metadata["input_token_details"]["cache_read"] > 100
 
 
 @with_bot

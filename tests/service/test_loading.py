@@ -1,8 +1,9 @@
 import asyncio
 
 import pytest
+from langchain_core.messages import HumanMessage, SystemMessage
 
-from adapters.engines.protocol import AdapterRefused
+from adapters.engines.protocol import AdapterRefused, EngineError
 from service.loading import AdapterLoader
 from tests.service.parts import ScriptedEngine, Shelf
 
@@ -98,3 +99,21 @@ async def test_many_at_once_each_get_their_own() -> None:
     weights = await asyncio.gather(*map(loader.ready, labels))
     assert [one.name for one in weights if one] == labels
     assert len(loader.loaded) <= 5
+
+
+async def test_a_new_adapter_has_read_how_prompts_begin_before_it_may_answer() -> None:
+    engine = ScriptedEngine()
+    beginning = [SystemMessage("You answer visitors."), HumanMessage("Question:")]
+    loader = AdapterLoader(Shelf(), engine, 3, beginning)
+    for label in ("style@1", "style@2", "style@1"):
+        await loader.ready(label)
+    assert [messages for messages, _ in engine.seen] == [beginning, beginning]
+    assert [(asked.adapter, asked.max_tokens) for _, asked in engine.seen] == [("style@1", 1), ("style@2", 1)]
+
+
+async def test_an_adapter_that_cannot_read_is_not_ready() -> None:
+    engine = ScriptedEngine(script=(EngineError("out of memory"),))
+    loader = AdapterLoader(Shelf(), engine, 3, [HumanMessage("Question:")])
+    with pytest.raises(EngineError, match="out of memory"):
+        await loader.ready("style@1")
+    assert not loader.loaded
