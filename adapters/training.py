@@ -92,6 +92,8 @@ def version_of(ready: Prepared, trials: Sequence[Trial] = (), processes: int = 1
     curve = newest_curve(ready.work, data_id(ready))
     checkpoints = ready.work / run_of(recipe, made_from, rows, validation)
     trained = train_on(processes, Task(recipe, ready.base, rows, validation, checkpoints, ready.start))
+    # The probe reads the base once more: with the trainer's beside it, a large one may not fit.
+    gc.collect()
     told = data_of(recipe, rows, validation)
     card = card_of(recipe, made_from, ready.template, told, trained)
     told_too = {

@@ -1,8 +1,12 @@
-"""What prompt and adapter bring on held-back documents, with the product's own retrieval; one printed table."""
+"""What prompt and adapter bring on held-back documents, with the product's own retrieval; one printed table.
+
+Another base or adapter, or more passages, by the environment as for the service.
+"""
 
 import argparse
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +57,9 @@ async def main(arguments: argparse.Namespace) -> None:
         if (not question.answerable or held_back & set(question.documents))
         and arguments.set in (None, 2 if SECOND in question.tags else 1)
     ][:: arguments.every]
-    with TemporaryDirectory() as folder:
-        settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": folder}).settings
+    with TemporaryDirectory() as temporary:
+        folder = {"TRIPTYCH__DATA__FOLDER": str(arguments.folder or temporary)}
+        settings = load_settings(None, os.environ | folder).settings
         async with build(settings) as chatbot:
             for _ in sync(chatbot.corpus, discover(settings.documents).files):
                 pass
@@ -134,5 +139,6 @@ if __name__ == "__main__":
     parser.add_argument("--every", type=int, default=1, help="take every n-th question")
     parser.add_argument("--set", type=int, choices=(1, 2), help="of the questions; both without it")
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--folder", type=Path, help="the data folder, where own adapters are; it keeps the library")
     parser.add_argument("--out", type=Path, help="write all answers and scores as JSON")
     asyncio.run(main(parser.parse_args()))
