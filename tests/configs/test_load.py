@@ -1,5 +1,7 @@
 """Settings: the order of their origins, and every error at once."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,17 @@ import pytest
 from configs.load import DEFAULTS, HOSPITAL, ConfigurationError, load_settings
 from configs.settings import Settings
 
+IMPORTS_OPENVINO = """
+import sys
+from configs.load import stay_offline
+
+seen = []
+sys.addaudithook(lambda event, _: seen.append(event) if event in ("os.fork", "socket.connect") else None)
+stay_offline()
+import openvino.tools.ovc as ovc
+
+print(type(ovc.telemetry).__module__, seen)
+"""
 YAMLS = [HOSPITAL, *sorted(DEFAULTS.parent.glob("*.yaml"))]
 
 
@@ -201,3 +214,8 @@ def test_a_mapping_replaces_an_empty_one(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("engine: {openai: {adapters: {house-style@1: served}}}\n")
     assert load_settings(file, {}).settings.engine.openai.adapters == {"house-style@1": "served"}
+
+
+def test_openvino_sends_nothing_and_forks_nothing() -> None:
+    told = subprocess.run([sys.executable, "-c", IMPORTS_OPENVINO], check=True, capture_output=True, text=True)
+    assert told.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "[]"]
