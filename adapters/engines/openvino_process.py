@@ -18,7 +18,12 @@ from adapters.engines.protocol import EngineError
 from adapters.engines.wire import Chunk
 
 # Offline before the worker's module imports OpenVINO.
-WORKER = "from configs.load import stay_offline; stay_offline(); from adapters.engines.openvino_worker import main; main()"
+WORKER = """
+from configs.load import stay_offline
+stay_offline()
+from adapters.engines.openvino_worker import main
+main()
+"""
 
 
 @dataclass(frozen=True, slots=True)
