@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from configs.load import stay_offline
 from ingest.documents import Vectors
 from ingest.models import ModelError
 
@@ -42,6 +43,7 @@ class KeptNetwork:
     def __init__(self, folder: Path) -> None:
         """Raises ModelError if the folder's network is not the one that was kept."""
         # A fifth of a second that commands without questions need not spend.
+        stay_offline()
         import openvino
 
         try:
@@ -109,6 +111,7 @@ def query_prompt(model: "SentenceTransformer") -> str:
 
 def write_network(model: "SentenceTransformer", path: Path) -> None:
     """All of the model from token ids to vectors of length 1, in float32."""
+    stay_offline()
     import openvino
     import torch
 
