@@ -57,7 +57,7 @@ def stay_offline() -> None:
     """No library phones home or looks on a model hub, unless the caller's own environment says so.
 
     To be called before OpenVINO is imported: it has no such variable, and for every event its telemetry forks this
-    process, where a matrix product of another thread then never ends (OpenBLAS stops its threads before a fork).
+    process, where a matrix product of another thread may then never end (OpenBLAS stops its threads before a fork).
     Without that module it sends nothing.
     """
     for name, value in OFFLINE.items():

@@ -42,8 +42,8 @@ class KeptNetwork:
 
     def __init__(self, folder: Path) -> None:
         """Raises ModelError if the folder's network is not the one that was kept."""
-        # A fifth of a second that commands without questions need not spend.
         stay_offline()
+        # A fifth of a second that commands without questions need not spend.
         import openvino
 
         try:
