@@ -5,15 +5,14 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import openvino_genai as genai
-
 from adapters.durable import flush
 from adapters.engines.detokenize import Detokenized
+from configs.load import stay_offline
 
 Message = dict[str, Any]
 # The library has no types.
@@ -24,6 +23,15 @@ BATCH_TOKENS = 256
 BLOCK_TOKENS = 32
 
 OWN_SOURCE = re.compile(r"^\[[\d:]+\] \S+:\d+: ")
+
+
+@cache
+def genai() -> Any:
+    """The library, imported at the first call, and offline."""
+    stay_offline()
+    import openvino_genai
+
+    return openvino_genai
 
 
 @dataclass
@@ -52,14 +60,14 @@ class Lane:
         threads: int,
         cache_prompt: bool,
     ) -> None:
-        scheduler = genai.SchedulerConfig()
+        scheduler = genai().SchedulerConfig()
         scheduler.max_num_seqs = slots
         scheduler.num_kv_blocks = -(-slots * context_tokens // BLOCK_TOKENS)
         scheduler.max_num_batched_tokens = BATCH_TOKENS
         scheduler.enable_prefix_caching = cache_prompt
         options = {"INFERENCE_NUM_THREADS": threads} if threads else {}
         self.name = name
-        self.pipeline = genai.ContinuousBatchingPipeline(path, tokenizer, scheduler, "CPU", **options)
+        self.pipeline = genai().ContinuousBatchingPipeline(path, tokenizer, scheduler, "CPU", **options)
         self.tokenizer = tokenizer
         self.context_tokens = context_tokens
         self.answers: dict[int, Answer] = {}
@@ -67,7 +75,7 @@ class Lane:
     def add(self, number: int, request: Message) -> list[Message]:
         """Start an answer; what to reply where that cannot be."""
         try:
-            history = genai.ChatHistory(request["messages"])
+            history = genai().ChatHistory(request["messages"])
             prompt = self.tokenizer.apply_chat_template(history, add_generation_prompt=True)
             ids = self.tokenizer.encode(prompt, add_special_tokens=False).input_ids
             if ids.shape[1] + request["max_tokens"] > self.context_tokens:
@@ -107,7 +115,7 @@ class Lane:
                     self.cancel(answer.number)
                     yield self.last(answer, "stop")
                     return
-                if output.finish_reason != genai.GenerationFinishReason.NONE:
+                if output.finish_reason != genai().GenerationFinishReason.NONE:
                     del self.answers[answer.number]
                     yield self.last(answer, output.finish_reason.name.lower())
 
@@ -128,21 +136,21 @@ def tokenizer_of(gguf: Path) -> Tokenizer:
 
     Raises RuntimeError, and OSError where it cannot be kept.
     """
-    return kept_tokenizer(kept(gguf, "tokenizer", genai.Tokenizer))
+    return kept_tokenizer(kept(gguf, "tokenizer", genai().Tokenizer))
 
 
 def network_of(gguf: Path) -> Path:
     """The folder with a GGUF file's network and tokenizer as OpenVINO writes them. Raises as tokenizer_of does."""
-    return kept(gguf, "network", partial(genai.LLMPipeline, device="CPU"))
+    return kept(gguf, "network", partial(genai().LLMPipeline, device="CPU"))
 
 
 def kept_tokenizer(folder: Path) -> Tokenizer:
-    return genai.Tokenizer(folder)
+    return genai().Tokenizer(folder)
 
 
 def kept(gguf: Path, what: str, reader: Callable[..., Any]) -> Path:
     """The folder beside the file with what OpenVINO writes when `reader` reads it."""
-    folder = gguf.with_name(f"{gguf.name}.{what}-{genai.__version__}")
+    folder = gguf.with_name(f"{gguf.name}.{what}-{genai().__version__}")
     if not folder.is_dir():
         keep(gguf, folder, reader)
     return folder
@@ -169,7 +177,7 @@ def keep(gguf: Path, folder: Path, reader: Callable[..., Any]) -> None:
 
 
 def config_of(request: Message, end: int) -> Any:
-    config = genai.GenerationConfig()
+    config = genai().GenerationConfig()
     config.eos_token_id = end
     config.apply_chat_template = False
     config.max_new_tokens = request["max_tokens"]
@@ -180,7 +188,7 @@ def config_of(request: Message, end: int) -> Any:
     else:
         config.do_sample = False
     if request["json_schema"] is not None:
-        config.structured_output_config = genai.StructuredOutputConfig(
+        config.structured_output_config = genai().StructuredOutputConfig(
             json_schema=json.dumps(request["json_schema"])
         )
     return config

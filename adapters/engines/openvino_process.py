@@ -17,14 +17,6 @@ from adapters.engines.handoff import Handoff
 from adapters.engines.protocol import EngineError
 from adapters.engines.wire import Chunk
 
-# Offline before the worker's module imports OpenVINO.
-WORKER = """
-from configs.load import stay_offline
-stay_offline()
-from adapters.engines.openvino_worker import main
-main()
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -41,7 +33,7 @@ class Process:
         search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         # Not multiprocessing's spawn: that would import the parent's main module, here the whole service.
         self.child = subprocess.Popen(
-            [sys.executable, "-P", "-c", WORKER, json.dumps(dict(values))],
+            [sys.executable, "-P", "-m", "adapters.engines.openvino_worker", json.dumps(dict(values))],
             env={"PYTHONPATH": search_path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -109,3 +109,7 @@ def read(requests: Requests) -> None:
     for line in sys.stdin.buffer:
         requests.put(json.loads(line))
     requests.put(None)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.load import stay_offline
 from ingest.models import ModelError
 
 NETWORK = "openvino_model.xml"
@@ -21,6 +22,7 @@ class Network:
 
     def __init__(self, folder: Path, threads: int) -> None:
         """`threads` 0: all cores. Raises ModelError."""
+        stay_offline()
         import openvino
 
         options = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})

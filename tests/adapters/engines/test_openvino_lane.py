@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,16 @@ TEXTS = (
     "<|im_start|>user\nh\u00e9 \u6f22\u5b57 \U0001f600<|im_end|>",
     "",
 )
+OPENS_IT = """
+import sys
+from adapters.engines.openvino_lane import genai
+
+assert "openvino" not in sys.modules
+seen = []
+sys.addaudithook(lambda event, _: seen.append(event) if event in ("os.fork", "socket.connect") else None)
+genai()
+print(seen, bool(sys.modules["openvino"]), sys.modules["openvino_telemetry"])
+"""
 
 
 @pytest.fixture
@@ -21,7 +33,7 @@ def base(gguf: Path, tmp_path: Path) -> Path:
 
 def test_the_kept_tokenizer_is_the_one_of_the_file(base: Path) -> None:
     tokenizer_of(base)
-    kept, read = tokenizer_of(base), genai.Tokenizer(base)
+    kept, read = tokenizer_of(base), genai().Tokenizer(base)
     assert kept.chat_template == read.chat_template
     assert kept.get_eos_token_id() == read.get_eos_token_id()
     for text in TEXTS:
@@ -34,7 +46,7 @@ def test_it_is_kept_once_and_nothing_else_is_left(base: Path) -> None:
     tokenizer_of(base)
     (folder,) = base.parent.glob("base.gguf.tokenizer-*")
     files = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-    keep(base, folder, genai.Tokenizer)
+    keep(base, folder, genai().Tokenizer)
     tokenizer_of(base)
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == files
     assert {file.name for file in base.parent.iterdir()} == {base.name, folder.name}
@@ -46,3 +58,10 @@ def test_a_file_without_a_tokenizer_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         tokenizer_of(broken)
     assert list(tmp_path.iterdir()) == [broken]
+
+
+def test_the_library_is_opened_offline_by_whoever_needs_it(tmp_path: Path) -> None:
+    python = [sys.executable, "-c", OPENS_IT]
+    done = subprocess.run(python, cwd=Path.cwd(), env={"HOME": str(tmp_path)}, capture_output=True, check=True)
+    assert done.stdout.decode().split() == ["[]", "True", "None"]
+    assert not list(tmp_path.iterdir())
