@@ -19,7 +19,7 @@ GENERATION = Generation(max_tokens=1, logprobs=10)
 ACTS = 0.1
 
 # Of a token's probability: the shipped adapters in 4 and 8 bits are within 0.02 of torch in float32, and the base
-# is 0.4 or more away from them.
+# is 0.4 or more away from the house styles, 0.26 from the ranker.
 MET = 0.1
 
 Top = dict[str, float]

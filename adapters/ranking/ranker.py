@@ -11,6 +11,7 @@ from threading import Lock
 import numpy as np
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
+from adapters.engines import probe
 from adapters.engines.openvino_lane import kept_tokenizer, network_of
 from adapters.header import ConversionError
 from adapters.merge import merged_gguf
@@ -43,6 +44,14 @@ class Ranker:
             prompts = [self._prompt(ask.messages(passage, question, earlier)) for passage in passages]
             logits = self._network.next(*filled_up(prompts))
         return [float(row[self._yes] - row[self._no]) for row in logits]
+
+    def first_tokens(self) -> probe.Top:
+        """The likeliest answers to the probe, with their log probabilities."""
+        with self._lock:
+            logits = self._network.next(*filled_up([self._prompt(probe.MESSAGES)]))[0]
+        known = logits - np.logaddexp.reduce(logits)
+        best = np.argsort(known)[: -probe.GENERATION.logprobs - 1 : -1]
+        return {self._tokenizer.decode([token]): float(known[token]) for token in best.tolist()}
 
     def _prompt(self, messages: Sequence[BaseMessage]) -> Tokens:
         told = convert_to_openai_messages(messages)
@@ -79,6 +88,10 @@ def open_ranker(adapter: Path, base: BaseFile, cache: Path, threads: int) -> Ran
                 "Train one with `triptych adapters rank`."
             )
         merged = merged_gguf(adapter, base.gguf, cache / f"{sha256[:16]}-{card.weights_sha256}.q8_0.gguf")
-        return Ranker(network_of(merged), card.weights_sha256, threads)
+        network = network_of(merged)
+        ranker = Ranker(network, card.weights_sha256, threads)
+        told = f"{card.name}, as kept in {network} (delete that folder, and it is made anew),"
+        probe.check_met(told, card.probe, ranker.first_tokens())
+        return ranker
     except (ConversionError, RuntimeError, OSError) as error:
         raise ModelError(f"ranker.adapter cannot act: {error}") from error

@@ -8,6 +8,7 @@ from adapters.asked import Asked, Examples, asked_of, checked_examples
 from adapters.base import load_tokenizer
 from adapters.card import Card, write_card
 from adapters.examples import ExampleError, StyleExample, read_examples
+from adapters.first_tokens import first_tokens
 from adapters.pool import split_pool
 from adapters.ranking import ask
 from adapters.ranking.group_trainer import train_groups
@@ -36,8 +37,10 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     base, made_from = configured_base(settings.ranker, data)
     rows, kept = rows_of(groups), rows_of(validation)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, kept)
-    trained = train_groups(recipe, base, load_tokenizer(base), groups, validation, checkpoints)
+    tokenizer = load_tokenizer(base)
+    trained = train_groups(recipe, base, tokenizer, groups, validation, checkpoints)
     card = card_of(recipe, made_from, ask.FORM, data_of(recipe, rows, kept), trained)
+    card = card.model_copy(update={"probe": first_tokens(base, trained.folder, tokenizer)})
     write_card(card, trained.folder)
     copytree(trained.folder, folder)
     return scored_on(unseen, card, folder, settings)

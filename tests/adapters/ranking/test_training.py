@@ -52,6 +52,7 @@ def test_a_recipe_becomes_a_ranker_that_passes_the_gate(recipe: Path, gguf: Path
     cache = tmp_path / "cache"
     ranker = open_ranker(recipe.parent / "ranker" / "1", BaseFile(gguf, cache), cache, threads=0)
     assert len(ranker.log_odds("garage fee?", ["Parking", "Food"])) == 2
+    assert max(told["probe"], key=told["probe"].__getitem__) in ranker.first_tokens()
     again = rank(recipe, "ranker/1")
     assert again.exit_code == 2
     assert "exists already" in again.stderr
