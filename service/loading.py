@@ -8,7 +8,7 @@ from typing import Protocol
 
 from langchain_core.messages import BaseMessage
 
-from adapters.engines.protocol import AdapterWeights, Engine, Generation
+from adapters.engines.protocol import AdapterWeights, Engine, EngineError, Generation
 
 
 class AdapterShelf(Protocol):
@@ -73,8 +73,13 @@ class AdapterLoader:
                 await self.unload_oldest(label)
 
     async def read_ahead(self, label: str) -> None:
-        if self.beginning:
+        if not self.beginning:
+            return
+        try:
             await self.engine.ainvoke(self.beginning, generation=Generation(adapter=label, max_tokens=1))
+        except EngineError:
+            await self.engine.unload(label)
+            raise
 
     async def unload_oldest(self, newest: str) -> None:
         # One at a time: while one is unloaded, another may begin to answer.

@@ -116,4 +116,4 @@ async def test_an_adapter_that_cannot_read_is_not_ready() -> None:
     loader = AdapterLoader(Shelf(), engine, 3, [HumanMessage("Question:")])
     with pytest.raises(EngineError, match="out of memory"):
         await loader.ready("style@1")
-    assert not loader.loaded
+    assert not loader.loaded and not engine.adapters()
