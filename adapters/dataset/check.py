@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from adapters.dataset import findings as find
 from adapters.dataset.entries import Entry, Finding, Read, answers_of, refuses
 from adapters.dataset.near import near_across, near_earlier, place_in
-from adapters.dataset.read import read_plain, read_questions
+from adapters.dataset.read import read_plain, read_questions, read_style
 from adapters.dataset.report import Report
 from adapters.examples import Pool, Vectors, make_rows, split_examples, tokens
 from adapters.prompt import PromptTemplate
-from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe
+from adapters.recipe import Data, Elsewhere, RankingRecipe, Recipe, SearchRecipe
 from ingest.embed import Embedder
 
 if TYPE_CHECKING:
@@ -52,7 +52,17 @@ def check_search_recipe(
     entries = full(read.entries)
     questions = embedder.embed_queries([entry.example.question for entry in entries])
     found = in_data(recipe.data, read, questions, pool, embedder, no_answer)
+    if isinstance(recipe, RankingRecipe) and recipe.elsewhere:
+        found += of_elsewhere(recipe.elsewhere, recipe.data, embedder)
     return report_of(read.entries, answers_of(entries, no_answer), found, (NAMES, LENGTHS))
+
+
+def of_elsewhere(other: Elsewhere, data: Data, embedder: Embedder) -> list[Finding]:
+    """Examples about other pages may not ask what the evaluation asks, either."""
+    read = read_style(other.examples)
+    entries = full(read.entries)
+    questions = embedder.embed_queries([entry.example.question for entry in entries])
+    return [*read.findings, *evaluated(data, [entry.place for entry in entries], questions, embedder)]
 
 
 def in_data(

@@ -74,3 +74,19 @@ def test_nothing_is_trained_on_examples_that_fail_the_check(recipe: Path) -> Non
     told = CliRunner().invoke(app, ["check", str(recipe), "--json"])
     assert told.exit_code == 1
     assert json.loads(told.stdout)["failures"] == ["leak"]
+
+
+def test_an_example_about_other_pages_may_not_ask_what_the_evaluation_asks(recipe: Path) -> None:
+    values = yaml.safe_load(recipe.read_text())
+    values["data"]["questions"] = "questions.jsonl"
+    recipe.write_text(yaml.safe_dump(values))
+    questions = recipe.with_name("questions.jsonl")
+    questions.write_text(json.dumps({"question": "do you repair clocks"}))
+    assert CliRunner().invoke(app, ["check", str(recipe)]).exit_code == 0
+    add_example(
+        recipe.parent / "elsewhere", document="food.md", section="Cafeteria", question="Do you repair clocks?"
+    )
+    result = rank(recipe, "ranker/1")
+    assert result.exit_code == 1
+    assert "elsewhere/style.jsonl" in result.stderr and "of the evaluation" in result.stderr
+    assert not (recipe.parent / "data" / "training").exists()
