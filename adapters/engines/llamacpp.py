@@ -15,6 +15,7 @@ from pydantic import PrivateAttr
 from adapters.convert import lora_gguf
 from adapters.engines import probe, wire
 from adapters.engines.handoff import Handoff
+from adapters.engines.llamacpp_base import served_gguf
 from adapters.engines.protocol import (
     AdapterRefused,
     AdapterWeights,
@@ -24,6 +25,7 @@ from adapters.engines.protocol import (
     PromptTooLong,
 )
 from adapters.header import kept_header
+from ingest.models import ModelError
 
 # Cancelling is seen between batches: half a second of prefill at most, at no measured cost.
 BATCH_TOKENS = 256
@@ -94,12 +96,17 @@ class LlamaCpp(Engine):
     threads: int
     cache_prompt: bool = True
 
+    _served: Path = PrivateAttr()
     _lanes: dict[str | None, Lane] = PrivateAttr(default_factory=dict)
     _pool: ThreadPoolExecutor = PrivateAttr()
     _base_top: probe.Top = PrivateAttr()
 
     async def open(self) -> "LlamaCpp":
-        """Load the base."""
+        """Load the base. Raises EngineError."""
+        try:
+            self._served = await asyncio.to_thread(served_gguf, self.gguf, self.sha256, self.cache_folder)
+        except ModelError as error:
+            raise EngineError(f"llama.cpp cannot load {self.gguf}: {error}") from error
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="llamacpp")
         self._lanes[None] = lane = Lane(await asyncio.to_thread(self._server, None), None)
         self._base_top = await probe.first_token(self._answer(lane, probe.MESSAGES, (), probe.GENERATION))
@@ -139,11 +146,11 @@ class LlamaCpp(Engine):
 
     def _server(self, adapter: AdapterWeights | None) -> Any:
         if adapter is None:
-            return server(self.gguf, None, self.slots, self.context_tokens, self.threads)
+            return server(self._served, None, self.slots, self.context_tokens, self.threads)
         lora = self.cache_folder / f"{adapter.sha256}-{self.sha256[:16]}.gguf"
         try:
             lora_gguf(Path(adapter.folder), kept_header(self.gguf, self.sha256, self.cache_folder), lora)
-            return server(self.gguf, lora, self.slots, self.context_tokens, self.threads)
+            return server(self._served, lora, self.slots, self.context_tokens, self.threads)
         except (EngineError, ValueError) as error:
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
 
