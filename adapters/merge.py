@@ -30,6 +30,11 @@ def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:
     return target
 
 
+def kept_merged(base: Path, sha256: str, cache: Path, folder: Path | None = None, weights: str = "base") -> Path:
+    """The same in the folder `cache`, by the hashes of base and adapter, for all who serve it."""
+    return merged_gguf(folder, base, cache / f"{sha256[:16]}-{weights}.q8_0.gguf")
+
+
 def write(target: Path, base: Path, folder: Path | None) -> None:
     import gguf
 

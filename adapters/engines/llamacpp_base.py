@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adapters.durable import replace_text
-from adapters.merge import LINEAR, merged_gguf
+from adapters.merge import LINEAR, kept_merged
 from adapters.shapes import read_gguf
 
 # In eight bits the package reads prompts in two thirds of this kind's time (docs/decisions/0013).
@@ -15,9 +15,8 @@ def served_gguf(gguf: Path, sha256: str, cache: Path) -> Path:
 
     Raises ModelError.
     """
-    if kept_kind(gguf, sha256, cache) != SLOW:
-        return gguf
-    return merged_gguf(None, gguf, cache / f"{sha256[:16]}-base.q8_0.gguf")
+    slow = kept_kind(gguf, sha256, cache) == SLOW
+    return kept_merged(gguf, sha256, cache) if slow else gguf
 
 
 def kept_kind(gguf: Path, sha256: str, cache: Path) -> str:

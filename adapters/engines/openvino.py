@@ -22,7 +22,7 @@ from adapters.engines.protocol import (
     PromptTooLong,
 )
 from adapters.header import ConversionError
-from adapters.merge import merged_gguf
+from adapters.merge import kept_merged
 from ingest.models import ModelError
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class OpenVINO(Engine):
         values = self.model_dump(include={"slots", "context_tokens", "threads", "cache_prompt"})
         process = await asyncio.to_thread(Process, values)
         try:
-            base = await self._merged(None, f"{self.sha256[:16]}-base")
+            base = await self._merged()
             await process.tell("open", model=None, path=str(base))
             self._base_top = await self._first_token(process, None)
         except (EngineError, ModelError) as error:
@@ -115,7 +115,7 @@ class OpenVINO(Engine):
     async def _add(self, process: Process, adapter: AdapterWeights) -> None:
         """Raises AdapterRefused, also where the answers show nothing of it."""
         try:
-            merged = await self._merged(Path(adapter.folder), f"{self.sha256[:16]}-{adapter.sha256}")
+            merged = await self._merged(Path(adapter.folder), adapter.sha256)
         except ConversionError as error:
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
         await process.tell("open", model=adapter.name, path=str(merged))
@@ -128,8 +128,8 @@ class OpenVINO(Engine):
     async def _first_token(self, process: Process, model: str | None) -> probe.Top:
         return await probe.first_token(self._answer(process, model, probe.MESSAGES, (), probe.GENERATION))
 
-    async def _merged(self, adapter: Path | None, name: str) -> Path:
-        return await asyncio.to_thread(merged_gguf, adapter, self.gguf, self.cache_folder / f"{name}.q8_0.gguf")
+    async def _merged(self, folder: Path | None = None, weights: str = "base") -> Path:
+        return await asyncio.to_thread(kept_merged, self.gguf, self.sha256, self.cache_folder, folder, weights)
 
     def _opened(self) -> Process:
         if self._process is None:

@@ -14,7 +14,7 @@ from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from adapters.engines import probe
 from adapters.engines.openvino_lane import kept_tokenizer, network_of
 from adapters.header import ConversionError
-from adapters.merge import merged_gguf
+from adapters.merge import kept_merged
 from adapters.ranking import ask
 from adapters.ranking.network import Network, Tokens
 from adapters.shapes import BaseFile
@@ -87,10 +87,10 @@ def open_ranker(adapter: Path, base: BaseFile, cache: Path, threads: int) -> Ran
                 f"The adapter in {adapter} learnt {card.prompt}, not {ask.FORM.label}: it cannot rank passages. "
                 "Train one with `triptych adapters rank`."
             )
-        merged = merged_gguf(adapter, base.gguf, cache / f"{sha256[:16]}-{card.weights_sha256}.q8_0.gguf")
+        merged = kept_merged(base.gguf, sha256, cache, adapter, card.weights_sha256)
         network = network_of(merged)
         ranker = Ranker(network, card.weights_sha256, threads)
-        told = f"{card.name}, as kept in {network} (delete that folder, and it is made anew),"
+        told = f"{card.name}, as kept in {network} (delete that folder and {merged.name}: both are made anew),"
         probe.check_met(told, card.probe, ranker.first_tokens())
         return ranker
     except (ConversionError, RuntimeError, OSError) as error:

@@ -12,7 +12,7 @@ from peft import PeftModel
 from adapters.base import dequantised, load_model, load_tokenizer
 from adapters.card import read_card
 from adapters.examples import as_dicts
-from adapters.merge import merged_gguf
+from adapters.merge import kept_merged
 from adapters.ranking import ask
 from adapters.ranking.ranker import LENGTHS, Ranker, filled_up, open_ranker
 from adapters.shapes import BaseFile
@@ -105,10 +105,14 @@ def test_a_changed_adapter_is_refused(base_file: BaseFile, tmp_path: Path) -> No
 def test_a_network_that_is_not_the_adapters_is_refused(base_file: BaseFile, tmp_path: Path) -> None:
     weights = read_card(SHIPPED).weights_sha256
     # As if merging had added nothing.
-    merged_gguf(None, base_file.gguf, tmp_path / f"{file_sha256(base_file.gguf)[:16]}-{weights}.q8_0.gguf")
+    wrong = kept_merged(base_file.gguf, file_sha256(base_file.gguf), tmp_path, None, weights)
     with pytest.raises(ModelError, match=r"ranker, as kept in .* \(delete that folder.* acts otherwise") as told:
         open_ranker(SHIPPED, base_file, tmp_path, threads=0)
-    assert str(tmp_path) in str(told.value)
+    assert str(tmp_path) in str(told.value) and wrong.name in str(told.value)
+    # What the message says to do.
+    wrong.unlink()
+    shutil.rmtree(next(tmp_path.glob("*.network-*")))
+    open_ranker(SHIPPED, base_file, tmp_path, threads=0)
 
 
 def test_a_damaged_network_is_told_with_what_to_do(ranker: Ranker, base_file: BaseFile, tmp_path: Path) -> None:
