@@ -15,15 +15,15 @@ from rich.text import Text
 from adapters.card import Card
 from adapters.card_page import as_page
 from adapters.compare import curve, differences, lineage
+from adapters.convert import ConversionError
 from adapters.curve_command import curve_command
 from adapters.durable import replace_text
 from adapters.engines.protocol import EMBEDDED
 from adapters.export import Form, export
-from adapters.header import ConversionError
+from adapters.header import BaseFile
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
 from adapters.scores import AdapterScore
-from adapters.shapes import BaseFile
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, cell, settings_of, show, stop
 from adapters.training_commands import check_command, rank_command, train_command, tune_command
 from adapters.verify import prompt_warning

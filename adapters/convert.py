@@ -13,12 +13,16 @@ from safetensors import deserialize
 
 from adapters.card import CONFIG, WEIGHTS
 from adapters.durable import replace
-from adapters.header import INTERLEAVED, ConversionError, Header
+from adapters.header import INTERLEAVED, Header
 from adapters.weights import values
 
 KEY = re.compile(r"base_model\.model\.(model\.layers\.\d+\.\w+\.\w+)\.lora_([AB])\.weight")
 
 Matrix = NDArray[np.float32]
+
+
+class ConversionError(ValueError):
+    """An adapter or base that cannot be written as a GGUF file."""
 
 
 def lora_gguf(folder: Path, base: Header, target: Path) -> Path:
@@ -50,10 +54,16 @@ def read_matrices(path: Path) -> dict[tuple[str, str], Matrix]:
 def gguf_matrices(matrices: Mapping[tuple[str, str], Matrix], base: Header) -> dict[tuple[str, str], Matrix]:
     """The same by GGUF's names, rows in llama.cpp's order.
 
-    Raises ConversionError for a layer that the base has not.
+    Raises ConversionError for a layer that the base has not, and for bases of another architecture.
     """
     import gguf
 
+    if base.architecture not in INTERLEAVED:
+        known = ", ".join(sorted(INTERLEAVED))
+        raise ConversionError(
+            f"The base's architecture is {base.architecture}; adapters can be converted for {known}. "
+            "On any other, serve them with engine.kind peft or openai."
+        )
     kinds = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}
     names = gguf.get_tensor_name_map(kinds[base.architecture], base.layers)
     heads = {"q_proj": base.heads, "k_proj": base.key_heads} if INTERLEAVED[base.architecture] else {}

@@ -7,9 +7,8 @@ from tempfile import TemporaryDirectory
 
 from adapters.card import CARD, CONFIG, WEIGHTS
 from adapters.convert import lora_gguf
-from adapters.header import header_of
+from adapters.header import header_of, read_gguf
 from adapters.merge import merged_gguf
-from adapters.shapes import read_gguf
 
 
 class Form(StrEnum):
@@ -31,7 +30,7 @@ def export(folder: Path, base: Path, form: Form, target: Path) -> Path:
         case Form.peft:
             return copied(folder, target)
         case Form.gguf:
-            return lora_gguf(folder, header_of(read_gguf(base).fields), target)
+            return lora_gguf(folder, header_of(read_gguf(base)), target)
         case Form.merged:
             return merged_gguf(folder, base, target)
 

@@ -1,53 +1,97 @@
-"""What a base's GGUF file says of its network: enough to name an adapter's matrices as llama.cpp does."""
+"""What a base's GGUF file says of its network: read once, then kept by the file's hash."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from adapters.durable import replace_text
-from adapters.shapes import read_gguf
+from ingest.models import ModelError, file_sha256
+
+# What an adapter can act on: PEFT's name in a layer, and the GGUF's.
+LINEAR = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+MODULES = {place: name for name, place in LINEAR.items()}
+TENSOR = re.compile(rf"blk\.(\d+)\.({'|'.join(MODULES)})\.weight")
+COUNTS = "block_count", "attention.head_count", "attention.head_count_kv"
 
 # Whether llama.cpp has the rows of query and key in the order of its rotary embedding, two by two, or as they are
 # (its convert_hf_to_gguf.py: `permute` in LlamaModel, nothing of it in Qwen2Model and Qwen3Model).
 INTERLEAVED = {"llama": True, "qwen2": False, "qwen3": False}
 
-
-class ConversionError(ValueError):
-    """An adapter or base that cannot be written as a GGUF file."""
+Shapes = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`heads` are those of the queries, `key_heads` those of keys and values."""
+    """`shapes`: name of a linear layer, such as model.layers.0.self_attn.q_proj -> (outputs, inputs).
+
+    `kind` is GGUF's name for how the first of these keeps its numbers, or "". `heads` are those of the queries,
+    `key_heads` those of keys and values; both and `layers` are 0 in architectures that no adapter is converted for.
+    """
 
     architecture: str
     layers: int
     heads: int
     key_heads: int
+    kind: str
+    shapes: Shapes
 
 
-def header_of(fields: Mapping[str, Any]) -> Header:
-    """From the fields of the library's reader. Raises ConversionError for another architecture."""
-    architecture = str(fields["general.architecture"].contents())
-    if architecture not in INTERLEAVED:
-        known = ", ".join(sorted(INTERLEAVED))
-        raise ConversionError(
-            f"The base's architecture is {architecture}; adapters can be converted for {known}. "
-            "On any other, serve them with engine.kind peft or openai."
-        )
-    keys = "block_count", "attention.head_count", "attention.head_count_kv"
-    return Header(architecture, *(int(fields[f"{architecture}.{key}"].contents()) for key in keys))
+@dataclass(frozen=True)
+class BaseFile:
+    """The GGUF file that serves; what was read of it stays in the folder `cache`."""
+
+    gguf: Path
+    cache: Path
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """As in its header. Raises ModelError."""
+        return kept_header(self.gguf, file_sha256(self.gguf), self.cache).shapes
 
 
 def kept_header(gguf: Path, sha256: str, cache: Path) -> Header:
-    """As `header_of`, which takes seconds: the file's fields hold its vocabulary. Later from `cache`, by its hash.
-
-    Raises ModelError for what is no GGUF file, and ConversionError.
-    """
-    kept = cache / f"header-{sha256}.json"
+    """As `header_of`, which takes seconds, since the file holds its vocabulary there. Raises ModelError."""
+    kept = cache / f"base-{sha256}.json"
     if not kept.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        replace_text(kept, json.dumps(asdict(header_of(read_gguf(gguf).fields))))
-    return Header(**json.loads(kept.read_text(encoding="utf-8")))
+        replace_text(kept, json.dumps(asdict(header_of(read_gguf(gguf)))))
+    told = json.loads(kept.read_text(encoding="utf-8"))
+    return Header(**told | {"shapes": {name: tuple(shape) for name, shape in told["shapes"].items()}})
+
+
+def read_gguf(path: Path) -> Any:
+    """The library's reader of it. Raises ModelError."""
+    # Slow to import, and only few need it.
+    from gguf import GGUFReader
+
+    try:
+        return GGUFReader(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise ModelError(f"The base {path} is no GGUF file: {error}") from error
+
+
+def header_of(reader: Any) -> Header:
+    architecture = str(reader.fields["general.architecture"].contents())
+    numbers = (int(reader.fields[f"{architecture}.{key}"].contents()) for key in COUNTS)
+    layers, heads, key_heads = numbers if architecture in INTERLEAVED else (0, 0, 0)
+    linear = [tensor for tensor in reader.tensors if TENSOR.fullmatch(tensor.name)]
+    kind = str(linear[0].tensor_type.name) if linear else ""
+    return Header(architecture, layers, heads, key_heads, kind, dict(map(shape_of, linear)))
+
+
+def shape_of(tensor: Any) -> tuple[str, tuple[int, int]]:
+    _, layer, module, _ = tensor.name.split(".")
+    inputs, outputs = (int(size) for size in tensor.shape)
+    return f"model.layers.{layer}.{MODULES[module]}", (outputs, inputs)

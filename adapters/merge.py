@@ -1,19 +1,14 @@
 """A base, with or without an adapter added to its weights: one GGUF file that needs no adapter to act."""
 
 import os
-import re
 from pathlib import Path
 
 import numpy as np
 
 from adapters.card import WEIGHTS
-from adapters.convert import Matrix, alpha, gguf_matrices, read_matrices
+from adapters.convert import ConversionError, Matrix, alpha, gguf_matrices, read_matrices
 from adapters.durable import replace
-from adapters.header import ConversionError, Header, header_of
-from adapters.shapes import read_gguf
-
-# The layers that an adapter can change.
-LINEAR = re.compile(r"blk\.\d+\.(attn_(q|k|v|output)|ffn_(gate|up|down))\.weight")
+from adapters.header import TENSOR, Header, header_of, read_gguf
 
 
 def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:
@@ -39,7 +34,7 @@ def write(target: Path, base: Path, folder: Path | None) -> None:
     import gguf
 
     reader = read_gguf(base)
-    added = changes(folder, header_of(reader.fields)) if folder else {}
+    added = changes(folder, header_of(reader)) if folder else {}
     writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for key, field in reader.fields.items():
         # The writer makes these itself.
@@ -47,7 +42,7 @@ def write(target: Path, base: Path, folder: Path | None) -> None:
             writer.add_key_value(key, field.contents(), field.types[0], field.types[-1])
     for tensor in reader.tensors:
         content, kind = np.asarray(tensor.data), tensor.tensor_type
-        if LINEAR.fullmatch(tensor.name):
+        if TENSOR.fullmatch(tensor.name):
             whole = plus(gguf.quants.dequantize(content, kind), added.pop(tensor.name, None), tensor.name)
             kind = gguf.GGMLQuantizationType.Q8_0
             content = gguf.quants.quantize(whole, kind)

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.card import Card, read_card
 from adapters.durable import append_entry, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from adapters.header import BaseFile, Shapes
 from adapters.scores import AdapterScore, latest_score, record_score
-from adapters.shapes import BaseFile, Shapes
 from adapters.strength import at_strength, split_strength
 from adapters.verify import verify
 

@@ -8,8 +8,8 @@ from typing import Any, TypeGuard
 
 from adapters.card import CARD, CONFIG, WEIGHTS, Card, CardError, read_card, seal_of
 from adapters.engines.protocol import AdapterRefused
+from adapters.header import LINEAR, Shapes
 from adapters.prompt import PromptTemplate
-from adapters.shapes import LINEAR, Shapes
 from adapters.weights import WeightsError, check_weights
 
 FILES = {CARD, CONFIG, WEIGHTS}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
-from adapters.shapes import LINEAR, Shapes
+from adapters.header import LINEAR, Shapes
 
 KEY = re.compile(
     r"base_model\.model\.(model\.layers\.(0|[1-9][0-9]{0,3})\.[a-z_]{1,32}\.([a-z_]{1,32}))\.lora_([AB])\.weight"

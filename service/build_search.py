@@ -1,6 +1,6 @@
 """The door of search: settings become a retriever, with a second look where they name a ranker."""
 
-from adapters.shapes import BaseFile
+from adapters.header import BaseFile
 from configs.settings import Search, Settings
 from ingest.corpus import Corpus
 from ingest.models import locate

@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
+from adapters.convert import ConversionError
 from adapters.engines import probe, wire
 from adapters.engines.openvino_process import Process
 from adapters.engines.protocol import (
@@ -21,7 +22,6 @@ from adapters.engines.protocol import (
     Generation,
     PromptTooLong,
 )
-from adapters.header import ConversionError
 from adapters.merge import kept_merged
 from ingest.models import ModelError
 

@@ -11,13 +11,13 @@ from threading import Lock
 import numpy as np
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
+from adapters.convert import ConversionError
 from adapters.engines import probe
 from adapters.engines.openvino_lane import kept_tokenizer, network_of
-from adapters.header import ConversionError
+from adapters.header import BaseFile
 from adapters.merge import kept_merged
 from adapters.ranking import ask
 from adapters.ranking.network import Network, Tokens
-from adapters.shapes import BaseFile
 from adapters.verify import verify
 from ingest.models import ModelError, file_sha256
 

@@ -9,6 +9,7 @@ from adapters.base import load_tokenizer
 from adapters.card import Card, write_card
 from adapters.examples import ExampleError, StyleExample, read_examples
 from adapters.first_tokens import first_tokens
+from adapters.header import BaseFile
 from adapters.pool import split_pool
 from adapters.ranking import ask
 from adapters.ranking.group_trainer import train_groups
@@ -16,7 +17,6 @@ from adapters.ranking.groups import groups_of, rows_of
 from adapters.ranking.ranker import open_ranker
 from adapters.ranking.scores import scores_of
 from adapters.recipe import RankingRecipe, read_ranking_recipe
-from adapters.shapes import BaseFile
 from adapters.training import card_of, configured_base, data_of, run_of
 from configs.settings import Settings
 from ingest.models import locate

@@ -7,7 +7,7 @@ import gguf
 import numpy as np
 
 from adapters.card import Base, Card, TrainingData
-from adapters.shapes import LINEAR
+from adapters.header import LINEAR
 
 BASE_SHA256 = "b" * 64
 LAYERS, WIDTH, RANK = 2, 32, 4
@@ -63,6 +63,8 @@ def write_base(path: Path, shapes: dict[str, tuple[int, int]]) -> Path:
     """A GGUF file with linear layers of these shapes, an embedding and a norm."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(LAYERS)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
     writer.add_tensor("token_embd.weight", np.zeros((8, WIDTH), np.float32))
     writer.add_tensor("blk.0.attn_norm.weight", np.zeros(WIDTH, np.float32))
     for name, shape in shapes.items():

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from adapters.convert import Matrix, interleaved, lora_gguf
-from adapters.header import ConversionError, Header, header_of
-from adapters.shapes import read_gguf
+from adapters.convert import ConversionError, Matrix, interleaved, lora_gguf
+from adapters.header import Header, header_of, read_gguf
 
 LAYERS, HEADS, KEY_HEADS, HEAD_SIZE, RANK = 2, 4, 2, 6, 3
 WIDTH = HEADS * HEAD_SIZE
@@ -25,7 +24,7 @@ def base(tmp_path: Path) -> Header:
 
 
 def read_header(base: Path) -> Header:
-    return header_of(read_gguf(base).fields)
+    return header_of(read_gguf(base))
 
 
 def write_base(path: Path, architecture: str) -> Path:
@@ -147,6 +146,13 @@ def test_where_rotary_halves_stay_halves_rows_keep_their_order(tmp_path: Path, a
     assert gguf.GGUFReader(target).fields["general.architecture"].contents() == architecture
     b = weights[LAYER.format(0, "self_attn.q_proj", "B")].numpy()
     np.testing.assert_array_equal(tensors(target)["blk.0.attn_q.weight.lora_b"], b)
+
+
+def test_a_base_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    other = read_header(write_base(tmp_path / "base.gguf", "falcon"))
+    adapter = write_adapter(tmp_path / "a", pair("self_attn.q_proj", WIDTH))
+    with pytest.raises(ConversionError, match=r"architecture is falcon; .* for llama, qwen2, qwen3"):
+        lora_gguf(adapter, other, tmp_path / "lora.gguf")
 
 
 def test_rows_that_do_not_divide_into_heads_are_refused(tmp_path: Path, base: Header) -> None:

@@ -2,27 +2,36 @@ from pathlib import Path
 
 import pytest
 
-from adapters.header import ConversionError, Header, header_of, kept_header
-from adapters.shapes import read_gguf
-from tests.adapters.test_convert import HEADS, KEY_HEADS, LAYERS, write_base
+from adapters.header import BaseFile, Header, header_of, kept_header, read_gguf
+from ingest.models import ModelError
+from tests.adapters import test_convert
+from tests.adapters.small_adapter import LAYERS, SHAPES, write_base
 
 
 def test_the_file_says_how_its_network_is_built(tmp_path: Path) -> None:
-    base = read_gguf(write_base(tmp_path / "base.gguf", "qwen2"))
-    assert header_of(base.fields) == Header("qwen2", LAYERS, HEADS, KEY_HEADS)
+    base = read_gguf(write_base(tmp_path / "base.gguf", SHAPES))
+    assert header_of(base) == Header("llama", LAYERS, heads=4, key_heads=2, kind="F32", shapes=SHAPES)
 
 
-def test_another_architecture_is_refused(tmp_path: Path) -> None:
-    base = read_gguf(write_base(tmp_path / "base.gguf", "falcon"))
-    with pytest.raises(ConversionError, match=r"architecture is falcon; .* for llama, qwen2, qwen3"):
-        header_of(base.fields)
+def test_an_unknown_architecture_has_layers_but_no_counts(tmp_path: Path) -> None:
+    base = read_gguf(test_convert.write_base(tmp_path / "base.gguf", "falcon"))
+    assert header_of(base) == Header("falcon", 0, 0, 0, "", {})
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"no model at all, but long enough for a header"])
+def test_what_is_no_model_is_named_and_nothing_kept(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "base.gguf").write_bytes(content)
+    with pytest.raises(ModelError, match=r"base\.gguf is no GGUF file"):
+        kept_header(tmp_path / "base.gguf", "a" * 64, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_base_is_read_once_and_then_found_by_its_hash(tmp_path: Path) -> None:
-    gguf, cache = write_base(tmp_path / "base.gguf", "llama"), tmp_path / "cache"
-    assert kept_header(gguf, "a" * 64, cache).architecture == "llama"
-    (kept,) = cache.iterdir()
-    kept.write_text(kept.read_text().replace(f'"layers": {LAYERS}', '"layers": 99'))
-    assert kept_header(gguf, "a" * 64, cache).layers == 99, "it was not read again"
-    other = write_base(tmp_path / "other.gguf", "qwen2")
-    assert kept_header(other, "b" * 64, cache) == Header("qwen2", LAYERS, HEADS, KEY_HEADS), "another entry"
+    gguf = write_base(tmp_path / "base.gguf", SHAPES)
+    assert BaseFile(gguf, tmp_path / "cache").shapes == SHAPES
+    (kept,) = (tmp_path / "cache").iterdir()
+    name, content = next(iter(SHAPES)), kept.read_text()
+    kept.write_text(content.replace(name, "model.layers.99.marked"))
+    assert "model.layers.99.marked" in BaseFile(gguf, tmp_path / "cache").shapes, "it was not read again"
+    write_base(gguf, dict(list(SHAPES.items())[1:]))
+    assert name not in BaseFile(gguf, tmp_path / "cache").shapes, "another file, another entry"

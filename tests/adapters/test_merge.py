@@ -7,10 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from adapters.convert import Matrix, interleaved
-from adapters.header import ConversionError
+from adapters.convert import ConversionError, Matrix, interleaved
+from adapters.header import LINEAR
 from adapters.merge import merged_gguf
-from adapters.shapes import LINEAR
 from ingest.models import ModelError
 from tests.adapters.conftest import lora_weights
 from tests.adapters.small_adapter import LAYERS, RANK, SHAPES, WIDTH, lora_config

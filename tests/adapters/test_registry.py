@@ -7,8 +7,8 @@ import pytest
 
 from adapters.card import CONFIG
 from adapters.engines.protocol import AdapterRefused
+from adapters.header import BaseFile
 from adapters.registry import Registry, UnknownAdapter
-from adapters.shapes import BaseFile
 from ingest.models import file_sha256
 from tests.adapters.conftest import MakeAdapter
 from tests.adapters.small_adapter import BASE_SHA256, SHAPES, write_base

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from adapters.convert import alpha
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
-from adapters.header import header_of
+from adapters.header import header_of, read_gguf
 from adapters.merge import changes
 from adapters.registry import Registry
-from adapters.shapes import read_gguf
 from adapters.strength import at_strength, split_strength, with_strength
 from ingest.models import file_sha256
 from tests.adapters.conftest import SHIPPED, MakeAdapter
@@ -78,7 +77,7 @@ def test_a_damaged_adapter_has_no_strength_either(registry: Registry, tmp_path: 
 def test_what_it_adds_is_multiplied(gguf: Path, tmp_path: Path) -> None:
     shipped = SHIPPED / "house-style" / "2"
     weights = AdapterWeights("house-style@2", str(shipped), "a" * 64)
-    base = header_of(read_gguf(gguf).fields)
+    base = header_of(read_gguf(gguf))
     whole = changes(shipped, base)
     half = changes(Path(at_strength(weights, 0.5, tmp_path).folder), base)
     assert whole.keys() == half.keys()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.header import BaseFile
 from adapters.ranking.ranker import Ranker, open_ranker
-from adapters.shapes import BaseFile
 from configs.load import HOSPITAL
 
 SHIPPED = HOSPITAL.parent / "ranker" / "2"

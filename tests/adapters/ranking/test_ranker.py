@@ -12,10 +12,10 @@ from peft import PeftModel
 from adapters.base import dequantised, load_model, load_tokenizer
 from adapters.card import read_card
 from adapters.examples import as_dicts
+from adapters.header import BaseFile
 from adapters.merge import kept_merged
 from adapters.ranking import ask
 from adapters.ranking.ranker import LENGTHS, Ranker, filled_up, open_ranker
-from adapters.shapes import BaseFile
 from configs.load import HOSPITAL
 from ingest.models import ModelError, file_sha256
 from tests.adapters.ranking.conftest import SHIPPED

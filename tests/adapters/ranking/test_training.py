@@ -8,9 +8,9 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from adapters.commands import app
+from adapters.header import BaseFile
 from adapters.ranking.ask import FORM
 from adapters.ranking.ranker import open_ranker
-from adapters.shapes import BaseFile
 from tests.adapters.small_examples import add_example, write_examples
 
 pytest.importorskip("trl")
