@@ -9,11 +9,14 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from configs.yaml_text import parse_yaml
+
 GAP = r"(?: [\w.]+){0,5} "
 NOTHING = r"(?!)"
 LIST_NAME = re.compile(r"(?<!\?)<\w+>")
 APOSTROPHES = "'’‘`´ʼ"
 SENTENCE_END = re.compile(r"[.!?;\n…]+(?:\s|$)|\n")
+PARAGRAPH_END = re.compile(r"\n\s*\n")
 SHORTEST_CORRECTED = 6
 
 
@@ -78,8 +81,20 @@ class RulesFile(BaseModel):
 
 
 def detect(question: str, rules: EmergencyRules) -> Handoff | None:
-    """The hand-off of the first rule that the question meets; the rules stand in order of weight."""
-    text = normal(question, rules)
+    """The hand-off of the first rule that a reading of the question meets; the rules stand in order of weight."""
+    found = (detect_in(reading, rules) for reading in readings(question))
+    return next((handoff for handoff in found if handoff), None)
+
+
+def readings(question: str) -> list[str]:
+    """As it is written, and with each paragraph as one line: a line may end with a thought, or where it is full."""
+    if "\n" not in question:
+        return [question]
+    return [question, "\n\n".join(" ".join(part.split()) for part in PARAGRAPH_END.split(question))]
+
+
+def detect_in(reading: str, rules: EmergencyRules) -> Handoff | None:
+    text = normal(reading, rules)
     unnamed = rules.names.sub(lambda match: "-" * len(match[0]), text)
     return next((rule.handoff for rule in rules.rules if happens(rule, text, unnamed, rules)), None)
 
@@ -142,7 +157,7 @@ def one_slip(written: str, meant: str) -> bool:
 def load_rules(path: Path) -> EmergencyRules:
     """Read and check the file; every fault raises EmergencyRulesError with its place."""
     try:
-        content = RulesFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = RulesFile.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
         return compiled(content)
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise EmergencyRulesError(f"The emergency rules in {path} cannot be used: {error}") from error

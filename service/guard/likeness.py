@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,10 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from configs.yaml_text import parse_yaml
 from ingest.documents import Vectors
 from ingest.embed import Embedder
-from service.guard.emergencies import SENTENCE_END, EmergencyRules, EmergencyRulesError, Handoff
+from service.guard.emergencies import SENTENCE_END, EmergencyRules, EmergencyRulesError, Handoff, readings
 
 CACHE = "emergency-examples.npz"
 SHORTEST_PART = 3
@@ -72,15 +74,20 @@ class Likeness:
 
 def parts(question: str) -> list[str]:
     """The question, and its last sentences: in a long one the cry for help may be a small part."""
-    sentences = [part.strip() for part in SENTENCE_END.split(question)]
-    telling = [one for one in sentences if len(one.split()) >= SHORTEST_PART]
-    return [question, *telling[-MOST_PARTS:]] if len(telling) > 1 else [question]
+    telling = [last_sentences(reading) for reading in readings(question)]
+    sentences = dict.fromkeys(chain(*telling))
+    return [question, *sentences] if len(sentences) > 1 else [question]
+
+
+def last_sentences(reading: str) -> list[str]:
+    sentences = (part.strip() for part in SENTENCE_END.split(reading))
+    return [one for one in sentences if len(one.split()) >= SHORTEST_PART][-MOST_PARTS:]
 
 
 def load_examples(path: Path, rules: EmergencyRules) -> Examples:
     """Read and check the file; every fault raises EmergencyRulesError with its place."""
     try:
-        content = ExamplesFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = ExamplesFile.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
         return matched(content, {rule.handoff.rule: rule.handoff for rule in rules.rules})
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise EmergencyRulesError(f"The emergency examples in {path} cannot be used: {error}") from error

@@ -60,6 +60,18 @@ def test_shouting_and_typography_do_not_hide_it(sentence: str) -> None:
     assert detect(f"  {sentence.upper().replace(chr(39), chr(8217))}!!!\n", RULES) is not None
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n  "])
+@pytest.mark.parametrize("sentence", EMERGENCIES)
+def test_the_end_of_a_line_does_not_hide_it(sentence: str, end: str) -> None:
+    words = sentence.split(" ")
+    broken = [" ".join(words[:place]) + end + " ".join(words[place:]) for place in range(1, len(words))]
+    assert all(detect(f"Good morning,\n\n{text}\n\nWhere do I park?", RULES) for text in broken)
+
+
+def test_a_line_of_its_own_is_a_sentence_of_its_own() -> None:
+    assert detect("My father had a stroke last year\nhe has chest pain\nwhere do we park", RULES) is not None
+
+
 def test_the_tables_are_large_enough_to_mean_something() -> None:
     assert len(EMERGENCIES) >= 60
     assert len(TABLE["everyday"]) >= 60
