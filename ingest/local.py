@@ -13,7 +13,9 @@ from ingest.sync import sync
 def remove_document(corpus: Corpus, source: str) -> bool:
     """Removes the document from every collection of the corpus's name; whether there was one."""
     library = corpus.library
-    found = [library.remove_document(collection.id, source) for collection in library.collections(corpus.name)]
+    # The serving one first: a rebuild under way looks there, once it has put a document into its own.
+    collections = sorted(library.collections(corpus.name), key=lambda one: not one.serving)
+    found = [library.remove_document(collection.id, source) for collection in collections]
     library.clear_failures(corpus.name, [source])
     corpus.index.apply_outbox()
     library.compact()

@@ -38,8 +38,11 @@ class RemoteIngest:
     def sync(
         self, discovery: Discovery, *, prune: bool, labels: frozenset[str] | None
     ) -> Iterator[Progress | SyncReport]:
-        """Uploads what is new or changed; the last upload tells what exists, so that the rest can go."""
-        known = self._call("GET", "/admin/documents/hashes")
+        """Uploads what is new or changed; the last upload tells what exists, so that the rest can go.
+
+        Files that are named singly are all uploaded: only so does the service know which ones a label is for.
+        """
+        known = self._call("GET", "/admin/documents/hashes") if discovery.present is not None else {}
         changed = [file for file in discovery.files if known.get(file.source) != content_hash(_content(file))]
         uploads = list(_uploads(changed)) or [[]]
         report, done = SyncReport(""), 0

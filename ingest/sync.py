@@ -46,6 +46,18 @@ def sync(
     yield replace(run.settle(prune), skipped=tuple(skipped), seconds=round(time.monotonic() - started, 3))
 
 
+def left_alone(corpus: Corpus) -> dict[str, str]:
+    """Source -> content hash of what the next sync need not read again.
+
+    A collection that is to serve may be of a run that did not end, or have served long ago: where it differs from
+    the serving one, what serves was acknowledged last.
+    """
+    library, serving = corpus.library, corpus.serving
+    built = library.document_hashes(f"{corpus.name}-{corpus.fingerprint}")
+    served = library.document_hashes(serving.id) if serving else built
+    return {source: known for source, known in built.items() if served.get(source, known) == known}
+
+
 @dataclass
 class _Tally:
     """The report while it grows."""
@@ -78,12 +90,11 @@ class _Sync:
         self._target = self._library.ensure_collection(corpus.name, corpus.fingerprint)
         self._serving = corpus.serving or self._target
         self._drop_superseded()
-        self._stored = self._library.document_hashes(self._target.id)
-        # In a rebuild the target starts empty: what counts as new or changed is told by the serving one.
-        self._known = self._library.document_hashes(self._serving.id) | self._stored
-        self._known_labels = self._library.document_labels(self._serving.id) | self._library.document_labels(
-            self._target.id
-        )
+        self._stored = left_alone(corpus)
+        self._served = self._library.document_hashes(self._serving.id)
+        self._known = self._stored | self._served
+        self._known_labels = self._take_over_labels()
+        self._taken: set[str] = set()
         self._failing = {failure.source for failure in self._library.failures(corpus.name)}
         self._waiting: list[tuple[Document, list[Chunk]]] = []
         self._tally = _Tally()
@@ -96,6 +107,7 @@ class _Sync:
             if document is None:
                 yield self._progress(file.source)
             else:
+                self._taken.add(file.source)
                 yield from self._enqueue(document)
         yield from self._flush()
         self._leave_alone((self._present or self._given) & self._stored.keys() - self._given)
@@ -104,7 +116,7 @@ class _Sync:
         """Brings what only the serving collection has into the one that is to replace it."""
         if self._target.id == self._serving.id:
             return
-        sources = self._known.keys() - self._library.document_hashes(self._target.id).keys()
+        sources = self._served.keys() - self._stored.keys() - self._taken
         staying = sorted(source for source in sources if not (prune and self._is_gone(source)))
         self._total += len(staying)
         for source in staying:
@@ -112,6 +124,9 @@ class _Sync:
             if document is not None:
                 yield from self._enqueue(document)
         yield from self._flush()
+        # What was removed meanwhile does not come back.
+        for source in set(staying) - self._library.document_hashes(self._serving.id).keys():
+            self._library.remove_document(self._target.id, source)
 
     def settle(self, prune: bool) -> SyncReport:
         """Removes what is gone, switches to the new collection if there is one, and cleans up."""
@@ -124,6 +139,14 @@ class _Sync:
         if self._tally.removed or self._tally.changed:
             self._library.compact()
         return self._tally.report(self._target.id)
+
+    def _take_over_labels(self) -> dict[str, frozenset[str]]:
+        """By source; a stored document gets those that it has where it serves."""
+        built, served = map(self._library.document_labels, (self._target.id, self._serving.id))
+        for source in self._stored.keys() & served.keys():
+            if built[source] != served[source]:
+                self._library.set_labels(self._target.id, source, served[source])
+        return built | served
 
     def _read(self, file: SourceFile) -> Document | None:
         """The document, if it is new or changed."""

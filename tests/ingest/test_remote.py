@@ -115,3 +115,11 @@ def test_a_service_that_does_not_answer_is_named() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with httpx.Client(base_url=url) as client, pytest.raises(ServiceError, match=url):
             RemoteIngest(client, "documents").documents()
+
+
+def test_a_label_for_an_unchanged_file_arrives(ingest: RemoteIngest, tmp_path: Path) -> None:
+    docs = write(tmp_path / "docs", a="a text", b="b text")
+    files = [docs / "sub/a.md", docs / "sub/b.md"]
+    run(ingest, *files)
+    assert run(ingest, files[0], labels=frozenset({"staff"})).relabelled == ("a.md",)
+    assert {one.source: one.labels for one in ingest.documents()} == {"a.md": ("staff",), "b.md": ("public",)}

@@ -6,9 +6,10 @@ import pytest
 
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
+from ingest.local import remove_document
 from ingest.report import Progress, SyncReport
 from ingest.sources import Upload, discover
-from ingest.sync import sync
+from ingest.sync import left_alone, sync
 from tests.ingest.conftest import OpenCorpus
 
 
@@ -247,6 +248,46 @@ def test_an_older_superseded_collection_is_dropped_at_the_next_sync(open_in: Ope
     with open_in(max_tokens=60) as corpus:
         run(corpus, docs)
         assert len(corpus.library.collections("documents")) == 1
+
+
+def test_settings_set_back_keep_what_came_meanwhile(open_in: OpenCorpus, tmp_path: Path) -> None:
+    docs = write(tmp_path / "docs", a="open till five", b="beta text", c="gamma text")
+    with open_in(max_tokens=200) as corpus:
+        run(corpus, docs)
+    write(docs, a="open till eight", c="")
+    with open_in(max_tokens=60) as corpus:
+        run(corpus, docs, prune=True, labels=["staff"])
+    with open_in(max_tokens=200) as corpus:
+        assert left_alone(corpus).keys() == {"b.md"}
+        (report,) = (event for event in sync(corpus, []) if isinstance(event, SyncReport))
+        assert corpus.serving and corpus.serving.id == report.collection_id
+        assert found(corpus, "when is it open", "staff")[0] == "open till eight"
+        labels = corpus.library.document_labels(report.collection_id)
+        assert labels == {"a.md": {"staff"}, "b.md": {"staff"}}
+
+
+def test_a_file_set_back_with_the_settings_is_read_again(open_in: OpenCorpus, tmp_path: Path) -> None:
+    docs = write(tmp_path / "docs", a="open till five")
+    with open_in(max_tokens=200) as corpus:
+        run(corpus, docs)
+    with open_in(max_tokens=60) as corpus:
+        run(corpus, write(docs, a="open till eight"))
+    with open_in(max_tokens=200) as corpus:
+        assert run(corpus, write(docs, a="open till five")).changed == ("a.md",)
+        assert found(corpus, "when is it open")[0] == "open till five"
+
+
+def test_what_is_removed_during_a_rebuild_does_not_come_back(open_in: OpenCorpus, tmp_path: Path) -> None:
+    docs = write(tmp_path / "docs", a="alpha text", b="beta text")
+    with open_in(max_tokens=200) as corpus:
+        run(corpus, docs)
+    with open_in(max_tokens=60) as corpus:
+        events = sync(corpus, [])
+        next(events)  # The first is put; both were read.
+        for source in ("a.md", "b.md"):
+            assert remove_document(corpus, source)
+        list(events)
+        assert sources(corpus) == set()
 
 
 def test_two_collections_stand_side_by_side(open_in: OpenCorpus, tmp_path: Path) -> None:
