@@ -79,7 +79,8 @@ def library_url(url: str | None, folder: Path) -> URL:
 
 
 def _engine(url: URL) -> Engine:
-    engine = create_engine(url, pool_size=16)
+    # A traceback is logged; the values of a failed statement may be what a patient asked.
+    engine = create_engine(url, pool_size=16, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -10,6 +10,8 @@ from markdown_it.tree import SyntaxTreeNode
 from ingest.outline import Block, Outline, ParseError
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+# As the API has it: under any other label no reader could ask for the document.
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _HTML_TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 
@@ -39,23 +41,32 @@ def markdown_outline(content: bytes) -> Outline:
         body = text[matter.end() :] if matter else text
         tree = SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(body))
         return Outline(tuple(_blocks(tree)), title, labels)
-    except yaml.YAMLError:
-        raise ParseError("Its front matter (the part between the --- lines) is not valid YAML.") from None
     except RecursionError:
         raise ParseError("Its marks or its front matter are nested hundreds of levels deep.") from None
 
 
 def _metadata(matter: str) -> tuple[str, frozenset[str]]:
     # Every value as text: a title such as 2020-13-45 is no date and no error.
-    values = yaml.load(matter, Loader=yaml.BaseLoader)  # noqa: S506
+    try:
+        values = yaml.load(matter, Loader=yaml.BaseLoader)  # noqa: S506
+    except (yaml.YAMLError, ValueError, OverflowError):
+        # The last two are PyYAML's own for "\U00110000" and "\UFFFFFFFF", which are no characters.
+        raise ParseError("Its front matter (the part between the --- lines) is not valid YAML.") from None
     if not isinstance(values, dict):
         return "", frozenset()
     title, labels = values.get("title"), values.get("labels") or []
     labels = [labels] if isinstance(labels, str) else labels
     # A label that is misread would open a document to the wrong people: refuse what is not plainly a list.
-    if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
-        raise ParseError("The labels in its front matter should be a list of words, as in: labels: [staff]")
+    if not isinstance(labels, list) or not all(map(_is_label, labels)):
+        raise ParseError(
+            "The labels in its front matter should be a list of words of at most 40 letters, digits, dots, hyphens "
+            "and underscores, as in: labels: [staff]"
+        )
     return title if isinstance(title, str) else "", frozenset(labels)
+
+
+def _is_label(value: object) -> bool:
+    return isinstance(value, str) and LABEL.fullmatch(value) is not None
 
 
 def _blocks(tree: SyntaxTreeNode) -> Iterator[Block]:

@@ -1,6 +1,7 @@
 """Where documents come from: files below folders, and uploads in memory."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -65,14 +66,15 @@ class Discovery:
 
 
 def discover(paths: Sequence[Path]) -> Discovery:
-    """Files with a supported suffix; hidden files are passed over, others are listed as skipped.
+    """Files with a supported suffix; hidden files are passed over, others and linked folders are listed as skipped.
 
-    Raises SourceError where there is nothing at a path, or two files would have the same name.
+    Raises SourceError where there is nothing at a path, where a folder cannot be read (so that what is in it does
+    not count as gone), and where two files would have the same name.
     """
     found: dict[str, DiskFile] = {}
     skipped: list[str] = []
     for file in (file for path in paths for file in _below(path)):
-        if file.path.suffix.lower() not in SUFFIXES:
+        if file.path.suffix.lower() not in SUFFIXES or not _may_hold_text(file.path):
             skipped.append(file.source)
         elif found.setdefault(file.source, file).path != file.path:
             raise SourceError(
@@ -92,14 +94,38 @@ def is_source_name(name: str) -> bool:
 
 
 def _below(path: Path) -> Iterator[DiskFile]:
-    if path.is_file():
-        yield DiskFile(_name(path, path.parent), path)
-    elif not path.is_dir():
-        raise SourceError(f"There is no file or folder {path}.")
-    for file in sorted(path.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.is_file() and not hidden:
-            yield DiskFile(_name(file, path), file)
+    try:
+        yield from [DiskFile(_name(path, path.parent), path)] if path.is_file() else _in_folder(path)
+    except FileNotFoundError as error:
+        raise SourceError(f"There is no file or folder {error.filename}.") from None
+    except OSError as error:
+        raise SourceError(
+            f"The folder {error.filename} cannot be read ({error.strerror}), so nothing was changed. Let this user "
+            "read it, move it away, or give only the folders that can be read."
+        ) from error
+
+
+def _in_folder(root: Path) -> Iterator[DiskFile]:
+    """All but what is hidden; of a linked folder only the link, which may lead anywhere."""
+    for place, folders, files in os.walk(root, onerror=_raised):
+        folder = Path(place)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if (folder / name).is_symlink()]
+        for name in sorted(files + links):
+            if not name.startswith("."):
+                yield DiskFile(_name(folder / name, root), folder / name)
+
+
+def _raised(error: OSError) -> None:
+    raise error
+
+
+def _may_hold_text(path: Path) -> bool:
+    """No folder, pipe or device. What cannot be looked at is there: it is refused with a reason when it is read."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _name(file: Path, root: Path) -> str:

@@ -171,6 +171,8 @@ class VectorIndex:
             yield
         except (ChromaError, httpx.HTTPError) as error:
             self.degraded = True
+            # Another service may have made a collection anew; `prepare` then asks for all of them again.
+            self._usable.clear()
             logger.warning("the vector index failed (%s): searching the library instead", type(error).__name__)
 
 

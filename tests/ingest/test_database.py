@@ -1,12 +1,14 @@
 import sqlite3
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from ingest.database import Database, LibraryError
 from ingest.database import library_url as database_url
@@ -32,6 +34,17 @@ def test_an_error_undoes_the_whole_transaction(tmp_path: Path) -> None:
             raise RuntimeError
         with database.read() as connection:
             assert connection.execute(select(collections)).all() == []
+
+
+def test_the_text_of_an_error_holds_no_values(tmp_path: Path) -> None:
+    values = {"id": "a", "name": "I have a rash", "fingerprint": "f", "serving": True}
+    with closing(Database(database_url(None, tmp_path))) as database:
+        with database.write() as connection:
+            connection.execute(collections.insert(), values)
+        with pytest.raises(IntegrityError) as caught, database.write() as connection:
+            connection.execute(collections.insert(), values)
+    assert "INSERT" in str(caught.value)
+    assert "rash" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_two_that_read_before_they_write_wait_for_each_other(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from ingest.outline import Block, ParseError
-from ingest.parse_markdown import decode, markdown_outline, text_outline
+from ingest.outline import Block, ParseError, to_document
+from ingest.parse_markdown import LABEL, decode, markdown_outline, text_outline
+from service.schemas import Label
 
 
 def blocks(text: str) -> list[Block]:
@@ -61,11 +63,33 @@ def test_a_rule_inside_the_text_is_no_front_matter() -> None:
 
 @pytest.mark.parametrize(
     "matter",
-    ["labels: {staff: yes}", "labels: [[staff]]", "labels: ['']", "title: [unclosed", "a: " + "[" * 5000],
+    [
+        "labels: {staff: yes}",
+        "labels: [[staff]]",
+        "labels: ['']",
+        "labels: [two words]",
+        "labels: [-staff]",
+        f"labels: [{'a' * 41}]",
+        r'labels: ["\ud800"]',
+        r'labels: ["staff\n"]',
+        "title: [unclosed",
+        r'title: "\UFFFFFFFF"',
+        r'title: "\U00110000"',
+        "a: " + "[" * 5000,
+    ],
 )
 def test_front_matter_that_cannot_be_understood_is_refused(matter: str) -> None:
     with pytest.raises(ParseError, match="front matter"):
         markdown_outline(f"---\n{matter}\n---\ntext".encode())
+
+
+def test_labels_are_those_that_the_api_knows() -> None:
+    assert TypeAdapter(Label).json_schema()["pattern"] == f"^{LABEL.pattern}$"
+
+
+def test_half_a_character_in_a_title_is_dropped_before_a_database_refuses_it() -> None:
+    outline = markdown_outline(b'---\ntitle: "Visits\\ud800"\n---\ntext')
+    assert to_document("a.md", outline, "0").title == "Visits"
 
 
 def test_endless_nesting_is_refused() -> None:

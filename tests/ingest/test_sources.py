@@ -1,8 +1,25 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ingest.sources import SourceError, Upload, discover, is_source_name
+
+# Root reads everything: so the child becomes somebody else once all is imported.
+AS_SOMEBODY_ELSE = """
+import os
+from pathlib import Path
+from ingest.sources import SourceError, discover
+
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    print(*sorted(discover([Path("docs")]).present))
+except SourceError as error:
+    print(error)
+"""
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -46,6 +63,51 @@ def test_two_files_with_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no file or folder"):
         discover([tmp_path / "missing"])
+
+
+def found_by_somebody_else(folder: Path, mode: int) -> str:
+    """What is found where docs/inner has the mode."""
+    folder.chmod(0o755)
+    inner = fill(folder, "docs/a.md", "docs/inner/b.md") / "docs" / "inner"
+    inner.chmod(mode)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", AS_SOMEBODY_ELSE]
+    told = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    inner.chmod(0o755)
+    return told.stdout.strip()
+
+
+def test_what_is_in_a_folder_that_cannot_be_read_does_not_count_as_gone(tmp_path: Path) -> None:
+    assert found_by_somebody_else(tmp_path, 0o755) == "a.md inner/b.md"
+    assert found_by_somebody_else(tmp_path, 0o444) == "a.md inner/b.md", "each file is refused when it is read"
+    refused = found_by_somebody_else(tmp_path, 0o000)
+    assert refused.startswith("The folder docs/inner cannot be read (Permission denied), so nothing was changed.")
+
+
+def test_linked_folders_and_what_is_no_file_are_skipped_and_linked_files_are_read(tmp_path: Path) -> None:
+    fill(tmp_path, "docs/a.md", "elsewhere/b.md")
+    docs = tmp_path / "docs"
+    (docs / "linked").symlink_to(tmp_path / "elsewhere")
+    (docs / "folder.md").symlink_to(tmp_path / "elsewhere")
+    (docs / "b.md").symlink_to(tmp_path / "elsewhere" / "b.md")
+    os.mkfifo(docs / "pipe.md")
+    found = discover([docs])
+    assert [file.source for file in found.files] == ["a.md", "b.md"]
+    assert found.skipped == ("folder.md", "linked", "pipe.md")
+
+
+def test_a_link_that_leads_nowhere_is_no_reason_to_remove_its_document(tmp_path: Path) -> None:
+    (tmp_path / "a.md").symlink_to(tmp_path / "share" / "a.md")
+    found = discover([tmp_path])
+    assert found.present == {"a.md"}
+    with pytest.raises(FileNotFoundError):
+        found.files[0].read(10)
+
+
+def test_a_linked_folder_that_is_named_is_searched(tmp_path: Path) -> None:
+    fill(tmp_path, "docs/a.md")
+    (tmp_path / "linked").symlink_to(tmp_path / "docs")
+    assert discover([tmp_path / "linked"]).present == {"a.md"}
 
 
 def test_of_a_large_file_only_a_little_more_than_the_limit_is_read(tmp_path: Path) -> None:

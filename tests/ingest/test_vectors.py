@@ -268,3 +268,25 @@ def test_an_index_that_comes_back_catches_up(index: VectorIndex, sqlite_library:
     assert not index.degraded
     assert sqlite_library.vectors.of_documents([document_id(collection, "a.md")])[0]
     assert index.scrub(collection).clean
+
+
+def test_a_collection_that_another_service_made_anew_is_found_again(
+    chroma_server: int, sqlite_library: Library, collection: str
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    query = make_vectors(1, seed=4)[0]
+    with (
+        closing(VectorIndex.open_server("127.0.0.1", chroma_server, sqlite_library)) as one,
+        closing(VectorIndex.open_server("127.0.0.1", chroma_server, sqlite_library)) as other,
+    ):
+        one.prepare()
+        other.prepare()
+        other.rebuild(collection)
+        near(one.search(collection, query, 5), sqlite_library.exact_search(collection, query, 5))
+        assert one.degraded
+        put(sqlite_library, collection, make_document("b.md", *TEXTS), seed=1)
+        one.apply_outbox()
+        assert not one.degraded
+        assert sqlite_library.outbox.pending(1) == []
+        assert one.scrub(collection).clean
+        near(one.search(collection, query, 5), sqlite_library.exact_search(collection, query, 5))
