@@ -9,8 +9,11 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from configs.kinds import may_be_shown, takes_null, takes_text
 from configs.settings import Settings
+from configs.yaml_text import parse_yaml
 
 PREFIX = "TRIPTYCH__"
 DEFAULTS = Path(__file__).with_name("default.yaml")
@@ -70,7 +73,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Loaded:
 
     Raises ConfigurationError that tells every error at once.
     """
-    chosen = path or Path(environ.get("TRIPTYCH_CONFIG", HOSPITAL))
+    chosen = path or Path(environ.get("TRIPTYCH_CONFIG") or HOSPITAL)
     values: dict[Key, Any] = {}
     origins: dict[Key, str] = {}
     for origin, layer in (
@@ -88,8 +91,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such settings file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        content = parse_yaml(path.read_text(encoding="utf-8")) or {}
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: expected keys and values, got {type(content).__name__}")
@@ -145,12 +148,23 @@ def shorter_first(old: Key, new: Key) -> bool:
 
 
 def environment_values(environ: Mapping[str, str]) -> dict[Key, Any]:
-    """TRIPTYCH__SECTION__KEY=VALUE, the value read as YAML."""
+    """TRIPTYCH__SECTION__KEY=VALUE: a text as it is, another value read as YAML; an empty variable is none."""
     found: dict[Key, Any] = {}
     for name, value in environ.items():
-        if name.startswith(PREFIX):
-            found[tuple(name.removeprefix(PREFIX).lower().split("__"))] = yaml.safe_load(value)
+        if name.startswith(PREFIX) and value:
+            key = tuple(name.removeprefix(PREFIX).lower().split("__"))
+            found[key] = value_of(name, key, value)
     return found
+
+
+def value_of(name: str, key: Key, text: str) -> Any:
+    if takes_text(key):
+        return None if text == "null" and takes_null(key) else text
+    try:
+        return parse_yaml(text)
+    except yaml.YAMLError:
+        # Neither the value nor what the parser says of it: under a misspelt name it may be a password.
+        raise ConfigurationError(f"{name} (environment): not valid YAML; put the value in quotes") from None
 
 
 def validated(content: dict[str, Any], origins: Mapping[Key, str]) -> Settings:
@@ -165,5 +179,12 @@ def described(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[st
     for problem in error.errors(include_url=False):
         key = tuple(str(part) for part in problem["loc"])
         origin = next((origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origins), "settings")
-        got = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
-        yield f"  {'.'.join(key) or 'settings'} ({origin}): {problem['msg']}{got}"
+        yield f"  {'.'.join(key) or 'settings'} ({origin}): {problem['msg']}{got(problem, key)}"
+
+
+def got(problem: ErrorDetails, key: Key) -> str:
+    """The wrong value, but no secret: none stands in a plain value of a key that is known and not secret."""
+    value = problem["input"]
+    if problem["type"] in ("missing", "extra_forbidden") or isinstance(value, dict | list):
+        return ""
+    return f", got {value!r}" if may_be_shown(key) else f", got {type(value).__name__} (not shown)"

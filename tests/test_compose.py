@@ -1,5 +1,9 @@
-"""docker-compose.yml, checked by a parser: there is no engine on a test machine."""
+"""docker-compose.yml, checked by a parser: there is no engine on a test machine. And how image and make start."""
 
+import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +11,7 @@ import pytest
 import yaml
 
 from configs.load import load_settings
+from ingest.commands import NOT_REACHABLE, SOME_FAILED, WRONG_USE
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,6 +53,14 @@ def test_the_environment_fits_the_settings(compose: dict[str, Any]) -> None:
     assert settings.server.host == "0.0.0.0"
 
 
+def test_what_is_not_set_outside_leaves_the_file_as_it_is(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["triptych"]["environment"]
+    unset = {key: "" for key, value in environment.items() if str(value).endswith(":-}")}
+    assert set(unset) == {"TRIPTYCH__LIBRARY__URL", "TRIPTYCH__ENGINE__OPENAI__API_KEY"}
+    path = ROOT / "configs" / "scaleout.yaml"
+    assert load_settings(path, unset).settings == load_settings(path, {}).settings
+
+
 def test_scaleout_names_the_services_of_the_compose_file(compose: dict[str, Any]) -> None:
     settings = load_settings(ROOT / "configs" / "scaleout.yaml", {}).settings
     assert settings.index.host in compose["services"]
@@ -70,3 +83,47 @@ def test_the_image_runs_as_nobody_special() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     assert "USER triptych" in lines
     assert lines.index("USER triptych") > max(i for i, line in enumerate(lines) if line.startswith("RUN"))
+
+
+FAKE = """#!/bin/sh
+echo $* >> {log}
+[ "$1" = ingest ] && exit {code}
+exit 0
+"""
+SYNC, SERVE = "ingest sync", "serve"
+
+
+def started(folder: Path, code: int, *command: str) -> tuple[int, list[str]]:
+    """The exit code of a command, and how it called a `triptych` whose sync ends with `code`."""
+    log = folder / "calls"
+    (folder / "triptych").write_text(FAKE.format(log=log, code=code))
+    (folder / "triptych").chmod(0o755)
+    environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+    return finished.returncode, log.read_text().splitlines()
+
+
+@pytest.mark.parametrize("code", [0, SOME_FAILED])
+def test_the_image_serves_where_all_or_some_files_came_in(tmp_path: Path, code: int) -> None:
+    assert started(tmp_path, code, *image_command()) == (0, [SYNC, SERVE])
+
+
+@pytest.mark.parametrize("code", [WRONG_USE, NOT_REACHABLE, 137])
+def test_the_image_stops_with_the_code_of_any_other_failure(tmp_path: Path, code: int) -> None:
+    assert started(tmp_path, code, *image_command()) == (code, [SYNC])
+
+
+@pytest.mark.parametrize(("target", "then"), [("run", SERVE), ("demo", "demo")])
+@pytest.mark.parametrize("code", [0, SOME_FAILED, WRONG_USE, NOT_REACHABLE])
+def test_so_does_make(tmp_path: Path, target: str, then: str, code: int) -> None:
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    # -o: what is installed stays as it is.
+    ended, calls = started(tmp_path, code, "make", "-o", ".venv/.run", target, f"BIN={tmp_path}")
+    assert (ended == 0, calls) == (code <= SOME_FAILED, [SYNC, then] if code <= SOME_FAILED else [SYNC])
+
+
+def image_command() -> list[str]:
+    line = (ROOT / "Dockerfile").read_text().splitlines()[-1]
+    command: list[str] = json.loads(line.removeprefix("CMD "))
+    return command

@@ -71,13 +71,72 @@ def test_all_errors_are_told_at_once_with_their_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("- a list\n", "expected keys and values"), ("a: [1\n", "not valid YAML")],
+    [
+        ("- a list\n", "expected keys and values"),
+        ("a: [1\n", "not valid YAML"),
+        ("layers: {}\nlayers: {adapter: {switch: off}}\n", "'layers' stands twice"),
+    ],
 )
 def test_a_file_that_is_no_settings_file(tmp_path: Path, text: str, reason: str) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(text)
     with pytest.raises(ConfigurationError, match=reason):
         load_settings(file, {})
+
+
+@pytest.mark.parametrize("secret", ["abc #def", "@s3cret", "%x", "12345678", "null #", " a: b ", "on", "'x'"])
+def test_a_text_from_the_environment_is_taken_as_it_is(secret: str) -> None:
+    names = ("SERVER__ADMIN_KEY", "ENGINE__OPENAI__API_KEY", "LIBRARY__URL", "GUARD__NO_ANSWER")
+    settings = load_settings(None, {f"TRIPTYCH__{name}": secret for name in names}).settings
+    for key in (settings.server.admin_key, settings.engine.openai.api_key):
+        assert key is not None and key.get_secret_value() == secret
+    assert settings.library.url == settings.guard.no_answer == secret
+
+
+def test_an_empty_variable_counts_as_not_set_and_null_as_none(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("library: {url: 'postgresql://u@h/d'}\nserver: {admin_key: kept}\n")
+    names = ("TRIPTYCH__LIBRARY__URL", "TRIPTYCH__SERVER__ADMIN_KEY", "TRIPTYCH__SERVER__PORT", "TRIPTYCH_CONFIG")
+    settings = load_settings(file, dict.fromkeys(names, "")).settings
+    assert settings.library.url == "postgresql://u@h/d"
+    assert settings.server.admin_key and settings.server.admin_key.get_secret_value() == "kept"
+    assert load_settings(file, {"TRIPTYCH__LIBRARY__URL": "null"}).settings.library.url is None
+    assert load_settings(None, {"TRIPTYCH_CONFIG": ""}).settings == load_settings(HOSPITAL, {}).settings
+
+
+SECRET = "5550100"
+TWO_ON_ONE_LAYER = "{key: k%d, factor: adapter, seed: s, coverage: 1, active: true, arms: [%s, %s]}"
+HALVES = ("{name: a, value: off, share: 0.5}", "{name: b, value: on, share: 0.5}")
+
+
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        (f"server: {{admin_key: {SECRET}}}", {}),
+        (f"engine: {{openai: {SECRET}}}", {}),
+        (f"server: {{admin_key: [{SECRET}]}}", {}),
+        (f"server: {{admin_key: @{SECRET}}}", {}),
+        ("", {"TRIPTYCH__SERVER__ADMIN_KEYS": SECRET}),
+        ("", {"TRIPTYCH__SERVER__ADMIN_KEYS": f"@{SECRET}"}),
+        ("", {"TRIPTYCH__SERVER": SECRET}),
+        (
+            f"server: {{admin_key: '{SECRET}'}}\n"
+            f"experiments: [{TWO_ON_ONE_LAYER % (1, *HALVES)}, {TWO_ON_ONE_LAYER % (2, *HALVES)}]",
+            {},
+        ),
+    ],
+)
+def test_no_error_shows_a_secret(tmp_path: Path, text: str, environment: dict[str, str]) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file, environment)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_variable_that_is_no_yaml_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"TRIPTYCH__SERVER__PORT \(environment\): not valid YAML"):
+        load_settings(None, {"TRIPTYCH__SERVER__PORT": "[80"})
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""YAML text to values; a key that stands twice is an error, where PyYAML would keep the last one without a word."""
+
+import io
+from typing import Any
+
+import yaml
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        _refuse_twice(node)
+        return node
+
+
+def parse_yaml(text: str) -> Any:
+    """The values of plain YAML. Raises yaml.YAMLError, which tells line and column but quotes no line."""
+    try:
+        # From a stream: of a text PyYAML's errors quote the line, and a password may stand there.
+        return yaml.load(io.StringIO(text), Loader=_EachKeyOnce)  # noqa: S506
+    except (ValueError, OverflowError, RecursionError) as error:
+        # These PyYAML lets through: 2026-13-45, "\U00110000", "\UFFFFFFFF", a thousand brackets.
+        told = f"a date, a number, an escape or the nesting is impossible ({type(error).__name__})"
+        raise yaml.YAMLError(told) from None
+
+
+def _refuse_twice(node: yaml.MappingNode) -> None:
+    seen: dict[tuple[str, str], yaml.Mark] = {}
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        first = seen.setdefault((key.tag, key.value), key.start_mark)
+        if first is not key.start_mark:
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                f"the key {key.value!r} stands twice in one section, first in line {first.line + 1}; "
+                "only one of them would count: put what belongs to it under one",
+                key.start_mark,
+            )
