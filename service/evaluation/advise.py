@@ -8,6 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from configs.yaml_text import parse_yaml
 from service.evaluation.decision import Verdict
 from service.evaluation.layers import LayerResult
 from service.plan import FACTORS, Factor
@@ -64,7 +65,7 @@ class Advised:
 def read_situation(path: Path) -> Situation:
     """Raises SituationError."""
     try:
-        return situation_of(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return situation_of(parse_yaml(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, SituationError) as error:
         raise SituationError(f"{path} cannot be used. {error}") from error
 

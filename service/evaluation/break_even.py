@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from adapters.strength import split_strength
 from service.evaluation.combinations import Combination
 from service.evaluation.design import Cell, Cost, Factors
 from service.evaluation.setup import Setup
@@ -59,7 +60,7 @@ def once_of(cell: Cell, cost: Cost) -> float:
 def training_of(cell: Cell, setup: Setup, adapters: Mapping[str, str]) -> float:
     """Minutes, of the adapter and of what retrieval searches with."""
     label = adapters.get(cell.adapter)
-    adapter = setup.adapters.get(label) if label else None
+    adapter = setup.adapters.get(split_strength(label)[0]) if label else None
     search = sum(setup.search.values()) if cell.retrieval != "off" else 0
     return search + ((adapter.minutes or 0) if adapter else 0)
 

@@ -132,7 +132,10 @@ def compare_command(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Two runs, paired by question and combination; exit code 1 if the second is worse by more than a margin."""
+    """Two runs, paired by question and combination.
+
+    Exit code 1 if the second is worse by more than a margin, or lacks answers that the first has.
+    """
     from service.evaluation.compare import compare, margins_of
     from service.evaluation.report_terminal import comparison_as_terminal
 
@@ -140,6 +143,8 @@ def compare_command(
         before, after = (find_run(runs_of(settings), name) for name in (first, second))
         comparison = compare(before, after, margins_of(after) | _margins(margin or []))
     show(comparison.as_dict(), comparison_as_terminal(comparison), as_json)
+    if comparison.lacking:
+        raise stop(comparison.lack(), FAILED)
     if comparison.regressed:
         raise typer.Exit(FAILED)
 
@@ -202,6 +207,8 @@ def _margins(options: list[str]) -> dict[str, float]:
             found[metric] = float(loss)
         except ValueError:
             raise DesignError(f"Expected METRIC=LOSS such as right=0.03, got {option!r}.") from None
+        if not found[metric] >= 0:
+            raise DesignError(f"Expected a loss of 0 or more, such as right=0.03, got {option!r}.")
         if metric not in METRICS:
             raise DesignError(f"There is no metric {metric!r}; there are: {', '.join(METRICS)}.")
     return found
@@ -219,10 +226,10 @@ async def _run(settings: Settings, design: Design, questions: list[PackQuestion]
 
 
 async def _ask(chatbot: Chatbot, run: Run, questions: list[PackQuestion], house: HouseStyle | None) -> None:
-    """Asks what is left."""
+    """Asks what is left, and anew what failed."""
     design = run.design
     asked = {question.id for question in questions}
-    done = {(answer.cell, answer.question) for answer in run.answers if answer.question in asked}
+    done = {(cell, question) for cell, question in run.done if question in asked}
     left = answers(chatbot, design, questions, done, house)
     total = len(cells_of(design.factors)) * len(questions)
     async with aclosing(counted(left, f"Run {run.id}", total, len(done))) as new:

@@ -25,7 +25,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`only_one` counts questions that not both runs have asked, or that read differently."""
+    """`only_one` counts questions that not both runs have asked, or that read differently.
+
+    `metrics` are means over all combinations; `fullest` are those that may lose so much and no more, in each
+    combination with the most layers on, as users get it. `before` counts the first run's answers, `lacking` those
+    of them to which the second run has no counterpart.
+    """
 
     first: str
     second: str
@@ -33,18 +38,37 @@ class Comparison:
     only_one: int
     cells: tuple[Cell, ...]
     metrics: Mapping[str, Difference]
+    fullest: Mapping[str, Mapping[str, Difference]]
     goal: str
     by_cell: Mapping[str, Change]
+    before: int
+    lacking: int
 
     @property
     def regressed(self) -> list[str]:
-        return [name for name, difference in self.metrics.items() if difference.regressed]
+        """On average over the combinations, or in one of the fullest."""
+        found = (self.metrics, *self.fullest.values())
+        return list(dict.fromkeys(name for one in found for name, change in one.items() if change.regressed))
+
+    def lack(self) -> str:
+        return (
+            f"The run {self.second} lacks {self.lacking} of the {self.before} answers of {self.first}, so no "
+            "regression in them would be seen. `triptych evaluate run` goes on with a run that was stopped; one "
+            "with fewer questions or levels needs a first run that has no more."
+        )
 
     def as_dict(self) -> dict[str, Any]:
         cells = [cell.model_dump() for cell in self.cells]
-        values = {"metrics": {name: asdict(one) for name, one in self.metrics.items()}}
-        by_cell = {label: asdict(change) for label, change in self.by_cell.items()}
-        return {**vars(self), "cells": cells, **values, "by_cell": by_cell, "regressed": self.regressed}
+        values = {
+            "metrics": as_plain(self.metrics),
+            "fullest": {label: as_plain(differences) for label, differences in self.fullest.items()},
+            "by_cell": {label: asdict(change) for label, change in self.by_cell.items()},
+        }
+        return {**vars(self), "cells": cells, **values, "regressed": self.regressed}
+
+
+def as_plain(differences: Mapping[str, Difference]) -> dict[str, Any]:
+    return {name: asdict(one) for name, one in differences.items()}
 
 
 def margins_of(run: Run) -> dict[str, float]:
@@ -75,9 +99,33 @@ def compare(first: Run, second: Run, margins: Mapping[str, float]) -> Comparison
             metric: judged(change_of(mean_of_known(values), groups), METRICS[metric].better, margins.get(metric))
             for metric, values in changes.items()
         },
+        fullest=in_the_fullest(changes, cells, groups, margins),
         goal=goal,
         by_cell={cell.label: change_of(changes[goal][:, at], groups) for at, cell in enumerate(cells)},
+        before=len(before),
+        lacking=len(before.keys() - after.keys()),
     )
+
+
+def in_the_fullest(
+    changes: Mapping[str, FloatArray], cells: list[Cell], groups: list[str], margins: Mapping[str, float]
+) -> dict[str, dict[str, Difference]]:
+    """A mean over all combinations hides what is lost in the one that is served.
+
+    The intervals of several hold together (Bonferroni): that any is worse by luck stays as rare as with one.
+    """
+    most = max(map(layers_on, cells))
+    places = {cell.label: at for at, cell in enumerate(cells) if layers_on(cell) == most}
+    level = 1 - 0.05 / len(places)
+
+    def difference(metric: str, at: int) -> Difference:
+        return judged(change_of(changes[metric][:, at], groups, level), METRICS[metric].better, margins[metric])
+
+    return {label: {metric: difference(metric, at) for metric in margins} for label, at in places.items()}
+
+
+def layers_on(cell: Cell) -> int:
+    return sum(level != "off" for level in cell.model_dump().values())
 
 
 def by_place(run: Run) -> dict[tuple[Cell, str], Answer]:

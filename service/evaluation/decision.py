@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from service.evaluation.effects import Effect
 from service.evaluation.guardrails import NonInferiority
-from service.evaluation.paired import Interval
+from service.evaluation.paired import cautious, questions_without_spread
 
 FEWEST_QUESTIONS = 20
 MOST_QUESTIONS = 10_000
@@ -30,39 +30,44 @@ def decide(effect: Effect, smallest_useful: float, goal: str, guardrails: Mappin
     """What to do with a layer, from its main effect on the goal (a score where higher is better, 0 to 1).
 
     Keep: the interval is above 0, the effect is at least `smallest_useful`, all guardrails hold. Drop: the interval
-    is below `smallest_useful`, or a guardrail is harmed. More: everything else, with the questions still needed.
+    is below `smallest_useful`, or a guardrail is harmed. More: everything else, and always under 20 questions, with
+    the questions still needed.
     Raises ValueError for a smallest useful effect that is not above 0.
     """
     if not smallest_useful > 0:
         raise ValueError(f"Expected a smallest useful effect above 0, got {smallest_useful}; declare one.")
-    seen = cautious(effect)
+    seen = widened(effect)
     if seen.interval is None or seen.mean is None or seen.questions < FEWEST_QUESTIONS:
         return more(seen, smallest_useful, goal, FEWEST_QUESTIONS - seen.questions)
     if seen.interval.high < smallest_useful:
         return dropped(seen, smallest_useful, goal)
+    if harmed := [name for name, guardrail in guardrails.items() if guardrail.harmed]:
+        return forbidden(seen, goal, harmed)
     if seen.interval.low > 0 and seen.mean >= smallest_useful:
         return guarded(seen, smallest_useful, goal, guardrails)
     return more(seen, smallest_useful, goal, 1)
 
 
-def cautious(effect: Effect) -> Effect:
-    """Where no question differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983)."""
-    if effect.interval is None or effect.spread:
+def widened(effect: Effect) -> Effect:
+    if effect.interval is None:
         return effect
-    reach = 3 / effect.questions
-    return replace(effect, interval=Interval(effect.interval.low - reach, effect.interval.high + reach))
+    return replace(effect, interval=cautious(effect.interval, effect.spread, effect.questions))
+
+
+def forbidden(effect: Effect, goal: str, harmed: list[str]) -> Decision:
+    """Whatever the effect is: more questions would not lead to keeping it."""
+    finding, worse = f"{goal} changes by {measured(effect)}, and the layer", ", ".join(harmed)
+    if effect.interval is not None and effect.interval.low > 0:
+        finding = f"it raises {goal} by {measured(effect)}, but"
+    return Decision("drop", None, f"Drop {effect.name}: {finding} makes worse than allowed: {worse}.")
 
 
 def guarded(
     effect: Effect, smallest_useful: float, goal: str, guardrails: Mapping[str, NonInferiority]
 ) -> Decision:
-    """Keeps what no guardrail forbids."""
-    harmed = [name for name, guardrail in guardrails.items() if guardrail.harmed]
+    """Keeps what is shown to harm no guardrail."""
     open_ones = {name: guardrail for name, guardrail in guardrails.items() if not guardrail.holds}
     finding = f"it raises {goal} by {measured(effect)}"
-    if harmed:
-        worse = ", ".join(harmed)
-        return Decision("drop", None, f"Drop {effect.name}: {finding}, but makes worse than allowed: {worse}.")
     if open_ones:
         count = max(missing(guardrail) for guardrail in open_ones.values())
         names = ", ".join(open_ones)
@@ -75,6 +80,8 @@ def guarded(
 def missing(guardrail: NonInferiority) -> int:
     if guardrail.spread is None:
         return FEWEST_QUESTIONS
+    if not guardrail.spread:
+        return max(1, questions_without_spread(guardrail.margin) - guardrail.questions)
     return max(1, questions_needed(guardrail.spread, guardrail.margin) - guardrail.questions)
 
 
@@ -94,7 +101,7 @@ def more(effect: Effect, smallest_useful: float, goal: str, at_least: int) -> De
 def wanted(effect: Effect, smallest_useful: float) -> int:
     """Questions that would decide. Where there were enough to see a useful effect, it lies close under it."""
     if not effect.spread:
-        return math.floor(3 / smallest_useful) + 1
+        return questions_without_spread(smallest_useful)
     planned = questions_needed(effect.spread, smallest_useful)
     distance = smallest_useful - (effect.mean or 0.0)
     if effect.questions < planned or distance <= 0:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from configs.section import spelled_out
 from configs.settings import EngineKind
+from configs.yaml_text import parse_yaml
 from service.evaluation.metrics.catalogue import GOALS, METRICS
 from service.plan import FACTORS, Factor
 from service.switches import Overrides
@@ -174,7 +175,7 @@ def cells_of(factors: Factors) -> list[Cell]:
 def read_design(path: Path) -> Design:
     """Relative paths in the file start at its folder. Raises DesignError."""
     try:
-        design = Design.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        design = Design.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DesignError(f"The evaluation {path} cannot be read: {error}") from error
     except ValidationError as error:

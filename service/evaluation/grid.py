@@ -16,7 +16,10 @@ Levels = Mapping[Factor, tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The mean of paired differences with Student's 95 % interval; None where too few questions have both sides."""
+    """The mean of paired differences with Student's interval, 95 % unless said otherwise.
+
+    None where too few questions have both sides.
+    """
 
     mean: float | None
     interval: Interval | None
@@ -83,7 +86,7 @@ def mean_of_known(values: FloatArray) -> FloatArray:
     return np.asarray(np.divide(totals, count, out=np.full(len(values), np.nan), where=count > 0))
 
 
-def change_of(values: FloatArray, groups: list[str]) -> Change:
+def change_of(values: FloatArray, groups: list[str], level: float = 0.95) -> Change:
     """Of differences (questions,), NaN where there is none."""
     known = ~np.isnan(values)
     names = [name for name, there in zip(groups, known, strict=True) if there]
@@ -93,5 +96,5 @@ def change_of(values: FloatArray, groups: list[str]) -> Change:
     mean = float(sample.mean[0])
     if sample.groups < 2:
         return Change(mean, None, sample.questions)
-    low, high = (float(end) for end in t_interval(sample)[0])
+    low, high = (float(end) for end in t_interval(sample, level)[0])
     return Change(mean, Interval(low, high), sample.questions)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-from service.evaluation.metrics.catalogue import Better
-from service.evaluation.paired import Differences, FloatArray, Interval, differences, t_interval
+from service.evaluation.metrics.catalogue import Better, Unit
+from service.evaluation.paired import Differences, FloatArray, Interval, cautious, differences, t_interval
 
 
 @dataclass(frozen=True, slots=True)
 class NonInferiority:
     """`change` is on minus off, in the metric's unit; `holds` is None where under two groups were measured.
 
-    `harmed` means more than not shown to hold: the whole interval lies beyond the margin.
+    `harmed` means more than not shown to hold: the whole interval lies beyond the margin. Of a share that changed
+    alike in all questions the interval is the rule of three's, and `p` is None.
     """
 
     change: float | None
@@ -32,6 +33,7 @@ def non_inferiority(
     margin: float,
     better: Better = "higher",
     groups: Sequence[str] | None = None,
+    unit: Unit = "share",
 ) -> NonInferiority:
     """Tests that a layer does not worsen a metric by `margin` (a positive number in the metric's unit) or more.
 
@@ -46,22 +48,23 @@ def non_inferiority(
     if sample.groups < 2:
         mean = float(sample.mean[0]) if sample.groups else None
         return NonInferiority(mean, None, margin, None, None, False, sample.questions, None)
-    return judged(sample, margin, better)
+    return judged(sample, margin, better, unit)
 
 
-def judged(sample: Differences, margin: float, better: Better) -> NonInferiority:
-    mean, error = float(sample.mean[0]), float(sample.standard_error[0])
-    low, high = (float(end) for end in t_interval(sample)[0])
-    gain, worst, best = (mean, low, high) if better == "higher" else (-mean, -high, -low)
+def judged(sample: Differences, margin: float, better: Better, unit: Unit) -> NonInferiority:
+    mean, error, spread = (float(one[0]) for one in (sample.mean, sample.standard_error, sample.spread))
+    student = Interval(*map(float, t_interval(sample)[0]))
+    seen = cautious(student, spread, sample.questions) if unit == "share" else student
+    gain, worst, best = (mean, seen.low, seen.high) if better == "higher" else (-mean, -seen.high, -seen.low)
     return NonInferiority(
         change=mean,
-        interval=Interval(low, high),
+        interval=seen,
         margin=margin,
-        p=upper_tail(gain + margin, error, sample.groups - 1),
+        p=upper_tail(gain + margin, error, sample.groups - 1) if seen == student else None,
         holds=worst > -margin,
         harmed=best < -margin,
         questions=sample.questions,
-        spread=float(sample.spread[0]),
+        spread=spread,
     )
 
 

@@ -103,8 +103,8 @@ def guarded(design: Design, grid: Grid, factor: Factor, levels: Levels) -> Itera
     for one in design.guardrails:
         if factor in one.layers:
             change = switched_on(grid.scores(one.metric, levels), factor)[:, -1]
-            better = METRICS[one.metric].better
-            yield METRICS[one.metric].label, non_inferiority(change, one.margin, better, grid.groups)
+            metric = METRICS[one.metric]
+            yield metric.label, non_inferiority(change, one.margin, metric.better, grid.groups, metric.unit)
 
 
 def layer_change(grid: Grid, metric: str, factor: Factor, levels: Levels) -> Change:

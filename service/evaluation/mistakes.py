@@ -23,7 +23,8 @@ def too_long(grid: Grid) -> Iterator[str]:
     if cut := sum(one.status == "failed" for one in grid.answers.values()):
         yield (
             f"Prompt too long: {cut} of {len(grid.answers)} answers failed, since prompt, passages and history "
-            "did not fit the model. Show fewer passages, or raise engine.context_tokens."
+            "did not fit the model. Raise engine.context_tokens and give the same command again, which asks them "
+            "anew; or show fewer passages, which is another run."
         )
 
 

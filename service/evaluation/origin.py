@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ingest.documents import PUBLIC
 from service.answer import Chatbot
 from service.evaluation.design import Cell, Design
 from service.evaluation.house_style import HouseStyle
@@ -82,7 +83,10 @@ def other_searches(chatbot: Chatbot, named: Sequence[str]) -> dict[str, Any]:
 
 
 def snapshot(chatbot: Chatbot, name: str) -> dict[str, Any]:
-    """The documents as they are now: `documents` is their number, `sha256` changes with any of them."""
+    """The documents as they are now: `documents` is their number, `sha256` changes with any of them.
+
+    `labels` changes with who may read them; it is not there where everybody may read all.
+    """
     if isinstance(chatbot.retriever, HybridRetriever):
         corpus = chatbot.retriever.way(name).corpus
     else:
@@ -91,7 +95,13 @@ def snapshot(chatbot: Chatbot, name: str) -> dict[str, Any]:
     serving = searchable(corpus)
     hashes = corpus.library.document_hashes(serving.id)
     contents = sha256(json.dumps(sorted(hashes.items())))
-    return {"fingerprint": serving.fingerprint, "documents": len(hashes), "sha256": contents}
+    made = {"fingerprint": serving.fingerprint, "documents": len(hashes), "sha256": contents}
+    return {**made, **labels_of(corpus.library.document_labels(serving.id))}
+
+
+def labels_of(labels: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    others = {source: sorted(own) for source, own in labels.items() if own != {PUBLIC}}
+    return {"labels": sha256(json.dumps(others, sort_keys=True))} if others else {}
 
 
 async def adapter_hashes(chatbot: Chatbot, labels: Sequence[str]) -> dict[str, str]:

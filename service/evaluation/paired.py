@@ -1,5 +1,6 @@
 """Inference on paired differences: one number a question, one column a contrast; a source counts as one draw."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,19 @@ EXACT_GROUPS = 14
 class Interval:
     low: float
     high: float
+
+
+def cautious(interval: Interval, spread: float | None, questions: int) -> Interval:
+    """Where no question differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983)."""
+    if spread:
+        return interval
+    reach = 3 / questions
+    return Interval(interval.low - reach, interval.high + reach)
+
+
+def questions_without_spread(limit: float) -> int:
+    """So many that do not differ keep the rule of three's reach under the limit."""
+    return math.floor(3 / limit) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ class PackQuestion(BaseModel):
 def read_questions(path: Path) -> list[PackQuestion]:
     """Raises QuestionsError at the first line that is not a question."""
     questions = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # As bytes: the lines of text also end at U+2028, which JSON may hold as it is.
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             questions.append(PackQuestion.model_validate_json(line))
         except ValidationError as error:

@@ -1,6 +1,6 @@
 """A report and a comparison for the terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,7 +8,7 @@ from rich.text import Text
 
 from service.evaluation import wording
 from service.evaluation.combinations import told_costs
-from service.evaluation.compare import Comparison
+from service.evaluation.compare import Comparison, Difference
 from service.evaluation.judge.terminal import judge_parts
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.report import Report
@@ -111,8 +111,24 @@ def types_table(report: Report) -> Table:
 
 
 def comparison_as_terminal(comparison: Comparison) -> RenderableType:
-    rows = (
-        (
+    heads = ("Metric", "Change", "95 % interval", "Unit", "Questions", "Margin", "")
+    title = f"{comparison.second} minus {comparison.first}, {len(comparison.cells)} combinations"
+    fullest = ((label, *row) for label, changes in comparison.fullest.items() for row in difference_rows(changes))
+    by_cell = (
+        (label, wording.effect(comparison.goal, change), change.questions)
+        for label, change in comparison.by_cell.items()
+    )
+    goal = METRICS[comparison.goal].label
+    return Group(
+        table(title, heads, difference_rows(comparison.metrics)),
+        table("With the most layers on; the intervals hold together", ("Cell", *heads), fullest),
+        table(f"{goal}, in points", ("Cell", "Change", "Questions"), by_cell),
+    )
+
+
+def difference_rows(differences: Mapping[str, Difference]) -> Iterator[tuple[object, ...]]:
+    for metric, one in differences.items():
+        yield (
             METRICS[metric].label,
             wording.change(metric, one.change.mean),
             wording.between(metric, one.change.interval),
@@ -121,13 +137,3 @@ def comparison_as_terminal(comparison: Comparison) -> RenderableType:
             "" if one.margin is None else one.margin,
             "REGRESSED" if one.regressed else "",
         )
-        for metric, one in comparison.metrics.items()
-    )
-    heads = ("Metric", "Change", "95 % interval", "Unit", "Questions", "Margin", "")
-    title = f"{comparison.second} minus {comparison.first}, {len(comparison.cells)} combinations"
-    by_cell = (
-        (label, wording.effect(comparison.goal, change), change.questions)
-        for label, change in comparison.by_cell.items()
-    )
-    goal = METRICS[comparison.goal].label
-    return Group(table(title, heads, rows), table(f"{goal}, in points", ("Cell", "Change", "Questions"), by_cell))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,11 @@ class Run:
     questions: tuple[PackQuestion, ...]
     answers: tuple[Answer, ...]
     judgements: tuple[Judgement, ...] = ()
+
+    @property
+    def done(self) -> set[tuple[Cell, str]]:
+        """What is not to be asked again. A failed answer is: engine.context_tokens, which mends it, is in no id."""
+        return {(answer.cell, answer.question) for answer in self.answers if answer.status != "failed"}
 
 
 def run_id(made_from: Mapping[str, Any]) -> str:
@@ -115,13 +120,18 @@ def read_run(folder: Path) -> Run:
             made_from=meta["made_from"],
             setup=Setup.model_validate(meta.get("setup", {})),
             questions=tuple(read_questions(folder / QUESTIONS)),
-            answers=tuple(Answer.model_validate(entry) for entry in read_entries(folder / ANSWERS)),
+            answers=latest(Answer.model_validate(entry) for entry in read_entries(folder / ANSWERS)),
             judgements=read_judgements(folder),
         )
     except JudgementsError as error:
         raise RunError(str(error)) from error
     except (OSError, KeyError, TypeError, ValidationError, ValueError) as error:
         raise RunError(f"The run in {folder} cannot be read: {error}. Delete it to begin anew.") from error
+
+
+def latest(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    """One for each combination and question: where one was asked again after it failed, only what came of that."""
+    return tuple({(answer.cell, answer.question): answer for answer in answers}.values())
 
 
 def keep(run: Run, answer: Answer) -> None:

@@ -83,11 +83,12 @@ VALUES: dict[str, Any] = {
 class LayeredEngine(ScriptedEngine):
     """With the adapter it copies a true sentence, else it says what messages and seed make it say.
 
-    After `most` answers it breaks; `long` in a question is too much for it.
+    After `most` answers it breaks; `refused` in a question is too much for it.
     """
 
     kind: ClassVar[str] = "layered"
     most: int = 10_000
+    refused: str = "very long"
 
     async def _streamed(
         self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
@@ -96,7 +97,7 @@ class LayeredEngine(ScriptedEngine):
         if len(self.seen) > self.most:
             raise EngineError("the engine died")
         asked = str(messages[-1].content)
-        if "very long" in asked:
+        if self.refused in asked:
             raise PromptTooLong("no room for it")
         noise = hashlib.sha256(f"{messages}{generation.seed}".encode()).hexdigest()
         text = "[1] From 10 a.m. to 8 p.m. every day." if generation.adapter else f"You may try {noise}."

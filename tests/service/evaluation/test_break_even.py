@@ -43,6 +43,11 @@ def test_what_is_spent_once_is_shared_by_the_answers_of_the_period() -> None:
     assert adapter.per_right == (600 + 50 * MINUTE / 1000) / 0.8
 
 
+def test_an_adapter_at_another_strength_was_trained_as_long() -> None:
+    (only,) = spent([combination(ADAPTER, 600, 0.8)], SETUP, COST, {"on": "style@1*0.5"})
+    assert only.minutes == 50
+
+
 def test_what_search_was_trained_for_is_retrieval_s() -> None:
     searching = SETUP.model_copy(update={"search": {"search/1": 9, "ranker/2": 3}})
     found = [combination(one, 1000, 0.5) for one in (NONE, RETRIEVAL, ADAPTER)]

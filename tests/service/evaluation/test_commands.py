@@ -12,7 +12,7 @@ from configs.load import HOSPITAL
 from ingest.embed import Embedder
 from ingest.owner import OwnerLock
 from service.commands import app
-from service.evaluation.store import Run
+from service.evaluation.store import ANSWERS, Run
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
 from tests.service.evaluation.small_evaluation import QUESTIONS, planted, written
 from tests.service.small_adapter import adapter
@@ -158,7 +158,18 @@ def test_a_regression_fails(config: Path, run: Run, tmp_path: Path) -> None:
     assert call(config, "compare", worse.folder, run.folder).exit_code == 0
 
 
-@pytest.mark.parametrize("margin", ["right", "right=much", "joy=0.1"])
+def test_a_run_that_lacks_answers_is_shown_and_fails(config: Path, run: Run, tmp_path: Path) -> None:
+    stopped = planted(tmp_path, {"adapter": 0.4}, questions=40)
+    answers = stopped.folder / ANSWERS
+    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:45]))
+    result = call(config, "compare", run.folder, stopped.folder)
+    assert result.exit_code == 1
+    assert "REGRESSED" not in result.stdout and "2 combinations" in result.stdout
+    assert "lacks 275 of the 320 answers" in " ".join(result.stderr.split())
+    assert call(config, "compare", stopped.folder, run.folder).exit_code == 0
+
+
+@pytest.mark.parametrize("margin", ["right", "right=much", "joy=0.1", "right=nan", "right=-0.1"])
 def test_a_margin_that_is_none_is_refused(config: Path, run: Run, margin: str) -> None:
     result = call(config, "compare", run.folder, run.folder, "--margin", margin)
     assert result.exit_code == 2

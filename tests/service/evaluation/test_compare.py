@@ -1,10 +1,12 @@
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from service.evaluation.compare import compare, judged, margins_of
+from service.evaluation.design import Cell
 from service.evaluation.grid import Change
 from service.evaluation.paired import Interval
 from service.evaluation.store import Run, RunError
@@ -16,9 +18,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return planted(tmp_path_factory.mktemp("before"), {"adapter": 0.3}, questions=60)
 
 
-def worse(run: Run, every: int) -> Run:
-    """Every n-th right answer with the adapter is wrong now."""
-    right = [one for one in run.answers if one.cell.adapter == "on" and one.scores["right"] == 1]
+ALL_ON = Cell(prompt="on", retrieval="on", adapter="on")
+
+
+def worse(run: Run, every: int, cells: Collection[Cell] = ()) -> Run:
+    """Every n-th right answer with the adapter, or in these combinations, is wrong now."""
+    within = [one for one in run.answers if (one.cell in cells if cells else one.cell.adapter == "on")]
+    right = [one for one in within if one.scores["right"] == 1]
     lost = {(one.cell, one.question) for one in right[::every]}
     answers = (
         one.model_copy(update={"scores": {**one.scores, "right": 0.0}}) if (one.cell, one.question) in lost else one
@@ -42,6 +48,29 @@ def test_a_planted_regression_is_found(run: Run) -> None:
     assert {label for label, one in comparison.by_cell.items() if one.mean} == {
         label for label in comparison.by_cell if label.endswith("adapter on")
     }
+
+
+def test_a_loss_where_all_layers_are_on_is_found_though_the_mean_hides_it(run: Run) -> None:
+    margins = margins_of(run) | {"right": 0.1}
+    comparison = compare(run, worse(run, 2, [ALL_ON]), margins)
+    assert not comparison.metrics["right"].regressed
+    assert {name for name, one in comparison.fullest[ALL_ON.label].items() if one.regressed} == {"right"}
+    assert list(comparison.fullest) == [ALL_ON.label]
+    assert comparison.regressed == ["right"]
+    bare = Cell(prompt="off", retrieval="off", adapter="off")
+    assert compare(run, worse(run, 2, [bare]), margins).regressed == []
+
+
+def test_of_several_fullest_combinations_each_counts_and_luck_counts_once(tmp_path: Path) -> None:
+    factors = {"prompt": ["off", "on"], "retrieval": ["off", "on"], "adapter": ["off", "a@1", "a@2"]}
+    run = planted(tmp_path, {"adapter": 0.3}, questions=60, factors=factors)
+    both = [ALL_ON.model_copy(update={"adapter": name}) for name in ("a@1", "a@2")]
+    comparison = compare(run, worse(run, 2, both[1:]), margins_of(run))
+    first, second = (comparison.fullest[cell.label]["right"] for cell in both)
+    assert (first.regressed, second.regressed, len(comparison.fullest)) == (False, True, 2)
+    alone = comparison.by_cell[both[1].label].interval
+    assert second.change.interval is not None and alone is not None
+    assert second.change.interval.low < alone.low and second.change.interval.high > alone.high
 
 
 def test_the_other_way_round_it_is_a_gain(run: Run) -> None:
@@ -79,6 +108,9 @@ def test_a_run_in_the_middle_is_compared_as_far_as_it_is(run: Run) -> None:
     comparison = compare(run, replace(run, answers=run.answers[:90]), {})
     assert (len(comparison.cells), comparison.questions) == (2, 60)
     assert sum(change.questions for change in comparison.by_cell.values()) == 90
+    assert (comparison.regressed, comparison.lacking, comparison.before) == ([], 390, 480)
+    assert comparison.lack().startswith(f"The run {run.id} lacks 390 of the 480 answers of {run.id}")
+    assert compare(replace(run, answers=run.answers[:90]), run, {}).lacking == 0
 
 
 def test_nothing_in_common_is_told(run: Run, tmp_path: Path) -> None:

@@ -77,6 +77,21 @@ def test_guardrails_block_what_would_be_kept() -> None:
     assert verdict(good, {"latency": non_inferiority(np.array([np.nan]), 0.05)}) == ("more", 20)
 
 
+def test_a_harmed_guardrail_ends_it_while_the_effect_is_open() -> None:
+    decision = decide(effect(0.04, 0.3), 0.05, "answer recall", {"refusals": FINE, "reading grade": HARMED})
+    assert (decision.verdict, decision.more_questions) == ("drop", None)
+    assert "answer recall changes by +0.040" in decision.sentence
+    assert decision.sentence.endswith("the layer makes worse than allowed: reading grade.")
+    assert verdict(effect(0.12, 0.2, 19), {"reading grade": HARMED})[0] == "more"
+
+
+def test_a_few_questions_without_a_change_do_not_prove_a_guardrail() -> None:
+    few, enough = (non_inferiority(np.zeros(count), 0.1) for count in (4, 31))
+    good = effect(0.12, 0.2)
+    assert verdict(good, {"refusals": few}) == ("more", 27)
+    assert verdict(good, {"refusals": enough}) == ("keep", None)
+
+
 @pytest.mark.parametrize("smallest", [0.0, -0.05, float("nan")])
 def test_a_smallest_useful_effect_is_declared(smallest: float) -> None:
     with pytest.raises(ValueError, match="above 0"):

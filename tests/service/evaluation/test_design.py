@@ -47,6 +47,13 @@ def test_a_bare_on_in_yaml_is_the_word(tmp_path: Path) -> None:
     assert read_design(path).factors.prompt == ("off", "on")
 
 
+def test_a_part_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(f"{path.read_text()}\ngoal: {{}}\n")
+    with pytest.raises(DesignError, match="'goal' stands twice"):
+        read_design(path)
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     goal = {**VALUES["goal"], "metric": "charm", "smallest_useful": {"prompt": 0.05, "retrieval": -1}}
     path = written(

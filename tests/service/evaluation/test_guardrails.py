@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from service.evaluation.guardrails import non_inferiority
+from service.evaluation.paired import Interval
 
 CHANGE = np.random.default_rng(4).normal(-0.01, 0.1, 80)
 
@@ -44,9 +45,23 @@ def test_too_few_pairs_show_nothing(change: list[float], mean: float | None) -> 
 
 
 @pytest.mark.parametrize(("change", "holds", "p"), [(0.0, True, 0.0), (-0.05, False, 1.0), (-0.1, False, 1.0)])
-def test_changes_without_spread_are_certain(change: float, holds: bool, p: float) -> None:
-    found = non_inferiority(np.full(16, change), 0.05)
+def test_changes_without_spread_are_certain_where_any_size_could_have_come(
+    change: float, holds: bool, p: float
+) -> None:
+    found = non_inferiority(np.full(16, change), 0.05, unit="grade")
     assert (found.holds, found.p) == (holds, p)
+
+
+@pytest.mark.parametrize(("questions", "holds"), [(2, False), (30, False), (31, True)])
+def test_a_share_that_never_changed_holds_from_three_over_its_margin_on(questions: int, holds: bool) -> None:
+    found = non_inferiority(np.zeros(questions), 0.1)
+    assert found.interval == Interval(-3 / questions, 3 / questions)
+    assert (found.holds, found.harmed, found.p) == (holds, False, None)
+
+
+def test_two_refusals_lost_are_no_proof_of_harm() -> None:
+    assert not non_inferiority(np.full(2, -1.0), 0.1).harmed
+    assert non_inferiority(np.full(20, -1.0), 0.1).harmed
 
 
 @pytest.mark.parametrize("margin", [0.0, -0.1, float("nan")])

@@ -14,7 +14,7 @@ from service.evaluation.house_style import HouseStyle, Learnt
 from service.evaluation.origin import made_from
 from service.evaluation.selection import selected
 from service.evaluation.store import run_id
-from service.retrieve import HybridRetriever, RetrievalError
+from service.retrieve import HybridRetriever, RetrievalError, searchable
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest
 from tests.service.evaluation.small_evaluation import written
 from tests.service.parts import chatbot
@@ -72,6 +72,17 @@ async def test_the_id_changes_with_a_document_and_with_a_declared_margin(bot: Ch
     assert run_id(await origin(bot, tmp_path, guardrails=[])) != before
     ingest(bot.corpus, {"parking.md": "# Parking\n\nParking is free now."})
     assert run_id(await origin(bot, tmp_path)) != before
+
+
+async def test_the_id_changes_with_who_may_read_a_document_and_not_before(bot: Chatbot, tmp_path: Path) -> None:
+    ingest(bot.corpus, PUBLIC_DOCUMENTS)
+    made = await origin(bot, tmp_path)
+    assert made["collections"]["hospital"].keys() == {"fingerprint", "documents", "sha256"}
+    ids = [run_id(made)]
+    for labels in ({"staff"}, {"staff", "public"}, {"public"}):
+        bot.corpus.library.set_labels(searchable(bot.corpus).id, "parking.md", labels)
+        ids.append(run_id(await origin(bot, tmp_path)))
+    assert ids[3] == ids[0] and len(set(ids)) == 3
 
 
 async def test_the_id_changes_with_the_texts_that_a_style_is_learnt_from_and_not_with_their_place(

@@ -7,6 +7,7 @@ import pytest
 from configs.load import HOSPITAL
 from ingest.parse import Parser
 from service.evaluation.questions import QuestionsError, read_questions
+from service.evaluation.store import questions_text
 
 PACK = HOSPITAL.parent
 QUESTIONS = read_questions(PACK / "questions.jsonl")
@@ -37,6 +38,13 @@ def test_every_fact_stands_in_the_named_section_of_its_document() -> None:
 def test_unanswerable_questions_name_nothing() -> None:
     for question in (question for question in QUESTIONS if not question.answerable):
         assert not (question.documents or question.section or question.answer or question.facts), question.id
+
+
+def test_a_question_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    asked = QUESTIONS[0].model_copy(update={"question": "Where\u2028do I park?"})
+    file.write_text(questions_text([asked]), encoding="utf-8")
+    assert read_questions(file) == [asked]
 
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_the_same_run_gives_the_same_report(helpful: Report) -> None:
 
 def test_a_third_level_is_reported_against_off(tmp_path: Path) -> None:
     factors = {"prompt": ["off", "on"], "retrieval": ["off", "on"], "adapter": ["off", "a@1", "a@2"]}
-    report = report_of(planted(tmp_path, {"adapter": 0.4}, questions=60, factors=factors))
+    report = report_of(planted(tmp_path, {"adapter": 0.4}, questions=61, factors=factors))
     assert [layer.name for layer in report.layers] == ["prompt", "retrieval", "adapter a@1", "adapter a@2"]
     assert [layer.decision.verdict for layer in report.layers[2:]] == ["keep", "keep"]
     assert report.layers[2].effect != report.layers[3].effect

@@ -43,5 +43,6 @@ def test_a_comparison_names_what_got_worse(tmp_path: Path) -> None:
     bad = planted(tmp_path / "bad", {}, questions=40)
     text = printed(comparison_as_terminal(compare(good, bad, margins_of(bad))))
     lines = [line for line in text.splitlines() if "REGRESSED" in line]
-    assert len(lines) == 1 and "right answers" in lines[0]
+    assert len(lines) == 2 and "right answers" in lines[0]
+    assert "prompt on, retrieval on, adapter on" in lines[1] and "right answers" in lines[1]
     assert "prompt on, retrieval on, adapter on" in text

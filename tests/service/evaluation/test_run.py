@@ -53,8 +53,7 @@ async def started(bot: Chatbot, design: Design, root: Path) -> Run:
 
 async def gone_on(bot: Chatbot, design: Design, root: Path, limit: int | None = None) -> Run:
     run = await started(bot, design, root)
-    done = {(answer.cell, answer.question) for answer in run.answers}
-    left = answers(bot, design, run.questions[:limit], done)
+    left = answers(bot, design, run.questions[:limit], run.done)
     async with aclosing(left) as new:
         async for answer in new:
             keep(run, answer)
@@ -168,6 +167,20 @@ async def test_a_prompt_without_room_is_a_failure_of_this_question(bots: Any, tm
     assert {answer.failed for answer in failed} == {"no room for it"}
     assert report_of(run).questions == 5, "it counts as not right; it is not left out"
     assert any(f"count as not right: {len(failed)};" in limit for limit in report_of(run).limits)
+
+
+async def test_what_failed_is_asked_again_and_counts_once(bots: Any, tmp_path: Path) -> None:
+    long = {**QUESTIONS[0], "id": "long", "question": "What is very long?"}
+    design = read_design(written(tmp_path, (long, *QUESTIONS)))
+    await gone_on(bots(), design, tmp_path / "runs")
+    still = await gone_on(bots(), design, tmp_path / "runs")
+    failed = [one.status for one in still.answers].count("failed")
+    larger = bots(refused="nothing")
+    run = await gone_on(larger, design, tmp_path / "runs")
+    assert run.id == still.id and len(larger.engine.seen) == failed > 0
+    assert len(run.answers) == len(still.answers) == 8 * 5
+    assert "failed" not in {one.status for one in run.answers}
+    assert not any("count as not right" in limit for limit in report_of(run).limits)
 
 
 async def test_so_many_at_a_time_and_no_more(bots: Any, tmp_path: Path) -> None:
