@@ -86,7 +86,7 @@ class Appeals:
         vectors = embedded(past, self.embedder).told
         folder = self.settings.decisions.folder
         assert folder is not None
-        template = load_prompt(folder / PROMPTS, self.settings.decisions.prompt)
+        template = load_prompt(folder / PROMPTS, self.settings.decisions.prompt, ask.messages_of_both_kinds)
 
         async def one(known: PastCase, vector: np.ndarray) -> ask.Answered:
             shown = self.memory.nearest(known.case, vector, self.similar) if self.similar else []

@@ -1,6 +1,7 @@
 """The command `triptych decisions calibrate`: how often a language model is right, by how sure it is."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -56,9 +57,11 @@ async def measured(settings: Settings, overrides: Overrides, records: int) -> tu
 
 
 def calibration_of(past: Sequence[PastCase], decided: Sequence[Decided]) -> Calibration:
-    right = [one.verdict.decision == known.decision for one, known in zip(decided, past, strict=True)]
-    made = decided[0].verdict.made_by
-    return calibrated([one.verdict.confidence for one in decided], right, made["engine"], made["base"])
+    """From those that the same things decided: for a service without similar records, retrieval did not act."""
+    origin = Counter(one.verdict.origin for one in decided).most_common(1)[0][0]
+    alike = [pair for pair in zip(decided, past, strict=True) if pair[0].verdict.origin == origin]
+    right = [one.verdict.decision == known.decision for one, known in alike]
+    return calibrated([one.verdict.confidence for one, _ in alike], right, origin)
 
 
 async def decisions(decider: Decider, past: Sequence[PastCase], overrides: Overrides) -> list[Decided]:

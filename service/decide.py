@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from adapters.decisions import ask
-from adapters.decisions.calibration import Calibration
+from adapters.decisions.calibration import Calibration, Origin
 from adapters.decisions.head import likeliest
 from adapters.decisions.pack import DecisionPack
 from adapters.decisions.policy import DecisionName, Service
@@ -27,12 +27,13 @@ HEAD, RECORDS, LORA = "head", "records", "decisions"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision before it is calibrated, and what made it."""
+    """A decision before it is calibrated, and what made it; `origin` is None where the head decided."""
 
     decision: DecisionName
     code: str
     confidence: float
     made_by: Mapping[str, Any]
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +96,18 @@ class Decider:
         else:
             verdict = await self.by_model(service, case, plan, similar)
         layers = acted(plan.layers, similar)
-        calibration = self.calibration(layers, verdict)
+        calibration = self.calibration(service, layers, verdict)
         probability = calibration.probability(verdict.confidence) if calibration else None
         manifest = {
             "acted": asdict(layers),
             "origins": plan.origins,
             **verdict.made_by,
+            "policy_sha256": self.pack.policy.sha256,
             "records_sha256": self.pack.head.card.records_sha256,
             "calibrated_on": calibration.records if calibration else 0,
             "milliseconds": round((time.perf_counter() - started) * 1000, 1),
         }
-        refer = self.referral(probability)
+        refer = self.referral(service, probability)
         return Decided(verdict, self.rule(service, verdict.code), probability, refer, similar, manifest)
 
     def checked(self, request: Request) -> Service:
@@ -138,27 +140,36 @@ class Decider:
         messages = ask.messages(template, self.pack.policy.written(service), case, similar)
         async with self.adapters.held(plan.layers.adapter) as weights:
             said = await ask.answered(self.engine, messages, self.pack.policy.decisions, plan.layers.adapter)
-        made_by = {
-            "engine": said.engine,
-            "base": said.base,
-            "prompt_sha256": template.hash if template else None,
-            "adapter_sha256": weights.sha256 if weights else None,
-        }
-        return Verdict(said.decision, said.code, said.confidence, made_by)
+        origin = Origin(
+            engine=said.engine,
+            base=said.base,
+            prompt_sha256=template.hash if template else None,
+            adapter_sha256=weights.sha256 if weights else None,
+            policy_sha256=self.pack.policy.sha256,
+            records_sha256=self.pack.head.card.records_sha256,
+            similar=f"{self.similar} by {self.pack.head.card.embedder}" if similar else None,
+        )
+        return Verdict(said.decision, said.code, said.confidence, origin.model_dump(), origin)
 
-    def calibration(self, layers: Layers, verdict: Verdict) -> Calibration | None:
-        """That of the way that decided, for the very model that did; None where there is none."""
-        if layers.adapter == HEAD:
-            return self.pack.head.card.ways[way(layers)]
+    def calibration(self, service: Service, layers: Layers, verdict: Verdict) -> Calibration | None:
+        """That of the way that decided, for all that did; None where there is none, or no record of the service."""
+        if service.name not in self.pack.known_services:
+            return None
+        if verdict.origin is None:
+            return self.pack.head.card.ways.get(way(layers))
         found = self.pack.calibrations.get(way(layers))
-        made = (verdict.made_by["engine"], verdict.made_by["base"])
-        return found if found and (found.engine, found.base) == made else None
+        return found if found and found.holds_for(verdict.origin) else None
 
-    def referral(self, probability: float | None) -> str | None:
+    def referral(self, service: Service, probability: float | None) -> str | None:
+        if service.name not in self.pack.known_services:
+            return (
+                f"No past record is for {service.name}, so nobody knows how often it is decided rightly; add some "
+                "that were decided, and run `triptych decisions fit`."
+            )
         if probability is None:
             return (
-                "Nothing is calibrated for these layers with this model, so nobody knows how often they are right; "
-                "`triptych decisions calibrate` measures it."
+                "Nothing is calibrated for these layers with this model, prompt, policy and records, so nobody "
+                "knows how often they are right; `triptych decisions calibrate` measures it."
             )
         if probability < self.refer_below:
             return f"The probability {probability:.2f} is below the bound of {self.refer_below:g}."

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters.decisions.policy import DECISIONS, DecisionName
-from adapters.decisions.records import Case
+from adapters.decisions.records import Case, PastCase
 from adapters.decisions.similar import Similar
 from adapters.engines.protocol import Engine, EngineError, Generation
 from adapters.prompt import BARE_SYSTEM, PromptTemplate, block, clean
@@ -66,6 +66,14 @@ def messages(
         return [SystemMessage(BARE_SYSTEM), HumanMessage(bare)]
     user = block(template, "user", rules=rules, similar=past, request=request)
     return [SystemMessage(block(template, "system")), HumanMessage(user)]
+
+
+def messages_of_both_kinds(template: PromptTemplate) -> None:
+    """Renders what the template is for, so that one that cannot is found out when it is read."""
+    case = Case({"service": "MRI of the knee"}, {"measured": 6}, "In therapy.")
+    past = Similar(PastCase("R1", case, "approved", "A2"), 1.0)
+    for similar in ((), (past,)):
+        messages(template, ["A2 approved: The condition is met."], case, similar)
 
 
 def as_line(similar: Similar) -> str:

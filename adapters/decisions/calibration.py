@@ -10,20 +10,37 @@ BINS = 15
 NEARLY = 1e-6
 
 
-class Calibration(BaseModel):
-    """Probability of being right = sigmoid(slope * logit(confidence) + intercept), from so many `records`.
+class Origin(BaseModel):
+    """What a language model's decisions come from: where any of it changes, nobody knows how often they are right.
 
-    One form for every way to decide: an engine tells the probability of the decision that it made only, and
-    temperature alone cannot mend one that is always sure. `engine` and `base` name the model that it holds for.
+    Policy and records belong to every way: they tell what is right. A layer that did not act is None; `similar`
+    names the records that were shown with the embedder that found them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    engine: str = ""
+    base: str = ""
+    prompt_sha256: str | None = None
+    adapter_sha256: str | None = None
+    policy_sha256: str = ""
+    records_sha256: str = ""
+    similar: str | None = None
+
+
+class Calibration(Origin):
+    """Probability of being right = sigmoid(slope * logit(confidence) + intercept), from so many `records`.
+
+    One form for every way to decide: an engine tells the probability of the decision that it made only, and
+    temperature alone cannot mend one that is always sure. The head's has no origin: its card tells it.
+    """
+
     slope: float
     intercept: float
     records: int
-    engine: str = ""
-    base: str = ""
+
+    def holds_for(self, origin: Origin) -> bool:
+        return all(getattr(self, name) == value for name, value in origin)
 
     def probability(self, confidence: float) -> float:
         return 1 / (1 + math.exp(-(self.slope * logit(confidence) + self.intercept)))
@@ -34,9 +51,7 @@ def logit(confidence: float) -> float:
     return math.log(kept / (1 - kept))
 
 
-def calibrated(
-    confidences: Sequence[float], right: Sequence[bool], engine: str = "", base: str = ""
-) -> Calibration:
+def calibrated(confidences: Sequence[float], right: Sequence[bool], origin: Origin | None = None) -> Calibration:
     """Least log loss with Platt's targets, which keep few records from making it too sure."""
     # A service only applies calibrations, and need not wait for this import.
     from scipy.optimize import minimize
@@ -53,7 +68,8 @@ def calibrated(
     # A negative slope would refer the surest ones: then how sure it was says nothing.
     if slope < 0:
         slope, intercept = 0.0, math.log((hits + 1) / (misses + 1))
-    return Calibration(slope=float(slope), intercept=float(intercept), records=len(hit), engine=engine, base=base)
+    measured = {"slope": float(slope), "intercept": float(intercept), "records": len(hit)}
+    return Calibration.model_validate(measured | (origin.model_dump() if origin else {}))
 
 
 def expected_calibration_error(probabilities: Sequence[float], right: Sequence[bool]) -> float:

@@ -7,7 +7,7 @@ import typer
 
 from adapters.decisions.generate import generated, read_phrases
 from adapters.decisions.head import write_head
-from adapters.decisions.pack import HEAD, PHRASES, POLICY, RECORDS
+from adapters.decisions.pack import HEAD, PHRASES, POLICY, RECORDS, check_records
 from adapters.decisions.policy import PolicyError, read_policy
 from adapters.decisions.records import read_records, write_records
 from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
@@ -51,7 +51,8 @@ def fit(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         with settings_of(config) as settings:
             folder = folder_of(settings)
             past, policy = read_records(folder / RECORDS), read_policy(folder / POLICY)
-            head = fit_head(past, policy.decisions, embedder_of(settings))
+            check_records(policy, past)
+            head = fit_head(past, policy.decisions, embedder_of(settings), policy.sha256)
             write_head(head, folder / HEAD)
     except PolicyError as error:
         raise stop(str(error), WRONG_USE) from None

@@ -43,7 +43,9 @@ def embedded(past: Sequence[PastCase], embedder: Embedder) -> Embedded:
     )
 
 
-def fit_head(past: Sequence[PastCase], decisions: Mapping[str, DecisionName], embedder: Embedder) -> Head:
+def fit_head(
+    past: Sequence[PastCase], decisions: Mapping[str, DecisionName], embedder: Embedder, policy_sha256: str = ""
+) -> Head:
     """Train on the training split; the votes' share and the calibration come from the calibration split.
 
     Raises PolicyError where a split is too small to learn or to calibrate.
@@ -63,7 +65,8 @@ def fit_head(past: Sequence[PastCase], decisions: Mapping[str, DecisionName], em
         HEAD: calibration_of(shares, head.card, held),
         HEAD_RETRIEVAL: calibration_of(blended(shares, voted, vote), head.card, held),
     }
-    card = head.card.model_copy(update={"vote": vote, "ways": ways, "records_sha256": records_sha256(past)})
+    hashes = {"records_sha256": records_sha256(past), "policy_sha256": policy_sha256}
+    card = head.card.model_copy(update={"vote": vote, "ways": ways, **hashes})
     return Head(card, head.weights, head.bias, seen.told)
 
 

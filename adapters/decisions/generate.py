@@ -4,18 +4,23 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from adapters.decisions.policy import Facts, Policy, PolicyError, Service, decided
+from adapters.decisions.policy import MOST, Facts, Policy, PolicyError, Service, decided
 from adapters.decisions.records import Age, Record, Split, split_of
+from configs.yaml_text import parse_yaml
 
 NOISE = 0.04
 AGES: tuple[Age, ...] = ("0-17", "18-39", "40-64", "65+")
 # Which end of each list a split has for itself: see phrases.yaml.
 KEPT_APART: Mapping[Split, slice] = {"calibration": slice(-2, -1), "test": slice(-1, None)}
+# A note may have 2,000 characters: eleven phrases at most.
+Phrase: TypeAlias = Annotated[str, Field(min_length=1, max_length=170)]
+# One for training at least, besides those that are kept apart.
+Wordings: TypeAlias = Annotated[tuple[Phrase, ...], Field(min_length=3)]
 
 
 class ServicePhrases(BaseModel):
@@ -23,10 +28,21 @@ class ServicePhrases(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    danger: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
-    met: tuple[str, ...] = ()
-    unmet: tuple[str, ...] = ()
+    danger: Wordings = ()
+    told: Wordings = ()
+    met: Wordings = ()
+    unmet: Wordings = ()
+
+    @model_validator(mode="after")
+    def numbers_are_told(self) -> "ServicePhrases":
+        check_filled(self.told, "n")
+        return self
+
+    def lacking(self, service: Service) -> list[str]:
+        """The lists that the policy's service needs and that are not here."""
+        condition = ["told"] if service.number else ["met", "unmet"]
+        needed = [*condition, *(["danger"] if service.danger else [])]
+        return [name for name in needed if not getattr(self, name)]
 
 
 class Phrases(BaseModel):
@@ -34,16 +50,32 @@ class Phrases(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    opening: tuple[str, ...]
-    closing: tuple[str, ...]
-    referral_sent: tuple[str, ...]
-    referral_missing: tuple[str, ...]
-    comfort: tuple[str, ...]
-    changed: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    distractor: tuple[str, ...]
-    no_danger: tuple[str, ...]
+    opening: Wordings
+    closing: Wordings
+    referral_sent: Wordings
+    referral_missing: Wordings
+    comfort: Wordings
+    changed: Wordings
+    unchanged: Wordings
+    distractor: Wordings
+    no_danger: Wordings
     services: dict[str, ServicePhrases] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def distractors_are_told(self) -> "Phrases":
+        check_filled(self.distractor, "other")
+        return self
+
+
+def check_filled(phrases: Sequence[str], name: str) -> None:
+    """Raises ValueError for a phrase that holds something else than {name}."""
+    for phrase in phrases:
+        try:
+            phrase.format(**{name: 1})
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"{phrase!r} cannot be told: {error}. It may hold {{{name}}}; write a brace of its own twice"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +131,26 @@ class Teller:
 
 
 def generated(policy: Policy, phrases: Phrases, count: int, seed: int) -> list[Record]:
-    """So many records, the same for the same seed; in NOISE of them the reason code is another one by chance."""
+    """So many records, the same for the same seed; in NOISE of them the reason code is another one by chance.
+
+    Raises PolicyError where phrases are lacking for a service, or a rule for a request.
+    """
+    check_phrases(policy, phrases)
     chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
     return [record(policy, phrases, f"R{number:05d}", chance) for number in range(1, count + 1)]
+
+
+def check_phrases(policy: Policy, phrases: Phrases) -> None:
+    lacking = [
+        f"{service.name}: {', '.join(lists)}"
+        for service in policy.services
+        if (lists := phrases.services.get(service.name, ServicePhrases()).lacking(service))
+    ]
+    if lacking:
+        raise PolicyError(
+            "The phrases lack lists of at least three for services of the policy; write them below `services`: "
+            + "; ".join(lacking)
+        )
 
 
 def record(policy: Policy, phrases: Phrases, identity: str, chance: random.Random) -> Record:
@@ -133,7 +182,7 @@ def record(policy: Policy, phrases: Phrases, identity: str, chance: random.Rando
 def imagined(service: Service, chance: random.Random) -> Story:
     """Facts of one request by chance; about one in five ends up pending."""
     met = chance.choices((True, False, None), (0.55, 0.31, 0.14))[0]
-    months = chance.randint(1, service.repeat_months * 3) if chance.random() < 0.35 else None
+    months = chance.randint(1, min(service.repeat_months * 3, MOST)) if chance.random() < 0.35 else None
     recent = months is not None and months < service.repeat_months
     facts = Facts(
         danger=service.danger is not None and chance.random() < 0.12,
@@ -147,15 +196,15 @@ def imagined(service: Service, chance: random.Random) -> Story:
 
 
 def number_of(service: Service, met: bool | None, chance: random.Random) -> int | None:
-    """A number on the right side of the bound, most often near it."""
+    """A number on the right side of the bound, most often near it, and one that a record can hold."""
     if service.number is None or met is None:
         return None
     bound = service.number.bound
     above = bound + chance.randint(0, max(3, bound // 2))
     below = max(0, bound - chance.randint(1, max(3, bound // 2)))
     if service.number.at_least is not None:
-        return above if met else below
-    return bound - chance.randint(0, 6) if met else bound + chance.randint(1, 8)
+        return min(above, MOST) if met else below
+    return max(0, bound - chance.randint(0, 6)) if met else min(bound + chance.randint(1, 8), MOST)
 
 
 def stated(there: bool, chance: random.Random, unsaid: float) -> Any:
@@ -166,6 +215,6 @@ def stated(there: bool, chance: random.Random, unsaid: float) -> Any:
 def read_phrases(path: Path) -> Phrases:
     """Raises PolicyError."""
     try:
-        return Phrases.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        return Phrases.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise PolicyError(f"The phrases {path} cannot be used: {error}") from error

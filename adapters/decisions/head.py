@@ -24,13 +24,14 @@ class HeadCard(BaseModel):
     """What the weights mean and what they were made from.
 
     `decisions` maps each code to its decision; `vote` is the share that similar past records have in the way with
-    retrieval; `ways` holds the calibration of both ways.
+    retrieval; `ways` holds the calibration of both ways. The records fitted the policy that has `policy_sha256`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     embedder: str
     records_sha256: str
+    policy_sha256: str = ""
     weights_sha256: str
     codes: tuple[str, ...]
     decisions: dict[str, DecisionName]
@@ -89,20 +90,23 @@ def write_head(head: Head, folder: Path) -> None:
     (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def read_head(folder: Path, embedder: str, past: Sequence[PastCase]) -> Head:
-    """Through a gate: weights as the card says, finite, for this embedder and these records. Raises PolicyError."""
+def read_head(folder: Path, embedder: str, past: Sequence[PastCase], policy: str) -> Head:
+    """Through a gate: weights as the card says, finite, for this embedder, these records and this policy's hash.
+
+    Raises PolicyError.
+    """
     try:
         card = HeadCard.model_validate_json((folder / CARD).read_bytes())
         tensors = load_file(folder / WEIGHTS)
         head = Head(card, *(tensors[name].astype(np.float32) for name in ("weights", "bias", "memory")))
     except (OSError, ValidationError, SafetensorError, KeyError) as error:
         raise PolicyError(f"The decision head in {folder} cannot be used: {error}") from error
-    if reason := misfit(head, sha256(folder / WEIGHTS), embedder, past):
+    if reason := misfit(head, sha256(folder / WEIGHTS), embedder, past, policy):
         raise PolicyError(f"The decision head in {folder} {reason}. Run `triptych decisions fit`.")
     return head
 
 
-def misfit(head: Head, weights: str, embedder: str, past: Sequence[PastCase]) -> str | None:
+def misfit(head: Head, weights: str, embedder: str, past: Sequence[PastCase], policy: str) -> str | None:
     """Why the head must not decide here, or None."""
     card = head.card
     if weights != card.weights_sha256:
@@ -113,6 +117,8 @@ def misfit(head: Head, weights: str, embedder: str, past: Sequence[PastCase]) ->
         return f"was made with the embedder {card.embedder}, this is {embedder}"
     if records_sha256(past) != card.records_sha256:
         return "was made from other records than those in the folder"
+    if policy != card.policy_sha256:
+        return "was made for another policy than the one in the folder"
     return None
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from adapters.decisions import ask
 from adapters.decisions.calibration import Calibration
+from adapters.decisions.features import KIND
 from adapters.decisions.head import Head, read_head
 from adapters.decisions.policy import Policy, PolicyError, read_policy
 from adapters.decisions.records import PastCase, of_split, read_records
 from adapters.decisions.similar import Memory
+from adapters.durable import replace_text
 from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
 
 POLICY, RECORDS, PHRASES, PROMPTS, HEAD = "policy.yaml", "records.jsonl", "phrases.yaml", "prompts", "head"
@@ -33,6 +36,11 @@ class DecisionPack:
     def memory(self) -> Memory:
         return Memory(of_split(self.past, "train"), self.head.memory)
 
+    @cached_property
+    def known_services(self) -> frozenset[str]:
+        """Those that a past record is for; how often others are decided rightly was never measured."""
+        return frozenset(one.case.fields[KIND] for one in self.past)
+
 
 def open_pack(folder: Path, prompt: str, embedder: str) -> DecisionPack:
     """`prompt` has to be among the folder's. Raises PolicyError, PromptError."""
@@ -42,8 +50,8 @@ def open_pack(folder: Path, prompt: str, embedder: str) -> DecisionPack:
     return DecisionPack(
         policy=policy,
         past=past,
-        prompts={label: load_prompt(folder / PROMPTS, label) for label in labels},
-        head=read_head(folder / HEAD, embedder, past),
+        prompts={label: load_prompt(folder / PROMPTS, label, ask.messages_of_both_kinds) for label in labels},
+        head=read_head(folder / HEAD, embedder, past, policy.sha256),
         calibrations=read_calibrations(folder / CALIBRATIONS),
     )
 
@@ -68,4 +76,4 @@ def read_calibrations(path: Path) -> dict[str, Calibration]:
 
 
 def write_calibrations(calibrations: Mapping[str, Calibration], path: Path) -> None:
-    path.write_bytes(BY_WAY.dump_json(dict(calibrations), indent=1) + b"\n")
+    replace_text(path, BY_WAY.dump_json(dict(calibrations), indent=1).decode() + "\n")

@@ -1,16 +1,21 @@
 """The written rules of pre-authorization: read for people, for the prompt and for the records alike."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from configs.yaml_text import parse_yaml
 
 DecisionName = Literal["approved", "rejected", "pending"]
 DECISIONS: tuple[DecisionName, ...] = ("approved", "rejected", "pending")
 NO_DANGER = "this service has none"
+# A record's numbers.
+MOST = 1000
 
 
 class PolicyError(ValueError):
@@ -33,8 +38,8 @@ class Number(Part):
     """A condition that is a documented number: at least or at most so much."""
 
     unit: str
-    at_least: int | None = None
-    at_most: int | None = None
+    at_least: int | None = Field(None, gt=0, le=MOST)
+    at_most: int | None = Field(None, ge=0, lt=MOST)
 
     @model_validator(mode="after")
     def one_bound(self) -> "Number":
@@ -53,10 +58,10 @@ class Number(Part):
 class Service(Part):
     """What can be asked for; without `number` the note says whether the condition is met."""
 
-    name: str
+    name: str = Field(min_length=1, max_length=80)
     category: Literal["imaging", "surgery", "equipment", "medicine"]
     condition: str
-    repeat_months: int = Field(gt=0)
+    repeat_months: int = Field(gt=0, le=MOST)
     danger: str | None = None
     number: Number | None = None
 
@@ -64,8 +69,21 @@ class Service(Part):
 class Policy(Part):
     """Rules in their order, and services; a request is decided by the first rule that fits."""
 
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    rules: tuple[Rule, ...] = Field(min_length=2)
     services: tuple[Service, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def each_once_and_written(self) -> "Policy":
+        check_each_once("code", [rule.code for rule in self.rules])
+        check_each_once("service", [service.name for service in self.services])
+        for service in self.services:
+            self.written(service)
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Of what it says, whatever its comments and layout."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def service(self, name: str) -> Service:
         """Raises PolicyError that lists the services."""
@@ -82,8 +100,24 @@ class Policy(Part):
 
     def written(self, service: Service) -> list[str]:
         """All rules for one service as sentences, each after its code and decision."""
-        values = service.model_dump() | {"danger": service.danger or NO_DANGER}
-        return [f"{rule.code} {rule.decision}: {rule.rule.format_map(values)}" for rule in self.rules]
+        return [f"{rule.code} {rule.decision}: {sentence(rule, service)}" for rule in self.rules]
+
+
+def sentence(rule: Rule, service: Service) -> str:
+    """Raises ValueError for a rule that names what a service does not have."""
+    values = service.model_dump() | {"danger": service.danger or NO_DANGER}
+    try:
+        return rule.rule.format_map(values)
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"the rule {rule.code} cannot be written for {service.name}: {error}. It may hold {{condition}}, "
+            "{danger} and {repeat_months}; write a brace of its own twice"
+        ) from error
+
+
+def check_each_once(what: str, names: Sequence[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the {what} {', '.join(twice)} is there twice: each one may come once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +153,6 @@ def decided(policy: Policy, facts: Facts) -> str:
 def read_policy(path: Path) -> Policy:
     """Raises PolicyError."""
     try:
-        return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        return Policy.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise PolicyError(f"The policy {path} cannot be used: {error}") from error

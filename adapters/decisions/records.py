@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.decisions.policy import DecisionName, PolicyError
+from adapters.decisions.policy import MOST, DecisionName, PolicyError
 
 Stated = Literal["attached", "missing", "not stated"]
 Split = Literal["train", "calibration", "test"]
@@ -55,8 +55,8 @@ class Request(BaseModel):
     age: Age
     referral: Stated
     visit_notes: Stated
-    measured: int | None = Field(None, ge=0, le=1000)
-    months_since_same: int | None = Field(None, ge=0, le=1000)
+    measured: int | None = Field(None, ge=0, le=MOST)
+    months_since_same: int | None = Field(None, ge=0, le=MOST)
     note: str = Field(max_length=2000)
 
     def case(self) -> Case:
@@ -102,8 +102,12 @@ def read_records(path: Path) -> list[PastCase]:
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:
+    """Raises PolicyError where the file cannot be written."""
     lines = [record.model_dump_json(exclude_none=True) + "\n" for record in records]
-    path.write_text("".join(lines), encoding="utf-8")
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise PolicyError(f"The records cannot be written to {path}: {error}") from error
 
 
 def of_split(past: Iterable[PastCase], split: Split) -> list[PastCase]:

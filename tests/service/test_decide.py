@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.decisions.calibration import Calibration
+from adapters.decisions.calibration import Calibration, Origin
 from adapters.decisions.policy import PolicyError
 from adapters.decisions.records import Request
 from adapters.engines.protocol import AdapterRefused, EngineError
@@ -30,9 +30,14 @@ async def decided(by: Decider, overrides: Overrides = Overrides(), **changes: An
 
 
 def with_calibration(by: Decider, name: str, **values: Any) -> Decider:
-    found = Calibration(
-        **{"slope": 1, "intercept": 0, "records": 50, "engine": "scripted", "base": "b" * 64} | values
+    origin = Origin(
+        engine="scripted",
+        base="b" * 64,
+        prompt_sha256=by.pack.prompts["decide@1"].hash,
+        policy_sha256=by.pack.policy.sha256,
+        records_sha256=by.pack.head.card.records_sha256,
     )
+    found = Calibration(**{"slope": 1, "intercept": 0, "records": 50} | origin.model_dump() | values)
     return replace(by, pack=replace(by.pack, calibrations={name: found}))
 
 
@@ -58,14 +63,19 @@ async def test_without_retrieval_no_record_has_a_part(embedder: Embedder) -> Non
     assert found.manifest["records_vote"] == 0
 
 
-async def test_a_service_without_past_records_is_decided_without_retrieval(embedder: Embedder) -> None:
+async def test_a_service_without_past_records_is_decided_without_retrieval_and_goes_to_a_person(
+    embedder: Embedder,
+) -> None:
     by = decider(embedder)
     past = [one for one in by.pack.past if one.case.fields["service"] != KNEE["service"]]
     kept = [at for at, one in enumerate(by.pack.memory.past) if one in past]
     head = replace(by.pack.head, memory=by.pack.head.memory[kept])
     found = await decided(replace(by, pack=replace(by.pack, past=past, head=head)))
     assert found.manifest["acted"] == {"prompt": None, "retrieval": None, "adapter": "head"}
-    assert found.probability == (await decided(by, Overrides(retrieval="off"))).probability
+    assert found.verdict.confidence == (await decided(by, Overrides(retrieval="off"))).verdict.confidence
+    assert found.probability is None
+    assert found.refer is not None
+    assert "No past record is for MRI of the knee" in found.refer
 
 
 async def test_below_the_bound_a_person_is_asked(embedder: Embedder) -> None:
@@ -84,8 +94,11 @@ async def test_a_model_is_asked_with_the_rules_and_held_to_json(embedder: Embedd
     assert found.manifest["engine"] == "scripted"
 
 
-async def test_what_was_never_calibrated_has_no_probability_and_goes_to_a_person(embedder: Embedder) -> None:
-    other = with_calibration(decider(embedder), "prompt", base="another")
+@pytest.mark.parametrize("name", Origin.model_fields)
+async def test_what_was_never_calibrated_has_no_probability_and_goes_to_a_person(
+    embedder: Embedder, name: str
+) -> None:
+    other = with_calibration(decider(embedder), "prompt", **{name: "another"})
     found = await decided(other, PROMPT_ONLY)
     assert found.probability is None
     assert found.refer is not None
@@ -96,6 +109,29 @@ async def test_a_calibrated_model_has_a_probability(embedder: Embedder) -> None:
     found = await decided(with_calibration(decider(embedder), "prompt"), PROMPT_ONLY)
     assert found.probability == pytest.approx(0.8)
     assert found.refer is None
+
+
+async def test_a_prompt_that_was_edited_is_another_one(embedder: Embedder) -> None:
+    by = with_calibration(decider(embedder), "prompt")
+    edited = replace(by.pack.prompts["decide@1"], text=by.pack.prompts["decide@1"].text + "\n")
+    found = await decided(replace(by, pack=replace(by.pack, prompts={"decide@1": edited})), PROMPT_ONLY)
+    assert (found.probability, found.refer is None) == (None, False)
+
+
+async def test_an_adapter_that_was_trained_anew_is_another_one(embedder: Embedder) -> None:
+    lora = Overrides(prompt="off", retrieval="off", adapter="decisions")
+    for sha256, known in (("hash of decisions@1", True), ("hash before", False)):
+        by = with_calibration(decider(embedder), "decisions@1", prompt_sha256=None, adapter_sha256=sha256)
+        assert ((await decided(by, lora)).probability is not None) is known
+
+
+async def test_another_number_of_similar_records_is_another_way(embedder: Embedder) -> None:
+    with_records = Overrides(retrieval="on", adapter="off")
+    for count, known in ((5, True), (3, False)):
+        by = decider(embedder, similar=count)
+        similar = f"5 by {embedder.fingerprint}"
+        by = with_calibration(by, "prompt+retrieval", similar=similar)
+        assert ((await decided(by, with_records)).probability is not None) is known
 
 
 async def test_an_adapter_that_decides_acts_through_its_gate(embedder: Embedder) -> None:

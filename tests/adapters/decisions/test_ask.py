@@ -21,7 +21,7 @@ def tokens(*pairs: tuple[str, float]) -> list[dict[str, Any]]:
 
 
 def test_the_prompt_has_rules_past_records_and_the_request(policy: Policy, records: list[Record]) -> None:
-    template = load_prompt(FOLDER / PROMPTS, "decide@1")
+    template = load_prompt(FOLDER / PROMPTS, "decide@1", ask.messages_of_both_kinds)
     rules = policy.written(policy.service(records[0].service))
     similar = [Similar(records[1].past(), 0.9)]
     system, user = ask.messages(template, rules, records[0].past().case, similar)

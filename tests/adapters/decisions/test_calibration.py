@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from adapters.decisions.calibration import calibrated, expected_calibration_error
+from adapters.decisions.calibration import Origin, calibrated, expected_calibration_error
 
 
 def test_one_that_is_always_too_sure_is_brought_to_how_often_it_is_right() -> None:
@@ -39,3 +39,11 @@ def test_the_error_of_bins() -> None:
     assert expected_calibration_error([1.0, 1.0], [True, True]) == 0
     assert expected_calibration_error([0.8] * 5, [True] * 4 + [False]) == pytest.approx(0)
     assert expected_calibration_error([0.8] * 5, [False] * 5) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("name", Origin.model_fields)
+def test_a_calibration_holds_for_all_that_decided_and_nothing_else(name: str) -> None:
+    origin = Origin(engine="torch", base="b", prompt_sha256="p", policy_sha256="y", records_sha256="r")
+    calibration = calibrated([0.9] * 60, [True] * 60, origin)
+    assert calibration.holds_for(origin)
+    assert not calibration.holds_for(origin.model_copy(update={name: "another"}))

@@ -1,12 +1,13 @@
 """The commands on decisions, as a person calls them."""
 
 import json
+import shutil
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from adapters.decisions.commands import app
-from adapters.decisions.pack import RECORDS
+from adapters.decisions.pack import POLICY, RECORDS
 from adapters.decisions.records import read_records
 from tests.adapters.decisions.conftest import FOLDER
 
@@ -31,3 +32,20 @@ def test_without_a_folder_of_decisions_nothing_is_done(tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert "decisions.folder" in result.output
     assert not (tmp_path / "records.jsonl").exists()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["generate", str(tmp_path / "lost" / "records.jsonl"), "--count", "1"])
+    assert result.exit_code == 2
+    assert "cannot be written to" in result.output
+
+
+def test_records_with_codes_that_the_policy_does_not_have_are_not_learnt(tmp_path: Path) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "decisions")
+    policy = (folder / POLICY).read_text().replace("code: A2", "code: A3")
+    (folder / POLICY).write_text(policy)
+    config = settings_without(tmp_path)
+    config.write_text(config.read_text() + f"decisions: {{folder: {json.dumps(str(folder))}}}\n")
+    result = CliRunner().invoke(app, ["fit", "--config", str(config)])
+    assert result.exit_code == 2, result.output
+    assert "with the code 'A2'; the policy's codes are" in result.output

@@ -20,7 +20,7 @@ def past(records: list[Record]) -> list[PastCase]:
 
 @pytest.fixture(scope="module")
 def head(past: list[PastCase], policy: Policy, embedder: Embedder) -> Head:
-    return fit_head(past, policy.decisions, embedder)
+    return fit_head(past, policy.decisions, embedder, policy.sha256)
 
 
 @pytest.fixture
@@ -40,20 +40,24 @@ def test_it_learns_more_than_the_most_frequent_decision(
     assert head.card.ways.keys() == {HEAD, HEAD_RETRIEVAL}
 
 
-def test_it_is_read_as_it_was_written(head: Head, kept: Path, past: list[PastCase], embedder: Embedder) -> None:
-    again = read_head(kept, embedder.fingerprint, past)
+def test_it_is_read_as_it_was_written(
+    head: Head, kept: Path, past: list[PastCase], embedder: Embedder, policy: Policy
+) -> None:
+    again = read_head(kept, embedder.fingerprint, past, policy.sha256)
     assert np.array_equal(again.weights, head.weights)
     assert again.card.model_copy(update={"weights_sha256": ""}) == head.card
     assert np.allclose(again.memory, head.memory, atol=1e-3)
 
 
-def test_another_embedder_or_other_records_are_refused(
-    kept: Path, past: list[PastCase], embedder: Embedder
+def test_another_embedder_or_policy_and_other_records_are_refused(
+    kept: Path, past: list[PastCase], embedder: Embedder, policy: Policy
 ) -> None:
     with pytest.raises(PolicyError, match="was made with the embedder"):
-        read_head(kept, "another", past)
+        read_head(kept, "another", past, policy.sha256)
     with pytest.raises(PolicyError, match="was made from other records"):
-        read_head(kept, embedder.fingerprint, past[1:])
+        read_head(kept, embedder.fingerprint, past[1:], policy.sha256)
+    with pytest.raises(PolicyError, match=r"was made for another policy .* Run `triptych decisions fit`"):
+        read_head(kept, embedder.fingerprint, past, "another")
 
 
 def test_changed_weights_are_refused(kept: Path, past: list[PastCase], embedder: Embedder) -> None:
@@ -61,7 +65,7 @@ def test_changed_weights_are_refused(kept: Path, past: list[PastCase], embedder:
     content[-1] ^= 1
     (kept / WEIGHTS).write_bytes(content)
     with pytest.raises(PolicyError, match="its card says"):
-        read_head(kept, embedder.fingerprint, past)
+        read_head(kept, embedder.fingerprint, past, "")
 
 
 @pytest.mark.parametrize("damage", ["missing", "unreadable"])
@@ -72,7 +76,7 @@ def test_a_damaged_head_is_refused(kept: Path, past: list[PastCase], embedder: E
         card = json.loads((kept / CARD).read_text())
         (kept / CARD).write_text(json.dumps(card | {"extra": 1}))
     with pytest.raises(PolicyError, match="cannot be used"):
-        read_head(kept, embedder.fingerprint, past)
+        read_head(kept, embedder.fingerprint, past, "")
 
 
 def test_too_few_records_are_refused(past: list[PastCase], policy: Policy, embedder: Embedder) -> None:

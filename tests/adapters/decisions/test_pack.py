@@ -10,12 +10,15 @@ from adapters.decisions.head import CARD, HeadCard
 from adapters.decisions.pack import (
     CALIBRATIONS,
     HEAD,
+    POLICY,
+    PROMPTS,
     RECORDS,
     open_pack,
     read_calibrations,
     write_calibrations,
 )
 from adapters.decisions.policy import PolicyError
+from adapters.prompt import PromptError
 from tests.adapters.decisions.conftest import FOLDER
 
 
@@ -28,6 +31,30 @@ def test_the_shipped_folder_fits_together(fingerprint: str) -> None:
     pack = open_pack(FOLDER, "decide@1", fingerprint)
     assert len(pack.memory.past) == len(pack.memory.vectors)
     assert "decide@1" in pack.prompts
+
+
+def test_the_shipped_calibrations_are_of_the_shipped_files(fingerprint: str) -> None:
+    pack = open_pack(FOLDER, "decide@1", fingerprint)
+    assert pack.calibrations.keys() == {"prompt", "prompt+retrieval"}
+    for name, one in pack.calibrations.items():
+        assert one.prompt_sha256 == pack.prompts["decide@1"].hash
+        assert one.policy_sha256 == pack.policy.sha256
+        assert one.records_sha256 == pack.head.card.records_sha256
+        assert one.similar == (f"5 by {fingerprint}" if "retrieval" in name else None)
+
+
+def test_a_policy_that_was_edited_needs_another_head(tmp_path: Path, fingerprint: str) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "decisions")
+    (folder / POLICY).write_text((folder / POLICY).read_text().replace("at_least: 6", "at_least: 8", 1))
+    with pytest.raises(PolicyError, match="was made for another policy"):
+        open_pack(folder, "decide@1", fingerprint)
+
+
+def test_a_prompt_that_is_not_for_decisions_is_refused(tmp_path: Path, fingerprint: str) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "decisions")
+    shutil.copy(FOLDER.parent / "prompts" / "house.v1.jinja", folder / PROMPTS)
+    with pytest.raises(PromptError, match=r"house\.v1\.jinja cannot be rendered"):
+        open_pack(folder, "decide@1", fingerprint)
 
 
 def test_a_code_without_its_decision_is_refused(tmp_path: Path, fingerprint: str) -> None:

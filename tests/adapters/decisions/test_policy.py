@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.decisions.pack import POLICY
 from adapters.decisions.policy import Facts, Number, Policy, PolicyError, decided, read_policy
+from tests.adapters.decisions.conftest import FOLDER
 
 PLAIN = Facts(danger=False, referral=True, visit_notes=True, comfort=False, repeated=False, met=True)
 
@@ -46,10 +48,52 @@ def test_a_number_is_met_at_its_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["rules: []\n", "- a list\n", "a: [\n", "rules: [{code: X, decision: maybe, rule: r}]\nservices: []\n"]
+    "text",
+    [
+        "rules: []\n",
+        "- a list\n",
+        "a: [\n",
+        "rules: [{code: X, decision: maybe, rule: r}]\nservices: []\n",
+        "rules: 2024-99-99\n",
+        "[" * 5000,
+    ],
+    ids=range(6),
 )
 def test_a_wrong_policy_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(text)
     with pytest.raises(PolicyError, match=r"policy\.yaml cannot be used"):
         read_policy(file)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("code: A2", "code: A1", "the code A1 is there twice"),
+        ("name: PET scan", "name: home oxygen", "the service home oxygen is there twice"),
+        (
+            "rule: The referral is missing.",
+            "rule: 'Not {reason}.'",
+            r"P1 cannot be written for MRI of the knee: 'reason'",
+        ),
+        ("rule: The referral is missing.", "rule: 'A { alone.'", "P1 cannot be written"),
+        ("rule: The referral is missing.", "rule: '{number[unit]}.'", "P1 cannot be written for PET scan"),
+        ("at_most: 88", "at_most: -1", "greater than or equal to 0"),
+    ],
+)
+def test_a_policy_that_could_not_be_told_or_obeyed_is_refused(
+    tmp_path: Path, before: str, after: str, told: str
+) -> None:
+    text = (FOLDER / POLICY).read_text()
+    assert before in text
+    (tmp_path / POLICY).write_text(text.replace(before, after, 1))
+    with pytest.raises(PolicyError, match=told):
+        read_policy(tmp_path / POLICY)
+
+
+def test_the_hash_follows_what_is_said_and_not_the_comments(tmp_path: Path, policy: Policy) -> None:
+    text = (FOLDER / POLICY).read_text()
+    (tmp_path / POLICY).write_text(text + "# More to say.\n")
+    assert read_policy(tmp_path / POLICY).sha256 == policy.sha256
+    (tmp_path / POLICY).write_text(text.replace("at_least: 6", "at_least: 8"))
+    assert read_policy(tmp_path / POLICY).sha256 != policy.sha256
