@@ -1,10 +1,10 @@
 """The base model for torch: the very weights of the GGUF, dequantised once and kept."""
 
 import hashlib
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from adapters.durable import published_folder
 
 if TYPE_CHECKING:
     import torch
@@ -18,13 +18,13 @@ def dequantised(gguf: Path, sha256: str, cache: Path) -> Path:
     """
     folder = cache / sha256
     if not folder.is_dir():
-        unfinished = cache / f".{sha256}.{os.getpid()}"
-        write_dequantised(gguf, unfinished)
         try:
-            unfinished.rename(folder)
+            with published_folder(folder) as unfinished:
+                write_dequantised(gguf, unfinished)
         except OSError:
-            # Another process was faster; its folder holds the same weights.
-            shutil.rmtree(unfinished)
+            # Another process may have been faster; its folder holds the same weights.
+            if not folder.is_dir():
+                raise
     return folder
 
 

@@ -45,10 +45,19 @@ def differences(one: Card, other: Card) -> list[Facts]:
 
 def minutes_of(registry: Registry, label: str) -> float:
     """Of training on the card's machine, with the trials before it and the versions that this one goes on from."""
-    card = registry.resolve(label).card
-    start = card.recipe.get("start")
-    trials = sum(trial.minutes for trial in card.trials)
-    return card.minutes + trials + (minutes_of(registry, start) if start else 0)
+    cards = [version.card for version in with_starts(registry, label)]
+    return sum(card.minutes + sum(trial.minutes for trial in card.trials) for card in cards)
+
+
+def with_starts(registry: Registry, label: str) -> Iterator[AdapterVersion]:
+    """The version, the one that it goes on from, and so on, each one once: a card may name a start without its
+    version, which by now can mean the very adapter that went on from it.
+    """
+    seen: set[str] = set()
+    while label and (version := registry.resolve(label)).label not in seen:
+        yield version
+        seen.add(version.label)
+        label = version.card.recipe.get("start") or ""
 
 
 def lineage(registry: Registry, name: str) -> list[Facts]:
@@ -61,7 +70,7 @@ def lineage(registry: Registry, name: str) -> list[Facts]:
     return [
         {
             "adapter": version.label,
-            "promoted": version.label == registry.promoted()[name],
+            "promoted": version.label == registry.promoted().get(name),
             "created": version.card.created,
             "facts": facts(version.card),
             "changed": changed(before, version),

@@ -1,18 +1,80 @@
-"""Files that outlive a crash: replaced as a whole, or grown by whole lines."""
+"""Files and folders that outlive a crash: there as a whole or not at all, or grown by whole lines."""
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+ENDING = "unfinished"
+# Seconds: nothing takes so long to write.
+ABANDONED = 24 * 60 * 60
 
 
 def replace_text(path: Path, text: str) -> None:
-    """After a crash the old or the new text is there, never none."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-    replace(unfinished, path)
+    """After a crash the old or the new text is there, never none; of several writers at once, one's text."""
+    unfinished = beside(path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def published_folder(target: Path) -> Iterator[Path]:
+    """A name for a folder to write, which becomes `target` once all of it is on the disk. After an error it
+    is gone.
+
+    Raises OSError where by then there is a folder of that name that is not empty.
+    """
+    make_folder(target.parent)
+    unfinished = beside(target)
+    try:
+        yield unfinished
+        for path in (*unfinished.rglob("*"), unfinished):
+            flush(path)
+        unfinished.rename(target)
+        flush(target.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def beside(target: Path) -> Path:
+    """A name in the same folder that nobody else writes to; what killed writers left there long ago is removed."""
+    for left in target.parent.glob(f".*.{ENDING}"):
+        if is_abandoned(left):
+            remove(left)
+    return target.with_name(f".{target.name}.{uuid4().hex}.{ENDING}")
+
+
+def is_abandoned(path: Path) -> bool:
+    try:
+        # Not st_mtime: a folder that is copied gets that of its source.
+        return time.time() - path.stat().st_ctime > ABANDONED
+    except FileNotFoundError:
+        # Finished meanwhile, or removed by another.
+        return False
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """With those above it; each one's name is on the disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        flush(folder.parent)
 
 
 def replace(unfinished: Path, target: Path) -> None:
@@ -23,8 +85,10 @@ def replace(unfinished: Path, target: Path) -> None:
 
 
 def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
-    """One line of JSON; a line that a crash cut short is dropped before it."""
+    """One line of JSON; a line that a crash cut short is dropped before it. Several writers wait for each other."""
     with path.open("a+b") as file:
+        # Closing the file frees it, once all is written.
+        fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate(len(whole_lines(file.read())))
         file.write(json.dumps(entry).encode() + b"\n")

@@ -1,7 +1,6 @@
 """Adapter versions: immutable folders, a promoted version for each name, and the way back."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from adapters.card import Card, read_card
-from adapters.durable import append_entry, read_entries, replace_text
+from adapters.durable import append_entry, published_folder, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from adapters.header import BaseFile, Shapes
 from adapters.scores import AdapterScore, latest_score, record_score
@@ -51,8 +50,9 @@ class AdapterVersion:
 class Registry:
     """Adapters as ROOT/NAME/VERSION/: those that the pack ships, and our own, which can be added to.
 
-    The promoted version is the one in our promoted.json; without an entry there, the newest. `base` is the one
-    that serves: what an adapter has to fit. It is None where the base is on another machine.
+    The promoted version is the one in our promoted.json; without an entry there, the newest that ships: our own
+    never serve under the bare name unless somebody says so. `base` is the one that serves: what an adapter has to
+    fit. It is None where the base is on another machine.
     """
 
     def __init__(self, shipped: Path, own: Path, base: BaseFile | None = None) -> None:
@@ -80,6 +80,8 @@ class Registry:
         full = self.promoted().get(label, label)
         found = [one for one in known if one.label == full]
         if not found:
+            if any(one.name == label for one in known):
+                raise UnknownAdapter(f"No version of {label!r} is promoted: `triptych adapters promote {label}@N`.")
             there = ", ".join(dict.fromkeys(one.label for one in known)) or "none"
             raise UnknownAdapter(f"There is no adapter {label!r}; there are: {there}.")
         if len(found) > 1:
@@ -95,7 +97,7 @@ class Registry:
 
     def promoted(self) -> Mapping[str, str]:
         """NAME -> the NAME@VERSION that the bare name means."""
-        newest = {one.name: one.label for one in self.all()}
+        newest = {one.name: one.label for one in self.all() if one.folder.is_relative_to(self._shipped)}
         return newest | {name: history[-1] for name, history in self._history().items() if history}
 
     def verified(self, label: str, base: str) -> AdapterWeights:
@@ -118,22 +120,28 @@ class Registry:
         if score and score.worse and not despite:
             raise AdapterRefused(score.refusal())
         history = self._history()
-        before = history.get(version.name) or [self.promoted()[version.name]]
+        meant = self.promoted().get(version.name)
+        before = history.get(version.name) or ([meant] if meant else [])
         # Promoted twice is promoted once: otherwise a rollback would stay where it is.
-        after = before if before[-1] == version.label else [*before, version.label]
-        self._remember("promote", version, before[-1], history | {version.name: after}, by, despite)
+        after = before if meant == version.label else [*before, version.label]
+        self._remember("promote", version, meant, history | {version.name: after}, by, despite)
         return version
 
     def rollback(self, name: str, base: str, by: str) -> AdapterVersion:
         """Back to the version that was promoted before, through the gate. Raises UnknownAdapter, AdapterRefused."""
-        history = self._history()
-        if len(history.get(name, [])) < 2:
-            raise UnknownAdapter(f"{name!r} has no earlier promoted version to go back to.")
-        *kept, before = history[name]
-        version = self.resolve(kept[-1])
+        version = self.earlier(name)
         verify(version.folder, base, self._shapes)
+        history = self._history()
+        *kept, before = history[name]
         self._remember("rollback", version, before, history | {name: kept}, by)
         return version
+
+    def earlier(self, name: str) -> AdapterVersion:
+        """What a rollback would go back to. Raises UnknownAdapter, AdapterRefused."""
+        history = self._history().get(name, [])
+        if len(history) < 2:
+            raise UnknownAdapter(f"{name!r} has no earlier promoted version to go back to.")
+        return self.resolve(history[-2])
 
     def promotions(self) -> list[dict[str, Any]]:
         """The log, the oldest first: at, by, act, adapter, before."""
@@ -154,9 +162,8 @@ class Registry:
             raise AdapterRefused(f"The adapter in {folder} is {named!r} by its card, not {name!r}.")
         number = self._next(name)
         target = self._own / name / str(number)
-        unfinished = target.with_name(f".{number}.{os.getpid()}")
-        shutil.copytree(folder, unfinished)
-        unfinished.rename(target)
+        with published_folder(target) as unfinished:
+            shutil.copytree(folder, unfinished)
         return AdapterVersion(name, number, target)
 
     def _next(self, name: str) -> int:
@@ -177,7 +184,7 @@ class Registry:
         self,
         act: str,
         version: AdapterVersion,
-        before: str,
+        before: str | None,
         history: Mapping[str, list[str]],
         by: str,
         despite: str | None = None,

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from adapters.card import CONFIG, WEIGHTS
+from adapters.durable import published_folder
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from ingest.models import file_sha256
 
@@ -47,26 +47,32 @@ def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> Adapte
         return weights
     sha256 = hashlib.sha256(f"{weights.sha256}*{strength:g}".encode()).hexdigest()
     folder = cache / sha256
-    if not is_copy(folder, weights):
+    if not is_copy(folder, weights, strength):
         shutil.rmtree(folder, ignore_errors=True)
         write_scaled(Path(weights.folder), strength, folder)
     return replace(weights, name=with_strength(weights.name, strength), folder=str(folder), sha256=sha256, probe=())
 
 
-def is_copy(folder: Path, weights: AdapterWeights) -> bool:
-    """The gate has seen the adapter itself, not a copy that was made before: its weights have to be the same."""
-    return (folder / WEIGHTS).is_file() and file_sha256(folder / WEIGHTS) == weights.sha256
+def is_copy(folder: Path, weights: AdapterWeights, strength: float) -> bool:
+    """The gate has seen the adapter itself, not a copy that was made before: that has to say the same."""
+    if not ((folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()):
+        return False
+    scaled = scaled_config(Path(weights.folder), strength)
+    return (folder / CONFIG).read_bytes() == scaled and file_sha256(folder / WEIGHTS) == weights.sha256
 
 
 def write_scaled(source: Path, strength: float, target: Path) -> None:
-    """Whole or not there: written beside its place, then named."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copytree(source, unfinished, dirs_exist_ok=True)
-    config = json.loads((unfinished / CONFIG).read_text(encoding="utf-8"))
-    config["lora_alpha"] *= strength
-    (unfinished / CONFIG).write_text(json.dumps(config), encoding="utf-8")
     try:
-        unfinished.rename(target)
+        with published_folder(target) as unfinished:
+            shutil.copytree(source, unfinished)
+            (unfinished / CONFIG).write_bytes(scaled_config(source, strength))
     except OSError:
-        # Another was faster; its folder says the same.
-        shutil.rmtree(unfinished)
+        # Another may have been faster; its folder says the same.
+        if not target.is_dir():
+            raise
+
+
+def scaled_config(source: Path, strength: float) -> bytes:
+    config = json.loads((source / CONFIG).read_bytes())
+    config["lora_alpha"] *= strength
+    return json.dumps(config).encode()

@@ -16,7 +16,7 @@ from ingest.local import remove_document
 from ingest.records import CollectionStats, DocumentSummary, Failure, Job
 from ingest.report import SyncReport
 from ingest.sources import Upload
-from ingest.sync import sync
+from ingest.sync import left_alone, sync
 from service.loading import AdapterLoader
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Admin:
         self._loader = loader
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ingest")
         self._stopping = Event()
+        self._promoting = asyncio.Lock()
 
     def close(self) -> None:
         """Ends the running job after its current file."""
@@ -60,13 +61,15 @@ class Admin:
 
     def hashes(self, collection: str | None = None) -> dict[str, str]:
         """Source -> content hash of what the next sync would leave alone."""
-        corpus = self._named(collection)
-        target = f"{corpus.name}-{corpus.fingerprint}"
-        return corpus.library.document_hashes(target)
+        return left_alone(self._named(collection))
 
     def remove(self, collection: str | None, source: str) -> bool:
         """Whether there was such a document; it is not found from the next question on."""
-        return remove_document(self._named(collection), source)
+        corpus = self._named(collection)
+        found = remove_document(corpus, source)
+        # A job that is under way may have read it already: once more, after it.
+        self._worker.submit(remove_document, corpus, source)
+        return found
 
     def stats(self) -> list[CollectionStats]:
         return self._corpus.library.stats()
@@ -134,14 +137,17 @@ class Admin:
 
     async def promote(self, label: str, despite: str | None = None) -> None:
         """The bare name means this version, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
-        version = await asyncio.to_thread(self._registry.resolve, label)
-        await self._loader.ready(version.label)
-        await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base, BY, despite)
+        async with self._promoting:
+            version = await asyncio.to_thread(self._registry.resolve, label)
+            await self._loader.ready(version.label)
+            await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base, BY, despite)
 
     async def rollback(self, name: str) -> None:
-        """Back to the version that was promoted before. Raises UnknownAdapter, AdapterRefused."""
-        version = await asyncio.to_thread(self._registry.rollback, name, self._loader.engine.base, BY)
-        await self._loader.ready(version.label)
+        """Back to the version promoted before, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
+        async with self._promoting:
+            version = await asyncio.to_thread(self._registry.earlier, name)
+            await self._loader.ready(version.label)
+            await asyncio.to_thread(self._registry.rollback, name, self._loader.engine.base, BY)
 
     def _named(self, collection: str | None) -> Corpus:
         return self._corpus.named(collection) if collection else self._corpus

@@ -32,6 +32,13 @@ def test_a_copy_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert dequantised(Path("/nowhere.gguf"), SHA256, tmp_path) == tmp_path / SHA256
 
 
+def test_a_base_that_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "base.gguf").write_bytes(b"no model")
+    with pytest.raises(Exception, match="GGUF"):
+        dequantised(tmp_path / "base.gguf", SHA256, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
 @pytest.mark.slow
 def test_the_packaged_base_is_dequantised_once(tmp_path: Path) -> None:
     try:

@@ -1,11 +1,14 @@
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.durable import append_entry, read_entries, replace_text
+from adapters import durable
+from adapters.durable import append_entry, published_folder, read_entries, replace_text
 
 ENTRIES = [{"act": "promote", "by": "Ada"}, {"act": "rollback", "by": "Bjørn\n"}, {"act": "promote", "by": ""}]
 
@@ -22,6 +25,73 @@ def test_a_failed_replacement_leaves_the_old_text(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         replace_text(tmp_path / "file", "new \ud800")
     assert (tmp_path / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "nothing is left beside it"
+
+
+def test_of_many_writers_at_once_one_text_is_left_whole(tmp_path: Path) -> None:
+    texts = [letter * 50_000 for letter in "abcdefgh"] * 10
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda text: replace_text(tmp_path / "file", text), texts))
+    assert (tmp_path / "file").read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_others_may_read_what_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    replace_text(tmp_path / "file", "text")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_entries_of_many_writers_at_once_are_all_there(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: append_entry(tmp_path / "log", {"number": number}), range(200)))
+    assert sorted(entry["number"] for entry in read_entries(tmp_path / "log")) == list(range(200))
+
+
+def test_a_folder_gets_its_name_once_all_of_it_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed, target = [], tmp_path / "new" / "1"
+    monkeypatch.setattr(durable, "flush", lambda path: flushed.append((path, target.exists())))
+    with published_folder(target) as unfinished:
+        (unfinished / "inner").mkdir(parents=True)
+        (unfinished / "inner" / "file").write_text("text")
+    assert (target / "inner" / "file").read_text() == "text"
+    names = ["inner/file", "inner", "."]
+    assert {(unfinished / name, False) for name in names} | {(tmp_path, False)} == set(flushed[:-1])
+    assert flushed[-1] == (target.parent, True)
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), published_folder(tmp_path / "1") as unfinished:
+        unfinished.mkdir()
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_takes_no_name_that_another_has(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "file").write_text("theirs")
+    with pytest.raises(OSError, match="not empty"), published_folder(tmp_path / "1") as unfinished:
+        unfinished.mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    assert (tmp_path / "1" / "file").read_text() == "theirs"
+
+
+def test_what_killed_writers_left_goes_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, folder = (durable.beside(tmp_path / name) for name in ("file", "folder"))
+    text.write_text("hal")
+    folder.mkdir()
+    (folder / "file").write_text("hal")
+    os.utime(folder, (0, 0))  # as a copy of an old folder has it
+    replace_text(tmp_path / "file", "whole")
+    with published_folder(tmp_path / "folder") as unfinished:
+        unfinished.mkdir()
+    assert text.exists() and folder.exists(), "someone may still write to them"
+    monkeypatch.setattr(durable, "ABANDONED", -1)
+    for name in ("file", "folder"):
+        durable.beside(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_what_is_not_there_has_no_entries(tmp_path: Path) -> None:

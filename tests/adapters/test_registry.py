@@ -43,12 +43,25 @@ def test_an_empty_registry_says_so(tmp_path: Path) -> None:
         empty.resolve("style")
 
 
-def test_a_bare_name_means_the_newest_until_one_is_promoted(registry: Registry) -> None:
-    assert registry.resolve("style").label == "style@10"
-    registry.promote("style@2", BASE_SHA256, "Ada")
+def test_a_bare_name_means_the_newest_that_ships_until_one_is_promoted(registry: Registry) -> None:
     assert registry.resolve("style").label == "style@2"
-    assert registry.resolve("style@10").label == "style@10"
-    assert registry.promoted() == {"brief": "brief@1", "style": "style@2"}
+    registry.promote("style@10", BASE_SHA256, "Ada")
+    assert registry.resolve("style").label == "style@10"
+    assert registry.resolve("style@1").label == "style@1"
+    assert registry.promoted() == {"brief": "brief@1", "style": "style@10"}
+
+
+def test_what_only_we_have_serves_under_its_bare_name_once_it_is_promoted(
+    registry: Registry, make_adapter: MakeAdapter
+) -> None:
+    make_adapter("mine/1", root="own")
+    with pytest.raises(UnknownAdapter, match="No version of 'mine' is promoted"):
+        registry.resolve("mine")
+    registry.promote("mine@1", BASE_SHA256, "Ada")
+    assert registry.resolve("mine").label == "mine@1"
+    assert registry.promotions()[-1]["before"] is None
+    with pytest.raises(UnknownAdapter, match="no earlier"):
+        registry.rollback("mine", BASE_SHA256, "Bob")
 
 
 @pytest.mark.parametrize("label", ["other", "style@3", "style@", "style@1@1", "../style@1", "", "STYLE"])
@@ -58,16 +71,16 @@ def test_an_unknown_label_names_the_known_ones(registry: Registry, label: str) -
 
 
 def test_what_an_evaluation_found_worse_is_promoted_with_a_reason_only(registry: Registry, tmp_path: Path) -> None:
-    version = registry.resolve("style@2")
+    version = registry.resolve("style@1")
     worse = scored(weights=version.card.weights_sha256)
     registry.record_score(worse)
     assert registry.score(version) == worse
     with pytest.raises(AdapterRefused, match=r"right 0\.600 -> 0\.400"):
-        registry.promote("style@2", BASE_SHA256, "Ada")
-    assert registry.promoted()["style"] == "style@10"
-    assert registry.promotions() == []
-    registry.promote("style@2", BASE_SHA256, "Ada", despite="the old one names a closed ward")
+        registry.promote("style@1", BASE_SHA256, "Ada")
     assert registry.promoted()["style"] == "style@2"
+    assert registry.promotions() == []
+    registry.promote("style@1", BASE_SHA256, "Ada", despite="the old one names a closed ward")
+    assert registry.promoted()["style"] == "style@1"
     assert registry.promotions()[-1]["despite"] == "the old one names a closed ward"
 
 
@@ -84,12 +97,12 @@ def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:
     registry.promote("style@1", BASE_SHA256, "Ada")
     registry.promote("style@2", BASE_SHA256, "Ada")
     assert registry.rollback("style", BASE_SHA256, "Bob").label == "style@1"
-    assert registry.rollback("style", BASE_SHA256, "Bob").label == "style@10", (
+    assert registry.rollback("style", BASE_SHA256, "Bob").label == "style@2", (
         "what it meant before the first promotion"
     )
     with pytest.raises(UnknownAdapter, match="no earlier"):
         registry.rollback("style", BASE_SHA256, "Bob")
-    assert registry.resolve("style").label == "style@10"
+    assert registry.resolve("style").label == "style@2"
 
 
 def test_promoting_twice_is_rolled_back_once(registry: Registry) -> None:
@@ -111,7 +124,7 @@ def test_only_what_passes_the_gate_is_promoted(registry: Registry) -> None:
         registry.promote("style@1", BASE_SHA256, "Ada")
     with pytest.raises(AdapterRefused, match="trained for the base"):
         registry.promote("style@2", "f" * 64, "Ada")
-    assert registry.resolve("style").label == "style@10"
+    assert registry.resolve("style").label == "style@2"
 
 
 def test_promotions_outlive_the_process_and_are_logged(registry: Registry, tmp_path: Path) -> None:
@@ -121,23 +134,23 @@ def test_promotions_outlive_the_process_and_are_logged(registry: Registry, tmp_p
     assert Registry(tmp_path / "shipped", tmp_path / "own").resolve("style").label == "style@1"
     log = [(entry["by"], entry["act"], entry["before"], entry["adapter"]) for entry in registry.promotions()]
     assert log == [
-        ("Ada", "promote", "style@10", "style@1"),
+        ("Ada", "promote", "style@2", "style@1"),
         ("Ada", "promote", "style@1", "style@2"),
         ("Bob", "rollback", "style@2", "style@1"),
     ]
     assert all(datetime.fromisoformat(entry["at"]).tzinfo for entry in registry.promotions())
 
 
-def test_a_failure_between_log_and_promotion_leaves_the_old_one(registry: Registry, tmp_path: Path) -> None:
+def test_a_failure_between_log_and_promotion_leaves_the_old_one(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry.promote("style@1", BASE_SHA256, "Ada")
     before = (tmp_path / "own" / "promoted.json").read_bytes()
-    in_the_way = tmp_path / "own" / f".promoted.json.{os.getpid()}"
-    in_the_way.mkdir()
-    with pytest.raises(IsADirectoryError):
+    with monkeypatch.context() as patched, pytest.raises(FileNotFoundError):
+        patched.setattr("adapters.durable.beside", lambda path: path.parent / "gone" / path.name)
         registry.promote("style@2", BASE_SHA256, "Ada")
     assert (tmp_path / "own" / "promoted.json").read_bytes() == before
     assert Registry(tmp_path / "shipped", tmp_path / "own").resolve("style").label == "style@1"
-    in_the_way.rmdir()
     registry.promote("style@2", BASE_SHA256, "Ada")
     assert registry.resolve("style").label == "style@2"
 
@@ -184,7 +197,7 @@ def test_a_promoted_version_that_is_gone_is_not_replaced_in_silence(registry: Re
 
 def test_a_verified_adapter_can_be_loaded(registry: Registry) -> None:
     weights = registry.verified("style", BASE_SHA256)
-    assert weights.name == "style@10"
+    assert weights.name == "style@2"
     assert weights.sha256 == file_sha256(Path(weights.folder) / "adapter_model.safetensors")
 
 
@@ -199,6 +212,23 @@ def test_a_trained_adapter_becomes_the_next_version_and_is_not_promoted(
     assert registry.resolve("style").label == "style@1"
     assert registry.verified("style@11", BASE_SHA256).name == "style@11"
     assert registry.add("fresh", make_adapter("fresh/trained", root="work")).label == "fresh@1"
+
+
+def test_what_a_killed_process_left_does_not_stand_in_the_way(
+    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    (tmp_path / "own" / "style" / f".11.{os.getpid()}").mkdir()
+    assert registry.add("style", make_adapter("style/trained", root="work")).label == "style@11"
+
+
+def test_what_cannot_be_copied_whole_is_not_added(
+    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    trained = make_adapter("style/trained", root="work")
+    (trained / "lost").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OSError, match="lost"):
+        registry.add("style", trained)
+    assert [path.name for path in (tmp_path / "own" / "style").iterdir()] == ["10"]
 
 
 def test_another_names_adapter_is_not_added(registry: Registry, make_adapter: MakeAdapter) -> None:

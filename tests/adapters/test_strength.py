@@ -68,6 +68,16 @@ def test_a_copy_with_other_weights_is_made_anew(registry: Registry) -> None:
     assert weights.read_bytes() == whole
 
 
+@pytest.mark.parametrize("torn", ["", "{", '{"lora_alpha": 9}'])
+def test_a_copy_with_another_configuration_is_made_anew(registry: Registry, torn: str) -> None:
+    first = registry.verified("style@1*0.5", BASE_SHA256)
+    config = Path(first.folder) / "adapter_config.json"
+    whole = config.read_text()
+    config.write_text(torn)
+    assert registry.verified("style@1*0.5", BASE_SHA256) == first
+    assert config.read_text() == whole
+
+
 def test_a_damaged_adapter_has_no_strength_either(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "shipped" / "style" / "1" / "adapter_model.safetensors").write_bytes(b"not weights")
     with pytest.raises(AdapterRefused):

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -158,6 +159,28 @@ async def test_a_rollback_brings_the_version_before_back(admin: Admin, styles: N
     await admin.promote("style@2")
     await admin.rollback("style")
     assert [one["label"] for one in admin.adapters() if one["promoted"]] == ["style@1"]
+
+
+async def test_what_cannot_be_loaded_is_not_gone_back_to(
+    admin: Admin, styles: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await admin.promote("style@1")
+    await admin.promote("style@2")
+    monkeypatch.setattr(admin._loader, "ready", refused)
+    with pytest.raises(AdapterRefused, match="does not act"):
+        await admin.rollback("style")
+    assert [one["label"] for one in admin.adapters() if one["promoted"]] == ["style@2"]
+
+
+async def refused(label: str) -> None:
+    raise AdapterRefused(f"{label} does not act.")
+
+
+async def test_promotions_at_once_come_one_after_the_other(admin: Admin, styles: None) -> None:
+    await asyncio.gather(*(admin.promote(f"style@{1 + turn % 2}") for turn in range(20)))
+    log = admin._registry.promotions()
+    assert [entry["before"] for entry in log[1:]] == [entry["adapter"] for entry in log[:-1]]
+    assert len(log) == 20
 
 
 async def test_what_does_not_pass_the_gate_is_not_promoted(admin: Admin, styles: None, tmp_path: Path) -> None:
