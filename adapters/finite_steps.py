@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import get_total_norm
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from adapters.resume import Resumed
 from adapters.training_errors import Diverged
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def sound_attention() -> AbstractContextManager[None]:
     return sdpa_kernel(SOUND)
 
 
-class FiniteSteps(TrainerCallback):  # type: ignore[misc]
+class FiniteSteps(Resumed):
     """Leaves a step out whose gradients are not finite: taken, it would make every weight NaN for good.
 
     Not more than 1 % of all steps, or one: then Diverged is raised, instead of minutes that come to nothing.
@@ -30,6 +31,9 @@ class FiniteSteps(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.left_out: list[int] = []
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {"left_out": list(self.left_out)}}
 
     def on_pre_optimizer_step(
         self,

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from adapters.examples import Row, as_dicts, tokens
 from adapters.finite_steps import FiniteSteps, sound_attention
 from adapters.grounded import groundedness, spread
 from adapters.recipe import Lora, ModelRecipe, Training
+from adapters.resume import Stopwatch, go_on
 from adapters.training_errors import Diverged, TrainingError
 from adapters.verify import MEANT, MODULES
 
@@ -31,8 +31,8 @@ IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The folder with PEFT's two files, the minutes it took (of this run), the losses by step, and by how many
-    processes.
+    """The folder with PEFT's two files, the minutes it took (those of killed runs up to the checkpoints that were
+    gone on from, too), the losses by step, and by how many processes.
     """
 
     folder: Path
@@ -132,9 +132,9 @@ def train(
     Not the weights of the least loss: that is mostly copying, and falls before the passage is chosen well. What
     gets worse is the loss or, where the recipe says `grounded`, how grounded the answers are.
 
-    `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last. `start`
-    is the folder of the adapter to go on from. In one of several processes (adapters/launch.py), only the main one
-    writes the adapter.
+    `base` is the dequantised model's folder, `work` holds checkpoints: a killed run goes on from the last, and one
+    that has ended is not trained on. `start` is the folder of the adapter to go on from. In one of several
+    processes (adapters/launch.py), only the main one writes the adapter.
     Raises TrainingError when over 1 % of the rows are too long, or when a row's end is not learnt.
     """
     values = recipe.training
@@ -148,13 +148,11 @@ def train(
         eval_dataset=dataset(validation),
         processing_class=tokenizer,
         peft_config=None if start else lora(recipe.lora),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=values.patience), FiniteSteps()],
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=values.patience), FiniteSteps(), Stopwatch()],
     )
     check_end_is_learnt(trainer, tokenizer)
-    began = time.monotonic()
     with sound_attention():
-        trainer.train(resume_from_checkpoint=last_checkpoint(work))
-    minutes = (time.monotonic() - began) / 60
+        minutes = go_on(trainer, work)
     folder = work / "adapter"
     if trainer.accelerator.is_main_process:
         save(trainer.model, folder, "the base of card.json")
@@ -207,6 +205,7 @@ def arguments(values: Training, work: Path) -> SFTConfig:
         save_steps=values.evaluate_every,
         save_total_limit=2,
         load_best_model_at_end=False,
+        restore_callback_states_from_checkpoint=True,
         metric_for_best_model="eval_grounded" if values.grounded else "eval_loss",
         greater_is_better=values.grounded > 0,
         logging_steps=5,
@@ -227,13 +226,6 @@ def dataset(rows: Sequence[Row]) -> Dataset:
             for row in rows
         ]
     )
-
-
-def last_checkpoint(work: Path) -> str | None:
-    """The newest whole one: its state is written last, so a run killed while saving leaves one without."""
-    whole = [state.parent for state in work.glob("checkpoint-*/trainer_state.json")]
-    newest = max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
-    return str(newest) if newest else None
 
 
 def fitting(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, most: int) -> list[Row]:

@@ -14,17 +14,17 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from adapters.base import chat_template_sha256, dequantised, load_tokenizer, tokenizer_sha256
-from adapters.card import WEIGHTS, Base, Card, TrainingData, Trial, write_card
+from adapters.card import CONFIG, WEIGHTS, Base, Card, TrainingData, Trial, write_card
 from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
-from adapters.examples import Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.examples import ExampleError, Pool, Row, as_dicts, make_rows, read_examples, split_examples
 from adapters.first_tokens import first_tokens
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import configured_pool, seen_of
 from adapters.prompt import PromptTemplate, load_prompt
-from adapters.recipe import DecisionRecipe, Mix, ModelRecipe, Recipe, read_recipe
+from adapters.recipe import DecisionRecipe, Mix, ModelRecipe, Recipe, RecipeError, read_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.train import Trained, train
 from adapters.train_process import Task
@@ -77,7 +77,10 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     tokenizer = load_tokenizer(base)
     insist(check_recipe(recipe, read, pool, embedder, template, tokenizer), str(path))
     rows, validation = rows_of(recipe, embedder, seen, template)
+    check_both(rows, validation, path)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
+    if start:
+        check_lora(recipe, start, path)
     folder = work or data / "training" / recipe.name
     return Prepared(recipe, registry, template, tokenizer, base, made_from, rows, validation, start, folder)
 
@@ -114,7 +117,8 @@ def data_id(ready: Prepared) -> str:
 def train_anew(ready: Prepared, recipe: ModelRecipe, rows: Sequence[Row], folder: Path) -> Trained:
     """One of several trainings in this process, each as if it were the only one.
 
-    What a killed one left in the folder is not gone on from: the minutes before the kill would not be counted.
+    What a killed one left in the folder is not gone on from: the minutes after its last checkpoint would not be
+    counted.
     """
     shutil.rmtree(folder, ignore_errors=True)
     # A trainer and its model hold each other: only the collector frees them, and it does not see their size.
@@ -142,6 +146,29 @@ def rows_of(
         for number, (examples, mix) in enumerate(zip(splits, (recipe.mix, once(recipe.mix)), strict=True))
     )
     return training, validation
+
+
+def check_both(rows: Sequence[Row], validation: Sequence[Row], recipe: Path) -> None:
+    """Raises ExampleError where there is nothing to learn from, or nothing to evaluate on."""
+    for name, some in (("train", rows), ("evaluate", validation)):
+        if not some:
+            raise ExampleError(
+                f"{recipe} leaves no rows to {name} on, of {len(rows) + len(validation)}. The examples of the "
+                "documents in data.validation and every tenth refusal are for evaluation, all others for training: "
+                "name some of the documents with examples there, not all."
+            )
+
+
+def check_lora(recipe: Recipe, start: Path, path: Path) -> None:
+    """Raises RecipeError: the matrices gone on from keep their values, and a card may not tell others."""
+    config = json.loads((start / CONFIG).read_text(encoding="utf-8"))
+    there = {"rank": config["r"], "alpha": config["lora_alpha"], "dropout": config.get("lora_dropout", 0.0)}
+    if recipe.lora.model_dump() != there:
+        told = ", ".join(f"{name} {value:g}" for name, value in there.items())
+        raise RecipeError(
+            f"The recipe {path} goes on from {recipe.start}, whose lora stays as it is: write {told}, or leave "
+            "`start` out."
+        )
 
 
 def once(mix: Mix) -> Mix:

@@ -1,6 +1,5 @@
 """A LoRA adapter for the embedder: questions come near the passages that answer them."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from transformers import set_seed
 
 from adapters.asked import Asked
 from adapters.recipe import Lora, SearchRecipe, SearchTraining
-from adapters.train import last_checkpoint, save
+from adapters.resume import Stopwatch, last_checkpoint
+from adapters.train import save
 
 # The linear layers of BERT and its kin; its pooler has no part in the mean of the token vectors.
 LINEAR, UNUSED = ("dense", "key", "query", "value"), ("pooler.dense",)
@@ -27,7 +27,7 @@ LINEAR, UNUSED = ("dense", "key", "query", "value"), ("pooler.dense",)
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The folder with PEFT's two files, and the minutes it took (of this run)."""
+    """The folder with PEFT's two files, and the minutes it took (of killed runs, up to their last checkpoint)."""
 
     folder: Path
     minutes: float
@@ -52,10 +52,10 @@ def tune(recipe: SearchRecipe, embedder: Path, asked: Sequence[Asked], work: Pat
             "passage": MultipleNegativesRankingLoss(model, scale=values.scale),
             "answerable": CoSENTLoss(model, scale=values.scale),
         },
+        callbacks=[Stopwatch()],
     )
-    began = time.monotonic()
     trainer.train(resume_from_checkpoint=last_checkpoint(work))
-    minutes = (time.monotonic() - began) / 60
+    minutes = trainer.pop_callback(Stopwatch).minutes
     return Tuned(save(model.transformers_model, work / "adapter", "the embedder of card.json"), minutes)
 
 
@@ -89,6 +89,7 @@ def arguments(values: SearchTraining, work: Path) -> SentenceTransformerTraining
         bf16=True,
         save_strategy="epoch",
         save_total_limit=1,
+        restore_callback_states_from_checkpoint=True,
         logging_steps=10,
         dataloader_pin_memory=device() != "cpu",
         seed=values.seed,

@@ -1,6 +1,5 @@
 """Trains a ranker group by group: each passage for itself (yes or no), and the right one against its rivals."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ from adapters.finite_steps import FiniteSteps, sound_attention
 from adapters.ranking import ask
 from adapters.ranking.groups import Group, rows_of
 from adapters.recipe import RankingRecipe
-from adapters.train import Trained, arguments, fitting, last_checkpoint, lora, losses, save
+from adapters.resume import Stopwatch, go_on
+from adapters.train import Trained, arguments, fitting, lora, losses, save
+from adapters.training_errors import TrainingError
 
 Batch = dict[str, Any]
 
@@ -81,8 +82,9 @@ def train_groups(
 ) -> Trained:
     """As adapters.train does: `base` is the dequantised model's folder, a killed run goes on in `work`.
 
-    Raises TrainingError when over 1 % of the prompts are too long.
+    Raises TrainingError when over 1 % of the prompts are too long, or there are none to train or to evaluate on.
     """
+    check_both(groups, validation)
     values = arguments(recipe.training, work)
     # The rows of a batch are groups: neither columns nor lengths nor labels are those of a text.
     values.remove_unused_columns, values.train_sampling_strategy = False, "random"
@@ -95,13 +97,20 @@ def train_groups(
         data_collator=Collator(int(tokenizer.eos_token_id)),
         train_dataset=dataset(fitting_groups(groups, tokenizer, recipe.training.max_tokens), tokenizer),
         eval_dataset=dataset(validation, tokenizer),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.training.patience), FiniteSteps()],
+        callbacks=[EarlyStoppingCallback(recipe.training.patience), FiniteSteps(), Stopwatch()],
     )
-    began = time.monotonic()
     with sound_attention():
-        trainer.train(resume_from_checkpoint=last_checkpoint(work))
+        minutes = go_on(trainer, work)
     folder = save(trainer.model, work / "adapter", "the base of card.json")
-    return Trained(folder, (time.monotonic() - began) / 60, trainer.state.global_step, losses(trainer))
+    return Trained(folder, minutes, trainer.state.global_step, losses(trainer))
+
+
+def check_both(groups: Sequence[Group], validation: Sequence[Group]) -> None:
+    if not (groups and validation):
+        raise TrainingError(
+            f"A ranker needs questions to train and to evaluate on; there are {len(groups)} and {len(validation)}. "
+            "Name documents with examples in data.validation, but not all of them."
+        )
 
 
 def fitting_groups(groups: Sequence[Group], tokenizer: PreTrainedTokenizerBase, most: int) -> list[Group]:

@@ -1,19 +1,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from langchain_core.messages import HumanMessage
 
 from adapters.base import chat_template_sha256, load_tokenizer, tokenizer_sha256
 from adapters.card import WEIGHTS
 from adapters.examples import Row
 from adapters.prompt import load_prompt
-from adapters.recipe import read_recipe
+from adapters.recipe import RecipeError, read_recipe
 from adapters.train import Trained
-from adapters.training import base_of, card_of, data_of, rows_sha256, run_of
+from adapters.training import base_of, card_of, check_lora, data_of, rows_sha256, run_of
 from configs.load import HOSPITAL
 from ingest.models import file_sha256
 
-RECIPE = read_recipe(HOSPITAL.parent / "adapters" / "house-style.yaml")
+SHIPPED = HOSPITAL.parent / "adapters"
+RECIPE = read_recipe(SHIPPED / "house-style.yaml")
 ROWS = [Row(f"e{n}", (HumanMessage(f"When is {n}?"),), "From ten.") for n in (1, 1, 2)]
 
 
@@ -56,3 +58,13 @@ def test_a_card_tells_what_an_adapter_was_made_from(tiny_model: Path, tmp_path: 
     assert "process" not in card.machine
     several = card_of(RECIPE, base, template, card.data, replace(trained, processes=4))
     assert several.machine == f"{card.machine}, 4 processes"
+
+
+@pytest.mark.parametrize("changes", [{"rank": 8}, {"alpha": 16}, {"dropout": 0.1}], ids=str)
+def test_a_recipe_that_goes_on_from_an_adapter_has_its_lora(changes: dict[str, float]) -> None:
+    start, path = SHIPPED / "house-style" / "1", Path("recipe.yaml")
+    goes_on = read_recipe(SHIPPED / "house-style-answers.yaml")
+    check_lora(goes_on, start, path)
+    other = goes_on.model_copy(update={"lora": goes_on.lora.model_copy(update=changes)})
+    with pytest.raises(RecipeError, match=r"from house-style@1, .* write rank 16, alpha 32, dropout 0, or leave"):
+        check_lora(other, start, path)

@@ -54,6 +54,23 @@ def answer(config: Path, *arguments: str | Path) -> Any:
     return json.loads(result.stdout)
 
 
+@pytest.mark.parametrize(
+    ("validation", "lack"), [((), "evaluate on, of 10"), (WORDS[:-1], "train on, of 10")], ids=["none", "all"]
+)
+def test_examples_are_left_to_train_and_to_evaluate_on(
+    config: Path, recipe: Path, validation: tuple[str, ...], lack: str
+) -> None:
+    content = yaml.safe_load(recipe.read_text())
+    content["data"]["validation"] = [f"{word}.md" for word in validation]
+    (recipe.parent / "docs" / "empty.md").write_text("# No example is about this\n\nNothing.\n")
+    content["data"]["validation"] += ["empty.md"]
+    recipe.write_text(yaml.safe_dump(content))
+    result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
+    assert result.exit_code == 2, result.output
+    assert f"leaves no rows to {lack}" in result.stderr and "not all" in result.stderr
+    assert not (recipe.parent / "data" / "training").exists()
+
+
 @pytest.mark.slow
 def test_from_a_curve_and_a_search_to_a_version_whose_card_tells_both(config: Path, recipe: Path) -> None:
     curve = answer(config, "curve", recipe, "--sizes", "2,4,8")

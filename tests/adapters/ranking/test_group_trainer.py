@@ -1,5 +1,6 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,11 +8,21 @@ import torch
 pytest.importorskip("trl")
 
 from adapters.asked import Asked
-from adapters.base import gguf_tokenizer
-from adapters.ranking.group_trainer import Collator, fitting_groups, group_loss
+from adapters.base import gguf_tokenizer, load_tokenizer
+from adapters.card import WEIGHTS
+from adapters.ranking.group_trainer import (
+    Collator,
+    GroupTrainer,
+    check_both,
+    fitting_groups,
+    group_loss,
+    train_groups,
+)
 from adapters.ranking.groups import groups_of
-from adapters.recipe import Groups
+from adapters.recipe import Groups, RankingRecipe
 from adapters.training_errors import TrainingError
+from ingest.models import file_sha256
+from tests.adapters.small_training import recipe
 
 
 def softplus(value: float) -> float:
@@ -49,3 +60,30 @@ def test_a_group_with_a_prompt_that_is_too_long_is_left_out_and_many_of_them_are
     assert fitting_groups(groups, tokenizer, 100) == groups[:-1]
     with pytest.raises(TrainingError, match="over 100 tokens"):
         fitting_groups(groups[-3:], tokenizer, 100)
+
+
+def test_questions_are_left_to_train_and_to_evaluate_on() -> None:
+    groups = list(
+        groups_of([Asked("when?", "at noon", ("it costs $3",))], Groups(others=1, nearest=1, withheld=0), 1)
+    )
+    check_both(groups, groups)
+    with pytest.raises(TrainingError, match="there are 1 and 0"):
+        check_both(groups, [])
+    with pytest.raises(TrainingError, match="there are 0 and 1"):
+        check_both([], groups)
+
+
+def test_a_ranker_that_came_to_its_end_is_not_trained_on(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values: dict[str, Any] = {
+        name: getattr(recipe(max_tokens=2000), name) for name in ("name", "data", "lora", "training")
+    }
+    ranking = RankingRecipe(**values, groups=Groups(others=1, nearest=1, withheld=0))
+    groups = list(groups_of([Asked("when?", "at noon", ("it costs $3",))] * 4, ranking.groups, 1))
+    first = train_groups(ranking, tiny_model, load_tokenizer(tiny_model), groups, groups[:1], tmp_path)
+    weights = file_sha256(first.folder / WEIGHTS)
+    monkeypatch.setattr(GroupTrainer, "training_step", None)
+    again = train_groups(ranking, tiny_model, load_tokenizer(tiny_model), groups, groups[:1], tmp_path)
+    assert (again.steps, file_sha256(again.folder / WEIGHTS)) == (first.steps, weights)
+    assert 0 < again.minutes <= first.minutes
