@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
@@ -15,6 +15,7 @@ from ingest.documents import Passage
 
 BARE_SYSTEM = "You are a helpful assistant."
 CONTROL_TOKEN = re.compile(r"<\|[^|<>]{0,64}\|>")
+LONGEST_TOKEN = 68
 CITATION = re.compile(r"\s?\[(\d{1,2})\]")
 
 
@@ -47,21 +48,44 @@ class PromptTemplate:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def load_prompt(folder: Path, label: str) -> PromptTemplate:
-    """Read `NAME@VERSION` from the file NAME.vVERSION.jinja, and check that both blocks are there."""
+def render_every_way(template: PromptTemplate) -> None:
+    """Without retrieval, with retrieval that found nothing, and with a source."""
+    shown = Passage("c1", "d1", "visiting.md", "Visiting", ("Hours",), 0, "From ten.")
+    for passages in (None, (), (shown,)):
+        render(template, "When?", passages)
+
+
+def load_prompt(
+    folder: Path, label: str, rendered: Callable[[PromptTemplate], None] = render_every_way
+) -> PromptTemplate:
+    """Read `NAME@VERSION` from the file NAME.vVERSION.jinja; both blocks have to be there and render without error.
+
+    `rendered` renders what the prompt is for. Raises PromptError.
+    """
+    template, path = read_template(folder, label)
+    try:
+        rendered(template)
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise PromptError(f"The prompt {path} cannot be rendered: {error}") from error
+    return template
+
+
+def read_template(folder: Path, label: str) -> tuple[PromptTemplate, Path]:
     name, _, version = label.partition("@")
     path = folder / f"{name}.v{version}.jinja"
     if not re.fullmatch(r"[a-z0-9-]+@[1-9][0-9]*", label) or not path.is_file():
         known = ", ".join(sorted(prompt_labels(folder))) or "none"
         raise PromptError(f"No prompt {label!r}: expected NAME@VERSION out of {known}.")
-    template = PromptTemplate(name, int(version), path.read_text(encoding="utf-8"))
     try:
+        template = PromptTemplate(name, int(version), path.read_text(encoding="utf-8"))
         missing = {"system", "user"} - compiled(template).blocks.keys()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"The prompt {path} cannot be read: {error}") from error
     except TemplateSyntaxError as error:
         raise PromptError(f"The prompt {path}, line {error.lineno}: {error.message}") from error
     if missing:
         raise PromptError(f"The prompt {path} has no block {', '.join(sorted(missing))}; add it.")
-    return template
+    return template, path
 
 
 def prompt_labels(folder: Path) -> list[str]:
@@ -123,7 +147,15 @@ def quoted(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Taking a token out can join the halves of another one around it, so until none is left."""
-    while CONTROL_TOKEN.search(text):
-        text = CONTROL_TOKEN.sub("", text)
-    return text.strip()
+    """Without control tokens, in time that grows with the length only.
+
+    Taking one out can join the halves of another one around it, so each end is looked at with what was kept.
+    """
+    if not CONTROL_TOKEN.search(text):
+        return text.strip()
+    kept: list[str] = []
+    for letter in text:
+        kept.append(letter)
+        if letter == ">" and (token := CONTROL_TOKEN.search("".join(kept[-LONGEST_TOKEN:]))):
+            del kept[-len(token[0]) :]
+    return "".join(kept).strip()

@@ -31,7 +31,7 @@ class Admission:
     async def answer(self, chatbot: Chatbot, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         """The answer's events. The place is taken with the first one and given back when this is closed."""
         # Help is never refused for want of a place; a fixed text costs nearly nothing.
-        place = nullcontext() if await chatbot.urgent(question) else self.place()
+        place = nullcontext() if await chatbot.urgent(question.text) else self.place()
         with place, AnswerWatch(self.metrics) as watch:
             async with aclosing(chatbot.answer(question, plan)) as events:
                 async for event in events:

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.retrievers import BaseRetriever
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.engines.protocol import Engine, Generation
+from adapters.engines.protocol import AdapterRefused, Engine, Generation
 from adapters.prompt import PromptTemplate, Turn, render
 from configs.slot import NO_ATTRIBUTES
 from ingest.corpus import Corpus
@@ -23,7 +23,7 @@ from service.decide import Decider
 from service.defaults import Defaults
 from service.draft import Draft
 from service.events import Done, Event, Meta, Sources
-from service.experiments.assign import Experiment, assign
+from service.experiments.assign import Experiment, UnitRefused, assign
 from service.guard.check import EmergencyCheck
 from service.guard.citations import CitationFilter, Verbatim
 from service.interleave import find_both
@@ -93,9 +93,23 @@ class Chatbot:
         """Those that run now, read anew each time: another process may have started or stopped one."""
         return self.records.experiments.running(self.defaults.experiments)
 
-    async def urgent(self, question: Question) -> bool:
+    async def planned(
+        self, text: str, overrides: Overrides, user: str | None, attributes: Mapping[str, str] = NO_ATTRIBUTES
+    ) -> Plan:
+        """The plan for this question. For an emergency there is always one, if need be without any layer: help
+        must come even where a layer is asked for that cannot act, or where nothing can be read.
+        """
+        try:
+            return await asyncio.to_thread(self.plan, overrides, user, attributes)
+        except (SwitchRefused, AdapterRefused, UnitRefused, SQLAlchemyError) as error:
+            if not await self.urgent(text):
+                raise
+            logger.error("an emergency is handed off without its plan: %s", type(error).__name__)
+            return self.defaults.bare()
+
+    async def urgent(self, text: str) -> bool:
         """Whether the answer will be an emergency hand-off, which no layer and no limit stands before."""
-        return await self.emergencies.handoff(question.text) is not None
+        return await self.emergencies.handoff(text) is not None
 
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         """Closing it stops the generation; only an answer that ends with Done is recorded, if the question says so.
@@ -184,7 +198,8 @@ class Chatbot:
         labels: frozenset[str],
     ) -> Found:
         """What retrieval finds, without an answer. Raises SwitchRefused, RetrievalError."""
-        name = self.known().value("retrieval", collection or str(self.defaults.layers.retrieval))
+        known = await asyncio.to_thread(self.known)
+        name = known.value("retrieval", collection or str(self.defaults.layers.retrieval))
         return await find(self.retriever, query, history, labels=labels, collection=name, limit=limit)
 
     def known(self) -> Known:
@@ -229,10 +244,11 @@ class Chatbot:
             if not urgent:
                 raise
             return self.opened(replace(question, conversation_id=None), urgent)
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
             if not urgent:
                 raise
-            logger.exception("an emergency is handed off without its conversation")
+            # Without the error's text, here and below: it may hold what was asked.
+            logger.error("an emergency is handed off without its conversation: %s", type(error).__name__)
             return uuid4().hex, ()
 
     def conversation(self, question: Question) -> tuple[str, tuple[Turn, ...]]:
@@ -247,10 +263,10 @@ class Chatbot:
         place = (draft.message_id, draft.conversation_id, question.user)
         try:
             self.records.store_answer(*place, turn, manifest, draft.exposures)
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
             if draft.path != "emergency":
                 raise
-            logger.exception("an emergency hand-off was given, but cannot be recorded")
+            logger.error("an emergency hand-off was given, but not recorded: %s", type(error).__name__)
 
 
 def last(history: Sequence[Turn], turns: int) -> tuple[Turn, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ from service.retrieve import RetrievalError
 
 T = TypeVar("T")
 FAILED, WRONG_USE = 1, 2
+PASSWORD = re.compile(r"(?<=:)[^:/@]+@")
 COMBINATIONS = {
     "model alone": {"prompt": "off", "retrieval": "off", "adapter": "off"},
     "prompt": {"prompt": "on", "retrieval": "off", "adapter": "off"},
@@ -195,10 +197,11 @@ def config_show(as_json: JsonOption = False, config: ConfigOption = None) -> Non
 
 
 def value_at(settings: Settings, key: tuple[str, ...]) -> Any:
+    """As JSON has it; the password of an address is not shown."""
     value: Any = settings.model_dump(mode="json")
     for name in key:
         value = value[name] if isinstance(value, dict) else value
-    return value
+    return PASSWORD.sub("***@", value) if isinstance(value, str) else value
 
 
 @app.command()

@@ -33,11 +33,15 @@ class Defaults:
 
         Raises SwitchRefused for what does not exist.
         """
-        nothing = Layers(None, None, None)
-        plan = Plan(nothing, {}, self.max_tokens, self.temperature, self.top_p, self.seed)
+        plan = self.bare()
         for factor in FACTORS:
             plan = switched(plan, factor, self.switches[factor], "configuration", self.layers, known)
         return resolve(expose(plan, exposures, self.layers, known), overrides, self.layers, known)
+
+    def bare(self) -> Plan:
+        """Without any layer, and nobody who decided so."""
+        nothing = Layers(None, None, None)
+        return Plan(nothing, {}, self.max_tokens, self.temperature, self.top_p, self.seed)
 
     def as_dict(self, known: Known) -> dict[str, object]:
         """What a page needs to draw the switches."""

@@ -19,6 +19,13 @@ class Limits:
     heartbeat_seconds: float
     max_question_characters: int
 
+    async def within(self, text: str, chatbot: Chatbot) -> str:
+        """The question; of one that is too long its first part, if that is an emergency. Raises InvalidRequest."""
+        part = text[: self.max_question_characters]
+        if len(part) < len(text) and not await chatbot.urgent(part):
+            self.check_question(text)
+        return part
+
     def check_question(self, text: str) -> None:
         if len(text) > self.max_question_characters:
             raise InvalidRequest(

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from service.answer_schemas import AnswerSchema
 from service.schemas import Attributes, Id, LayerSwitches, Name, Printable, Strict, User
 
 
@@ -42,7 +43,7 @@ class Message(BaseModel):
 
 
 class JsonSchema(BaseModel):
-    schema_: dict[str, Any] = Field(alias="schema")
+    schema_: AnswerSchema = Field(alias="schema")
 
 
 class ResponseFormat(BaseModel):
@@ -53,7 +54,7 @@ class ResponseFormat(BaseModel):
     def wanted(self) -> dict[str, Any] | None:
         if self.type == "text":
             return None
-        return self.json_schema.schema_ if self.json_schema else {"type": "object"}
+        return self.json_schema.schema_.model_dump(exclude_unset=True) if self.json_schema else {"type": "object"}
 
 
 class StreamOptions(Strict):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Json, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -43,7 +43,8 @@ class SyncFields(BaseModel):
 
     collection: Name | None = None
     prune: Json[bool] = False
-    labels: Json[frozenset[Label]] | None = None
+    # An empty list would open the files to everybody; without the field they keep the labels that they have.
+    labels: Json[Annotated[frozenset[Label], Field(min_length=1)]] | None = None
     present: Json[list[str]] | None = None
 
 

@@ -13,7 +13,7 @@ from pydantic import PrivateAttr
 
 from adapters.convert import ConversionError
 from adapters.engines import probe, wire
-from adapters.engines.openvino_process import Process
+from adapters.engines.openvino_process import Process, ended_unless_done
 from adapters.engines.protocol import (
     AdapterRefused,
     AdapterWeights,
@@ -83,14 +83,14 @@ class OpenVINO(Engine):
     async def _started(self) -> Process:
         """A new process with the base."""
         values = self.model_dump(include={"slots", "context_tokens", "threads", "cache_prompt"})
-        process = await asyncio.to_thread(Process, values)
-        try:
-            base = await self._merged()
-            await process.tell("open", model=None, path=str(base))
-            self._base_top = await self._first_token(process, None)
-        except (EngineError, ModelError) as error:
-            await asyncio.to_thread(process.close)
-            raise EngineError(f"OpenVINO cannot load {self.gguf}: {error}") from error
+        process = Process(values)
+        with ended_unless_done(process):
+            try:
+                base = await self._merged()
+                await process.tell("open", model=None, path=str(base))
+                self._base_top = await self._first_token(process, None)
+            except (EngineError, ModelError, OSError) as error:
+                raise EngineError(f"OpenVINO cannot load {self.gguf}: {error}") from error
         return process
 
     async def _alive(self) -> Process:
@@ -103,14 +103,11 @@ class OpenVINO(Engine):
 
     async def _replace(self) -> None:
         process = await self._started()
-        try:
+        with ended_unless_done(process):
             for adapter in list(self._loaded.values()):
                 await self._add(process, adapter)
-        except EngineError:
-            await asyncio.to_thread(process.close)
-            raise
-        await asyncio.to_thread(self._opened().close)
-        self._process = process
+        ended, self._process = self._opened(), process
+        await asyncio.to_thread(ended.close)
 
     async def _add(self, process: Process, adapter: AdapterWeights) -> None:
         """Raises AdapterRefused, also where the answers show nothing of it."""

@@ -209,7 +209,7 @@ def chunk(number: int, text: str, logprobs: list[Message]) -> Message:
     return {"id": number, "choices": [{"delta": {"content": text}, "logprobs": {"content": logprobs}}]}
 
 
-def failed(number: int, error: OSError | RuntimeError) -> Message:
+def failed(number: int, error: Exception) -> Message:
     """What OpenVINO says, without the lines and names of its own source."""
     lines = [OWN_SOURCE.sub("", line) for line in str(error).splitlines()]
     told = [line for line in lines if line.strip() and not line.startswith(("Check", "Exception"))]

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,15 +106,31 @@ class Process:
         async for _ in self.ask(act, **values):
             pass
 
+    def kill(self) -> None:
+        self.child.kill()
+        self.close()
+
     def close(self) -> None:
         """End the process, and with it what still runs."""
         assert self.child.stdin is not None
-        self.child.stdin.close()
+        # What could not be sent any more is still in the pipe's buffer.
+        with suppress(BrokenPipeError):
+            self.child.stdin.close()
         try:
             self.child.wait(5)
         except subprocess.TimeoutExpired:
             self.child.kill()
         self.reader.join()
+
+
+@contextmanager
+def ended_unless_done(process: Process) -> Iterator[None]:
+    """A process that somebody started, and then could or would not wait for, does not stay."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
 
 
 def check(replies: list[Chunk]) -> None:

@@ -82,8 +82,8 @@ class Worker:
             self.tokenizer = self.tokenizer or tokenizer_of(Path(path))
             self.lanes[model] = Lane(model, path, self.tokenizer, **self.values)
             self.reply([{"id": number, "last": True}])
-        except (OSError, RuntimeError) as error:
-            # Without a reply, whoever waits for the model would wait for ever.
+        except Exception as error:
+            # Whatever it was: without a reply, who waits for the model would wait for ever.
             self.reply([failed(number, error)])
 
     def reply(self, messages: Iterable[Message]) -> None:

@@ -54,7 +54,7 @@ async def planned(chatbot: Chatbot, before: Plan, question: Question, switches: 
     overrides = Overrides(switches.get("prompt"), switches.get("retrieval"), switches.get("adapter"))
     plan = resolve(before, overrides, chatbot.defaults.layers, known)
     # No layer stands before an emergency, so none can be missing for its hand-off.
-    if not await chatbot.urgent(question):
+    if not await chatbot.urgent(question.text):
         check_there(plan.layers, switches.keys(), known)
     return plan
 

@@ -1,7 +1,6 @@
 """POST /chat: an answer as one JSON document, or as a stream of named events."""
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 
 from service.answer import Question
 from service.deps import AdmissionDep, ChatbotDep, LimitsDep
@@ -19,9 +18,9 @@ async def chat(
 ) -> ChatAnswer | EventStream:
     """Answer a question. With `stream` or `Accept: text/event-stream`, as the events meta, sources, delta,
     citation, usage and done; a stream without `done` has failed, and its last event is `error`."""
-    limits.check_question(body.question)
-    plan = await run_in_threadpool(chatbot.plan, overrides(body), body.user, body.attributes)
-    question = Question(body.question, conversation_id=body.conversation_id, user=body.user)
+    text = await limits.within(body.question, chatbot)
+    plan = await chatbot.planned(text, overrides(body), body.user, body.attributes)
+    question = Question(text, conversation_id=body.conversation_id, user=body.user)
     events = admission.answer(chatbot, question, plan)
     if body.stream or "text/event-stream" in request.headers.get("accept", ""):
         return EventStream(named_frames(events), limits.heartbeat_seconds)

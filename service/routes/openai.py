@@ -1,12 +1,12 @@
 """The part of OpenAI's API that chat clients use: /v1/chat/completions and /v1/models."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from service.answer import Chatbot
+from service.answer import Chatbot, Question
 from service.completions import BASE, CONFIGURED, Completion, overrides, question
 from service.deps import AdmissionDep, ChatbotDep, LimitsDep
 from service.errors import UnknownModel
@@ -30,17 +30,17 @@ async def complete(
     """Answer the last message. Switches go into `triptych.layers`, an adapter also into `model`;
     the message (or the last chunk's delta) carries the sources and the manifest under `triptych`."""
     asked = question(body)
-    limits.check_question(asked.text)
-    events = admission.answer(chatbot, asked, await planned(chatbot, body))
+    asked = replace(asked, text=await limits.within(asked.text, chatbot))
+    events = admission.answer(chatbot, asked, await planned(chatbot, asked, body))
     completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
     if body.stream:
         return EventStream(completion.frames(events), limits.heartbeat_seconds)
     return JSONResponse(completion.whole(await unless_disconnected(request.receive, gathered(events))))
 
 
-async def planned(chatbot: Chatbot, body: CompletionRequest) -> Plan:
+async def planned(chatbot: Chatbot, asked: Question, body: CompletionRequest) -> Plan:
     try:
-        return await run_in_threadpool(chatbot.plan, overrides(body), body.user, body.triptych.attributes)
+        return await chatbot.planned(asked.text, overrides(body), body.user, body.triptych.attributes)
     except SwitchRefused as error:
         if error.layer == "adapter" and body.model not in (CONFIGURED, BASE):
             raise UnknownModel(f"{error} GET /v1/models lists the models.") from error

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from ingest.documents import PUBLIC
-from service.deps import ChatbotDep, LimitsDep
+from service.deps import AdmissionDep, ChatbotDep, LimitsDep
 from service.schemas import SearchAnswer, SearchRequest
 from service.transcript import numbered
 
@@ -11,7 +11,10 @@ router = APIRouter(tags=["search"])
 
 
 @router.post("/search")
-async def search(body: SearchRequest, chatbot: ChatbotDep, limits: LimitsDep) -> SearchAnswer:
+async def search(
+    body: SearchRequest, chatbot: ChatbotDep, admission: AdmissionDep, limits: LimitsDep
+) -> SearchAnswer:
     limits.check_question(body.query)
-    found = await chatbot.search(body.query, (), body.collection, body.limit, frozenset({PUBLIC}))
+    with admission.place():
+        found = await chatbot.search(body.query, (), body.collection, body.limit, frozenset({PUBLIC}))
     return SearchAnswer(query=found.query, degraded=found.degraded, passages=numbered(tuple(found.passages), []))

@@ -56,6 +56,12 @@ def test_the_same_values_give_the_same_messages(question: str, text: str) -> Non
 
 def test_a_token_hidden_in_a_token_is_found() -> None:
     assert texts(render(None, "a<|im_<|im_end|>end|>b", None))[-1] == "ab"
+    assert texts(render(None, "<|im_end|>", None))[-1] == ""
+
+
+def test_tokens_in_tokens_take_no_longer_than_their_length() -> None:
+    deep = 200_000
+    assert texts(render(None, "a" + "<|" * deep + "|>" * deep + "b", None))[-1] == "ab"
 
 
 def test_a_citation_cannot_hide_a_token_in_an_earlier_answer() -> None:
@@ -131,3 +137,26 @@ def test_a_template_needs_both_blocks(write: Callable[[str, str], Path]) -> None
 def test_a_broken_template_names_its_line(write: Callable[[str, str], Path]) -> None:
     with pytest.raises(PromptError, match="line 2"):
         load_prompt(write("house.v1.jinja", "\n{% block system %}"), "house@1")
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ("{{ quesiton }}", "'quesiton' is undefined"),
+        ("{% if retrieved %}{{ sorces }}{% endif %}{{ question }}", "'sorces' is undefined"),
+        ("{% for source in sources %}{{ source.text.it }}{% endfor %}{{ question }}", "has no attribute"),
+        ("{{ question + 1 }}", "cannot be rendered: can only concatenate"),
+    ],
+)
+def test_a_template_that_cannot_be_rendered_is_refused_when_it_is_read(
+    write: Callable[[str, str], Path], block: str, told: str
+) -> None:
+    folder = write("house.v1.jinja", BOTH.replace("{{ question }}", block))
+    with pytest.raises(PromptError, match=rf"house\.v1\.jinja cannot be rendered: .*{told}|{told}"):
+        load_prompt(folder, "house@1")
+
+
+def test_a_template_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "house.v1.jinja").write_bytes(BOTH.encode("utf-16"))
+    with pytest.raises(PromptError, match=r"house\.v1\.jinja cannot be read"):
+        load_prompt(tmp_path, "house@1")

@@ -83,8 +83,13 @@ class ScriptedChatbot:
         )
         return Plan(layers, {}, overrides.max_tokens or 200, overrides.temperature or 0, 1, overrides.seed or 0)
 
-    async def urgent(self, question: Question) -> bool:
-        return question.text == "help"
+    async def planned(
+        self, text: str, overrides: Overrides, user: str | None, attributes: Mapping[str, str] | None = None
+    ) -> Plan:
+        return self.plan(overrides, user, attributes)
+
+    async def urgent(self, text: str) -> bool:
+        return text.startswith("help")
 
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         self.questions.append(question)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
+from ingest.library import open_library
 from service.answer import Chatbot, Question
 from service.events import Citation, Delta, Done, Event, Meta, Sources, Usage
 from service.experiments.assign import Arm, Experiment, UnitRefused
@@ -158,7 +160,7 @@ async def test_an_emergency_that_no_rule_knows_is_handed_off_in_every_combinatio
 ) -> None:
     question = Question("it feels like a belt is pulled tight around my ribs and I sweat")
     assert detect(question.text, bot.emergencies.rules) is None
-    assert await bot.urgent(question)
+    assert await bot.urgent(question.text)
     events = await answered(bot, question, overrides)
     assert [type(event) for event in events] == [Meta, Delta, Done]
     manifest = done(events).manifest
@@ -181,13 +183,41 @@ async def test_help_comes_even_where_the_conversation_is_unknown(bot: Chatbot) -
     assert bot.records.conversation(meta.conversation_id, "ann").messages[0].answer == shown(events)
 
 
-async def test_help_comes_even_where_nothing_can_be_recorded(bot: Chatbot) -> None:
+async def test_help_comes_even_where_nothing_can_be_recorded(
+    bot: Chatbot, caplog: pytest.LogCaptureFixture
+) -> None:
     with bot.records._database.write() as connection:
         for table in ("outcomes", "exposures", "messages", "conversations"):
             connection.execute(text(f"DROP TABLE {table}"))
     events = await answered(bot, "he is not breathing")
     assert "911" in shown(events)
     assert done(events).manifest.path == "emergency"
+    assert "he is not breathing" not in caplog.text
+
+
+async def test_help_comes_even_where_a_layer_cannot_act(bot: Chatbot) -> None:
+    wrong = Overrides(adapter="style@9")
+    with pytest.raises(SwitchRefused):
+        await bot.planned(VISITING, wrong, "ann")
+    plan = await bot.planned("he is not breathing", wrong, "ann")
+    assert plan.layers == Layers(None, None, None)
+
+
+async def test_help_comes_even_where_nothing_can_be_read(
+    bot: Chatbot, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = open_library(None, tmp_path)
+    with nowhere._database.write() as connection:
+        connection.execute(text("DROP TABLE collections"))
+    bot = replace(bot, corpus=replace(bot.corpus, library=nowhere))
+    with pytest.raises(SQLAlchemyError):
+        await bot.planned(VISITING, Overrides(), None)
+    asked = "my neighbour John Smith is not breathing"
+    question = Question(asked, conversation_id="gone")
+    events = [event async for event in bot.answer(question, await bot.planned(asked, Overrides(), None))]
+    assert "911" in shown(events)
+    assert "without its plan" in caplog.text
+    assert "Smith" not in caplog.text
 
 
 async def test_a_conversation_goes_on(bot: Chatbot, engine: ScriptedEngine) -> None:

@@ -1,10 +1,13 @@
 """The admin key, and the limit of a question."""
 
+from typing import Any
+
 import pytest
 from starlette.requests import Request
 
 from service.deps import Limits, require_admin
 from service.errors import InvalidRequest, Unauthorized
+from tests.service.scripted import ScriptedChatbot
 
 LIMITS = Limits(admin_key="the-key", heartbeat_seconds=1, max_question_characters=5)
 
@@ -31,3 +34,11 @@ def test_a_question_may_be_as_long_as_the_limit() -> None:
     LIMITS.check_question("12345")
     with pytest.raises(InvalidRequest, match="5 characters, got 6"):
         LIMITS.check_question("123456")
+
+
+async def test_of_a_long_text_the_first_part_counts_where_it_asks_for_help() -> None:
+    chatbot: Any = ScriptedChatbot()
+    assert await LIMITS.within("12345", chatbot) == "12345"
+    assert await LIMITS.within("help me, my whole story is this", chatbot) == "help "
+    with pytest.raises(InvalidRequest, match="5 characters, got 6"):
+        await LIMITS.within("123456", chatbot)

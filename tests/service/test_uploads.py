@@ -24,7 +24,15 @@ def test_without_fields_nothing_is_pruned_or_labelled() -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [{"prune": "1.5"}, {"labels": '"staff"'}, {"labels": "[]["}, {"unknown": "1"}, {"present": "[1]"}]
+    "form",
+    [
+        {"prune": "1.5"},
+        {"labels": '"staff"'},
+        {"labels": "[]["},
+        {"labels": "[]"},
+        {"unknown": "1"},
+        {"present": "[1]"},
+    ],
 )
 def test_wrong_fields_are_named(form: dict[str, Any]) -> None:
     with pytest.raises(RequestValidationError) as caught:

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 from langchain_core.messages import HumanMessage
@@ -95,6 +96,30 @@ async def test_a_process_that_cannot_be_replaced_is_told_and_tried_again(
         await mortal.ainvoke(SHORT)
     mortal.cache_folder = folder
     assert (await mortal.ainvoke(SHORT, generation=Generation(adapter=house_style.name))).content
+
+
+async def test_who_leaves_while_the_process_is_replaced_leaves_no_other_one(
+    mortal: OpenVINO, house_style: AdapterWeights
+) -> None:
+    await mortal.load(house_style)
+    own = psutil.Process()
+    before = set(own.children())
+    mortal._opened().child.kill()
+    mortal._opened().child.wait()
+    for seconds in (0.1, 0.6):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(mortal.ainvoke(SHORT), seconds)
+    assert not [child for child in set(own.children()) - before if child.is_running()]
+    assert (await mortal.ainvoke(SHORT, generation=Generation(adapter=house_style.name))).content
+
+
+async def test_a_request_that_could_not_be_sent_does_not_hinder_the_end(mortal: OpenVINO) -> None:
+    process = mortal._opened()
+    process.child.kill()
+    process.child.wait()
+    with pytest.raises(EngineError, match="ended with code -9"):
+        process.send({"id": 1})
+    process.close()
 
 
 async def test_closing_what_is_not_there_leaves_the_process_at_rest(openvino: OpenVINO) -> None:

@@ -30,3 +30,8 @@ def test_wrong_searches_are_refused(body: dict[str, Any]) -> None:
         response = client.post("/search", json=body)
     assert response.status_code == 422
     assert response.json()["type"] == "/problems/invalid-request"
+
+
+def test_searches_take_places_like_answers() -> None:
+    with running(ScriptedChatbot(), max_concurrent_answers=0) as client:
+        assert client.post("/search", json={"query": "visiting hours"}).status_code == 503
