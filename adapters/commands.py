@@ -24,6 +24,7 @@ from adapters.header import BaseFile
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.registry import AdapterVersion, Registry
 from adapters.scores import AdapterScore
+from adapters.strength import split_strength
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, cell, settings_of, show, stop
 from adapters.training_commands import check_command, rank_command, train_command, tune_command
 from adapters.verify import prompt_warning
@@ -142,7 +143,8 @@ def verify_command(label: Label, as_json: JsonOption = False, config: ConfigOpti
     template = serving_prompt(config)
     with _registry(config) as (registry, base):
         weights = registry.verified(label, base)
-        warning = warned(registry.resolve(weights.name), template)
+        version, _ = split_strength(weights.name)
+        warning = warned(registry.resolve(version), template)
     facts = {"adapter": weights.name, "sha256": weights.sha256, "fits": base, "warning": warning}
     show(facts, f"{weights.name} fits.", as_json)
 

@@ -23,7 +23,6 @@ LINEAR = {
 }
 MODULES = {place: name for name, place in LINEAR.items()}
 TENSOR = re.compile(rf"blk\.(\d+)\.({'|'.join(MODULES)})\.weight")
-COUNTS = "block_count", "attention.head_count", "attention.head_count_kv"
 
 # Whether llama.cpp has the rows of query and key in the order of its rotary embedding, two by two, or as they are
 # (its convert_hf_to_gguf.py: `permute` in LlamaModel, nothing of it in Qwen2Model and Qwen3Model).
@@ -83,12 +82,32 @@ def read_gguf(path: Path) -> Any:
 
 
 def header_of(reader: Any) -> Header:
-    architecture = str(reader.fields["general.architecture"].contents())
-    numbers = (int(reader.fields[f"{architecture}.{key}"].contents()) for key in COUNTS)
-    layers, heads, key_heads = numbers if architecture in INTERLEAVED else (0, 0, 0)
+    """Raises ModelError where it does not say what the file's architecture needs."""
+    architecture = str(value(reader, "general.architecture"))
+    layers, heads, key_heads = counts(reader, architecture) if architecture in INTERLEAVED else (0, 0, 0)
     linear = [tensor for tensor in reader.tensors if TENSOR.fullmatch(tensor.name)]
     kind = str(linear[0].tensor_type.name) if linear else ""
     return Header(architecture, layers, heads, key_heads, kind, dict(map(shape_of, linear)))
+
+
+def counts(reader: Any, architecture: str) -> tuple[int, int, int]:
+    """Layers, heads of the queries, and those of keys and values: without a number of their own, as many."""
+    layers, heads = (count(reader, f"{architecture}.{key}") for key in ("block_count", "attention.head_count"))
+    key_heads = f"{architecture}.attention.head_count_kv"
+    return layers, heads, count(reader, key_heads) if key_heads in reader.fields else heads
+
+
+def count(reader: Any, key: str) -> int:
+    number = value(reader, key)
+    if not isinstance(number, int):
+        raise ModelError(f"The base's GGUF header has {number!r} as {key}, expected one number: take another base.")
+    return number
+
+
+def value(reader: Any, key: str) -> Any:
+    if key not in reader.fields:
+        raise ModelError(f"The base's GGUF header has no {key}: the file is damaged, or no language model.")
+    return reader.fields[key].contents()
 
 
 def shape_of(tensor: Any) -> tuple[str, tuple[int, int]]:

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from adapters.verify import MAX_RANK
+from configs.yaml_text import parse_yaml
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -51,9 +54,11 @@ class Mix(Part):
 
 
 class Lora(Part):
-    rank: int = Field(gt=0, le=64)
-    alpha: int = Field(gt=0)
-    dropout: Share
+    """Within what the gate lets in (adapters/verify.py): a training whose adapter is refused would be in vain."""
+
+    rank: int = Field(gt=0, le=MAX_RANK)
+    alpha: int = Field(gt=0, le=16 * MAX_RANK)
+    dropout: float = Field(ge=0, lt=1)
 
 
 class Training(Part):
@@ -111,7 +116,7 @@ class Recipe(Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     prompt: str
     no_answer: str
-    start: str | None = None
+    start: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}@[1-9][0-9]{0,8}$")
     data: Data
     mix: Mix
     lora: Lora
@@ -266,8 +271,8 @@ def checked(kind: type[R], path: Path) -> R:
 
 def read_values(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: expected keys and values, got {type(values).__name__}.")

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adapters.durable import append_entry, read_entries
+from adapters.durable import append_entry, whole_lines
+from adapters.engines.protocol import AdapterRefused
 
 SCORES = "scores.jsonl"
 
@@ -81,8 +82,20 @@ def record_score(folder: Path, score: AdapterScore) -> None:
 
 
 def scores_in(folder: Path) -> list[AdapterScore]:
-    """The oldest first."""
-    return [AdapterScore.model_validate(entry) for entry in read_entries(folder / SCORES)]
+    """The oldest first. Raises AdapterRefused for a line that is none: what it said of an adapter is unknown."""
+    path = folder / SCORES
+    lines = whole_lines(path.read_bytes() if path.is_file() else b"").split(b"\n")
+    return [score_of(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def score_of(line: bytes, place: str) -> AdapterScore:
+    try:
+        return AdapterScore.model_validate_json(line)
+    except ValidationError as error:
+        raise AdapterRefused(
+            f"{place} is no evaluation of an adapter, so whether one makes answers worse is unknown: {error}. "
+            "Mend the line, or take it out."
+        ) from error
 
 
 def latest_score(folders: Iterable[Path], weights_sha256: str) -> AdapterScore | None:

@@ -85,7 +85,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, object]]:
     for number, line in enumerate(lines_of(path), start=1):
         try:
             yield number, json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield number, line
 
 
@@ -94,13 +94,14 @@ def csv_lines(path: Path) -> Iterator[tuple[int, object]]:
     # With its byte order mark, which spreadsheets write.
     text = "\n".join(lines_of(path)).removeprefix("\ufeff")
     reader = csv.DictReader(io.StringIO(text), restkey="(more cells)", strict=True)
-    if missing := {"question", "answer"} - set(reader.fieldnames or ()):
-        raise ExampleError(
-            f"{path} has no column {', '.join(sorted(missing))}. Its first line must name the columns: "
-            "question, answer, and where there are such: passages, tags, id, document, section."
-        )
-    begins = reader.line_num + 1
+    begins = 1
     try:
+        if missing := {"question", "answer"} - set(reader.fieldnames or ()):
+            raise ExampleError(
+                f"{path} has no column {', '.join(sorted(missing))}. Its first line must name the columns: "
+                "question, answer, and where there are such: passages, tags, id, document, section."
+            )
+        begins = reader.line_num + 1
         for cells in reader:
             yield begins, from_cells(cells)
             begins = reader.line_num + 1

@@ -81,6 +81,11 @@ def test_a_good_adapter_is_verified(config: Path, tmp_path: Path) -> None:
     assert answer(config, "verify", "style")["sha256"] == file_sha256(weights)
 
 
+def test_an_adapter_is_verified_at_a_strength_too(config: Path) -> None:
+    told = answer(config, "verify", "style@1*0.5")
+    assert (told["adapter"], told["warning"]) == ("style@1*0.5", answer(config, "verify", "style@1")["warning"])
+
+
 def test_an_adapter_is_exported_once_and_only_through_the_gate(config: Path, tmp_path: Path) -> None:
     target = tmp_path / "out"
     exported = answer(config, "export", "style@1", target, "--form", "peft")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from adapters.card import read_card, write_card
-from adapters.compare import differences, facts, lineage
+from adapters.compare import differences, facts, lineage, minutes_of
 from adapters.registry import Registry, UnknownAdapter
 from tests.adapters.conftest import MakeAdapter
 from tests.adapters.small_adapter import BASE_SHA256, card
@@ -63,3 +63,23 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(
     for name in ("other", "style@1"):
         with pytest.raises(UnknownAdapter, match="there are: style"):
             lineage(Registry(tmp_path / "shipped", tmp_path / "own"), name)
+
+
+def made_from(folder: Path, start: str | None, minutes: float) -> None:
+    write_card(read_card(folder).model_copy(update={"recipe": {"start": start}, "minutes": minutes}), folder)
+
+
+def test_the_minutes_are_those_of_all_that_a_version_goes_on_from(
+    make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    for number, start in ((1, None), (2, "style@1"), (3, "style@2")):
+        made_from(make_adapter(f"style/{number}"), start, 10**number)
+    assert minutes_of(Registry(tmp_path / "shipped", tmp_path / "own"), "style@3") == 1110
+
+
+def test_a_start_that_came_to_mean_the_version_itself_is_not_followed(
+    make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    made_from(make_adapter("style/1"), None, 10)
+    made_from(make_adapter("style/2"), "style", 100)
+    assert minutes_of(Registry(tmp_path / "shipped", tmp_path / "own"), "style@2") == 100

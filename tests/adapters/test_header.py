@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import gguf
 import pytest
 
 from adapters.header import BaseFile, Header, header_of, kept_header, read_gguf
@@ -35,3 +36,30 @@ def test_a_base_is_read_once_and_then_found_by_its_hash(tmp_path: Path) -> None:
     assert "model.layers.99.marked" in BaseFile(gguf, tmp_path / "cache").shapes, "it was not read again"
     write_base(gguf, dict(list(SHAPES.items())[1:]))
     assert name not in BaseFile(gguf, tmp_path / "cache").shapes, "another file, another entry"
+
+
+def write_header(path: Path, architecture: str = "llama", **numbers: int | list[int]) -> Path:
+    writer = gguf.GGUFWriter(path, architecture)
+    for name, number in numbers.items():
+        getattr(writer, f"add_{name}")(number)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_without_a_number_of_key_heads_there_are_as_many_as_heads(tmp_path: Path) -> None:
+    header = header_of(read_gguf(write_header(tmp_path / "base.gguf", block_count=2, head_count=4)))
+    assert (header.layers, header.heads, header.key_heads) == (2, 4, 4)
+
+
+def test_what_a_header_lacks_is_named(tmp_path: Path) -> None:
+    lacking = read_gguf(write_header(tmp_path / "base.gguf", block_count=2))
+    with pytest.raises(ModelError, match=r"no llama\.attention\.head_count"):
+        header_of(lacking)
+    with pytest.raises(ModelError, match=r"\[4, 2\] as llama\.attention\.head_count, expected one number"):
+        header_of(read_gguf(write_header(tmp_path / "base.gguf", block_count=2, head_count=[4, 2])))
+    del lacking.fields["general.architecture"]
+    with pytest.raises(ModelError, match=r"no general\.architecture"):
+        header_of(lacking)

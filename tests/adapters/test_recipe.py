@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from adapters.recipe import Candidates, Recipe, RecipeError, read_any_recipe, read_recipe, read_search_recipe
+from adapters.verify import config_problems
 from configs.load import HOSPITAL
 
 SHIPPED = HOSPITAL.parent / "adapters" / "house-style.yaml"
@@ -89,6 +90,8 @@ def test_a_list_is_no_recipe(tmp_path: Path) -> None:
         ("mix", {"passages": 0}),
         ("lora", {"rank": 65}),
         ("lora", {"ranks": 8}),
+        ("lora", {"alpha": 1025}),
+        ("lora", {"dropout": 1}),
         ("training", {"learning_rate": 0}),
         ("training", {"epochs": "many"}),
     ],
@@ -104,7 +107,9 @@ def test_all_errors_are_told_at_once(tmp_path: Path) -> None:
         read_recipe(changed(tmp_path, "lora", rank=0, alpha=0))
 
 
-@pytest.mark.parametrize("content", [b"", b"- a list", b"name: [", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"- a list", b"name: [", b"\xff\xfe", b"a: 2024-99-99", b"[" * 5000], ids=range(6)
+)
 def test_a_file_that_is_no_recipe_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "recipe.yaml").write_bytes(content)
     with pytest.raises(RecipeError, match=r"recipe\.yaml"):
@@ -155,3 +160,16 @@ def test_alpha_stays_whole_and_a_start_keeps_its_rank(tmp_path: Path) -> None:
         read_recipe(changed(tmp_path, None, search=search, lora={"rank": 2, "alpha": 5, "dropout": 0}))
     with pytest.raises(RecipeError, match="goes on from style@1, whose rank stays"):
         read_recipe(changed(tmp_path, None, search=search, start="style@1"))
+
+
+def test_what_a_recipe_lets_in_the_gate_lets_in_too(tmp_path: Path) -> None:
+    lora = read_recipe(changed(tmp_path, "lora", rank=64, alpha=1024, dropout=0.99)).lora
+    config = {"peft_type": "LORA", "target_modules": ["q_proj"], "r": lora.rank, "lora_alpha": lora.alpha}
+    assert config_problems(config | {"lora_dropout": lora.dropout}) == []
+
+
+def test_a_start_is_one_version(tmp_path: Path) -> None:
+    assert read_recipe(changed(tmp_path, None, start="house-style@12")).start == "house-style@12"
+    for wrong in ("house-style", "house-style@0", "house-style@1*0.5", "house-style@1\n", ""):
+        with pytest.raises(RecipeError, match="start"):
+            read_recipe(changed(tmp_path, None, start=wrong))

@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from adapters.card import read_card
-from adapters.scores import AdapterScore, Estimate, Finding, latest_score, record_score, scores_in
+from adapters.engines.protocol import AdapterRefused
+from adapters.scores import SCORES, AdapterScore, Estimate, Finding, latest_score, record_score, scores_in
 from tests.adapters.conftest import SHIPPED
 
 
@@ -64,3 +67,15 @@ def test_a_refusal_names_what_is_worse_and_what_to_do() -> None:
     assert "style@2 makes answers worse" in told
     assert "right 0.600 -> 0.400 (margin 0.03), over 120 questions (evaluation abc)" in told
     assert "refused" not in told
+
+
+def test_blank_lines_are_no_evaluations_and_foreign_ones_are_named(tmp_path: Path) -> None:
+    record_score(tmp_path, scored())
+    file = tmp_path / SCORES
+    whole = file.read_text()
+    file.write_text(f"\n{whole}\n \n")
+    assert scores_in(tmp_path) == [scored()]
+    for foreign in ('{"name": "other"}', "not JSON", "3"):
+        file.write_text(f"{whole}{foreign}\n")
+        with pytest.raises(AdapterRefused, match=r"scores\.jsonl, line 2 is no evaluation"):
+            latest_score([tmp_path], "a" * 64)

@@ -12,12 +12,12 @@ from transformers import AutoTokenizer, EarlyStoppingCallback, PreTrainedTokeniz
 from adapters.card import CONFIG, WEIGHTS, write_card
 from adapters.examples import Row, as_dicts
 from adapters.registry import Registry
+from adapters.resume import last_checkpoint
 from adapters.train import (
     AnswerTrainer,
     arguments,
     dataset,
     fitting,
-    last_checkpoint,
     lora,
     save,
     train,
@@ -171,17 +171,6 @@ def test_weights_that_are_not_finite_are_refused(
 
 def test_the_library_still_has_the_step_before_which_processes_wait_for_each_other() -> None:
     assert "_save_rng_state" in vars(Trainer)
-
-
-def test_without_a_checkpoint_a_run_starts_anew(tmp_path: Path) -> None:
-    assert last_checkpoint(tmp_path) is None
-
-
-def test_the_newest_checkpoint_is_that_of_the_highest_step(tmp_path: Path) -> None:
-    for step in (9, 10):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps({}))
-    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
 def test_messages_become_the_roles_of_chat_templates() -> None:

@@ -76,6 +76,8 @@ def test_csv_is_read_with_the_lines_where_its_records_begin(tmp_path: Path) -> N
         ("x.csv", "frage,answer\n", "no column question"),
         ("x.csv", "", "no column answer, question"),
         ("x.csv", 'question,answer\n"a"b,c\n', "line 2: not CSV"),
+        ("x.csv", '"question"x,answer\na,b\n', "line 1: not CSV"),
+        ("x.csv", '"question,answer\na,b\n', "line 1: not CSV"),
         ("x.txt", "", r"a \.csv or a \.jsonl file was expected"),
     ],
 )
@@ -153,3 +155,8 @@ def test_a_refusal_begins_as_the_refusal_does(answer: str) -> None:
     assert not refuses("You can find this. I can't find this.", refusal)
     assert not refuses(answer, "")
     assert answers_of([Entry("x:1", StyleExample("e", None, None, "?", answer))], refusal) == []
+
+
+def test_a_line_that_is_nested_too_deeply_is_no_example(tmp_path: Path) -> None:
+    (finding,) = read_plain(lines(tmp_path / "x.jsonl", "[" * 100_000)).findings
+    assert finding.place.endswith("x.jsonl:1")
