@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import deserialize
 
 from adapters.card import CONFIG, WEIGHTS
-from adapters.durable import replace
+from adapters.durable import beside, replace
 from adapters.header import INTERLEAVED, Header
 from adapters.weights import values
 
@@ -29,7 +28,7 @@ def lora_gguf(folder: Path, base: Header, target: Path) -> Path:
     """Write the adapter in `folder`, for such a base, to `target`; a file that is there already is kept."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        unfinished = beside(target)
         write(unfinished, base, read_matrices(folder / WEIGHTS), alpha(folder))
         replace(unfinished, target)
     return target

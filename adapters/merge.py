@@ -1,13 +1,12 @@
 """A base, with or without an adapter added to its weights: one GGUF file that needs no adapter to act."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from adapters.card import WEIGHTS
 from adapters.convert import ConversionError, Matrix, alpha, gguf_matrices, read_matrices
-from adapters.durable import replace
+from adapters.durable import beside, replace
 from adapters.header import TENSOR, Header, header_of, read_gguf
 
 
@@ -19,7 +18,7 @@ def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:
     """
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        unfinished = beside(target)
         write(unfinished, base, folder)
         replace(unfinished, target)
     return target

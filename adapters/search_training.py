@@ -13,6 +13,7 @@ from shutil import copytree
 import numpy as np
 
 from adapters.asked import Asked, asked_of, checked_examples
+from adapters.durable import published_folder
 from adapters.examples import ExampleError, Pool
 from adapters.recipe import SearchRecipe, read_search_recipe
 from adapters.tune import Tuned, tune
@@ -50,7 +51,8 @@ def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> Em
     }
     card = unscored.model_copy(update={"scores": scores})
     write_card(card, made.folder)
-    copytree(made.folder, folder)
+    with published_folder(folder) as unfinished:
+        copytree(made.folder, unfinished)
     return card
 
 

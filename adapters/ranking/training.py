@@ -7,6 +7,7 @@ from shutil import copytree
 from adapters.asked import Asked, Examples, asked_of, checked_examples
 from adapters.base import load_tokenizer
 from adapters.card import Card, write_card
+from adapters.durable import published_folder
 from adapters.examples import ExampleError, StyleExample, read_examples
 from adapters.first_tokens import first_tokens
 from adapters.header import BaseFile
@@ -42,7 +43,8 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     card = card_of(recipe, made_from, ask.FORM, data_of(recipe, rows, kept), trained)
     card = card.model_copy(update={"probe": first_tokens(base, trained.folder, tokenizer)})
     write_card(card, trained.folder)
-    copytree(trained.folder, folder)
+    with published_folder(folder) as unfinished:
+        copytree(trained.folder, unfinished)
     return scored_on(unseen, card, folder, settings)
 
 

@@ -22,7 +22,7 @@ from adapters.engines.llamacpp import LlamaCpp
 from adapters.engines.openvino import OpenVINO
 from adapters.engines.protocol import AdapterWeights
 from adapters.first_tokens import first_tokens
-from adapters.merge import LINEAR
+from adapters.header import TENSOR
 from tests.adapters.conftest import CHATML, SPECIAL, byte_tokenizer
 
 LAYERS, WIDTH, HEADS, KEY_HEADS, CONTEXT = 2, 64, 4, 2, 512
@@ -109,7 +109,7 @@ def file(config: PretrainedConfig, folder: Path, tokenizer: PreTrainedTokenizerF
 
 def add_tensor(writer: gguf.GGUFWriter, name: str, values: Matrix) -> None:
     """Linear layers in 8 bits: OpenVINO reads no others."""
-    if LINEAR.fullmatch(name):
+    if TENSOR.fullmatch(name):
         kind = gguf.GGMLQuantizationType.Q8_0
         writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
     else:
