@@ -20,5 +20,5 @@ USER triptych
 ENV TRIPTYCH__DATA__FOLDER=/data TRIPTYCH__SERVER__HOST=0.0.0.0
 VOLUME /data /served
 EXPOSE 8000
-# 1 means that some files were refused, each with its reason; the service serves the others.
-CMD ["sh", "-c", "triptych ingest sync || { code=$?; [ $code -eq 1 ] || exit $code; }; exec triptych serve"]
+# 4 means that some files were refused, each with its reason; the service serves the others.
+CMD ["sh", "-c", "triptych ingest sync || { code=$?; [ $code -eq 4 ] || exit $code; }; exec triptych serve"]

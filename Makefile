@@ -4,13 +4,13 @@ BIN := .venv/bin
 
 .PHONY: run demo test test-slow test-vllm check bench train clean
 
-# 1 means that some files were refused, each with its reason; the others are there.
+# 4 means that some files were refused, each with its reason; the others are there.
 run: .venv/.run
-	$(BIN)/triptych ingest sync || [ $$? -eq 1 ]
+	$(BIN)/triptych ingest sync || [ $$? -eq 4 ]
 	$(BIN)/triptych serve
 
 demo: .venv/.run
-	$(BIN)/triptych ingest sync || [ $$? -eq 1 ]
+	$(BIN)/triptych ingest sync || [ $$? -eq 4 ]
 	$(BIN)/triptych demo
 
 test: check

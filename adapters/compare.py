@@ -50,21 +50,19 @@ def minutes_of(registry: Registry, label: str) -> float:
 
 
 def with_starts(registry: Registry, label: str) -> Iterator[AdapterVersion]:
-    """The version, the one that it goes on from, and so on, each one once: a card may name a start without its
-    version, which by now can mean the very adapter that went on from it.
-    """
-    seen: set[str] = set()
-    while label and (version := registry.resolve(label)).label not in seen:
+    """The version, the one that it goes on from, and so on, as far as cards name them with their number."""
+    known = {version.label: version for version in registry.all()}
+    version: AdapterVersion | None = registry.resolve(label)
+    while version:
         yield version
-        seen.add(version.label)
-        label = version.card.recipe.get("start") or ""
+        version = known.get(version.card.recipe.get("start") or "")
 
 
 def lineage(registry: Registry, name: str) -> list[Facts]:
     """Every version of the name, the oldest first: made from what, how it turned out, promoted when and by whom."""
     versions = [one for one in registry.all() if one.name == name]
     if not versions:
-        names = ", ".join(registry.promoted()) or "none"
+        names = ", ".join(dict.fromkeys(one.name for one in registry.all())) or "none"
         raise UnknownAdapter(f"There is no adapter of the name {name!r}; there are: {names}.")
     promotions = registry.promotions()
     return [

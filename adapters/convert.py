@@ -29,8 +29,11 @@ def lora_gguf(folder: Path, base: Header, target: Path) -> Path:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = beside(target)
-        write(unfinished, base, read_matrices(folder / WEIGHTS), alpha(folder))
-        replace(unfinished, target)
+        try:
+            write(unfinished, base, read_matrices(folder / WEIGHTS), alpha(folder))
+            replace(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
     return target
 
 

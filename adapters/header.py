@@ -63,11 +63,15 @@ class BaseFile:
 def kept_header(gguf: Path, sha256: str, cache: Path) -> Header:
     """As `header_of`, which takes seconds, since the file holds its vocabulary there. Raises ModelError."""
     kept = cache / f"base-{sha256}.json"
-    if not kept.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        replace_text(kept, json.dumps(asdict(header_of(read_gguf(gguf)))))
-    told = json.loads(kept.read_text(encoding="utf-8"))
-    return Header(**told | {"shapes": {name: tuple(shape) for name, shape in told["shapes"].items()}})
+    try:
+        told = json.loads(kept.read_bytes())
+        return Header(**told | {"shapes": {name: tuple(shape) for name, shape in told["shapes"].items()}})
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        # Not there, or damaged, or of another program: it is only a copy.
+        header = header_of(read_gguf(gguf))
+    cache.mkdir(parents=True, exist_ok=True)
+    replace_text(kept, json.dumps(asdict(header)))
+    return header
 
 
 def read_gguf(path: Path) -> Any:

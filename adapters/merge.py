@@ -19,8 +19,11 @@ def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = beside(target)
-        write(unfinished, base, folder)
-        replace(unfinished, target)
+        try:
+            write(unfinished, base, folder)
+            replace(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
     return target
 
 

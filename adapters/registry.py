@@ -16,7 +16,7 @@ from adapters.durable import append_entry, published_folder, read_entries, repla
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from adapters.header import BaseFile, Shapes
 from adapters.scores import AdapterScore, latest_score, record_score
-from adapters.strength import at_strength, split_strength
+from adapters.strength import at_strength, split_strength, with_strength
 from adapters.verify import verify
 
 LABEL = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")
@@ -80,10 +80,11 @@ class Registry:
         full = self.promoted().get(label, label)
         found = [one for one in known if one.label == full]
         if not found:
-            if any(one.name == label for one in known):
-                raise UnknownAdapter(f"No version of {label!r} is promoted: `triptych adapters promote {label}@N`.")
+            versions = ", ".join(one.label for one in known if one.name == label)
+            if versions and full == label:
+                raise UnknownAdapter(f"No version of {label!r} is promoted: promote one, or name it: {versions}.")
             there = ", ".join(dict.fromkeys(one.label for one in known)) or "none"
-            raise UnknownAdapter(f"There is no adapter {label!r}; there are: {there}.")
+            raise UnknownAdapter(f"There is no adapter {full!r}; there are: {there}.")
         if len(found) > 1:
             shipped, own = (one.folder for one in found)
             raise AdapterRefused(
@@ -91,6 +92,11 @@ class Registry:
                 f"Rename {own} to {self._next(found[0].name)}, the next free number."
             )
         return found[0]
+
+    def full_label(self, label: str) -> str:
+        """With its version, and its strength if it has one. Raises UnknownAdapter, AdapterRefused."""
+        name, strength = split_strength(label)
+        return with_strength(self.resolve(name).label, strength)
 
     def labels(self) -> frozenset[str]:
         return frozenset(one.label for one in self.all())

@@ -1,6 +1,7 @@
 """What kind of value a setting takes, by its key: plain text, a secret, or what YAML makes of it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -10,7 +11,7 @@ from configs.settings import Settings
 
 
 def takes_text(key: tuple[str, ...]) -> bool:
-    return any(kind in (str, SecretStr) for kind in kinds_at(key))
+    return any(kind in (str, SecretStr, Path) for kind in kinds_at(key))
 
 
 def takes_null(key: tuple[str, ...]) -> bool:

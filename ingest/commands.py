@@ -22,11 +22,13 @@ from ingest.database import LibraryError
 from ingest.local import LocalIngest
 from ingest.models import ModelError
 from ingest.owner import FolderInUse, OwnerLock
+from ingest.parse_markdown import LABEL
 from ingest.remote import RemoteIngest, ServiceError
 from ingest.report import Progress, SyncReport
 from ingest.sources import SourceError, discover
 
-SOME_FAILED, WRONG_USE, NOT_REACHABLE = 1, 2, 3
+# Not 1, with which Python ends after any error that nobody expected.
+SOME_FAILED, WRONG_USE, NOT_REACHABLE = 4, 2, 3
 
 app = typer.Typer(help="Bring documents into the library and look at what is there.", no_args_is_help=True)
 console = Console()
@@ -54,11 +56,25 @@ def sync_command(
     """Bring new and changed files in; leave the others alone."""
     with _ingest(config, collection) as (ingest, settings):
         discovery = discover(paths or settings.documents)
-        labels = frozenset(label) if label else None
+        labels = checked(label)
+        if prune and discovery.unreadable:
+            raise SourceError(
+                f"{', '.join(discovery.unreadable)} cannot be read, so nobody knows what is gone, and nothing was "
+                "changed. Let this user read it, name the other folders, or leave --prune out."
+            )
         report = _watched(ingest.sync(discovery, prune=prune, labels=labels))
     _print(report.to_json(), _report_table(report), as_json)
     if report.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def checked(labels: Sequence[str] | None) -> frozenset[str] | None:
+    """Raises SourceError for a label that no reader could have."""
+    if wrong := [label for label in labels or () if not LABEL.fullmatch(label)]:
+        raise SourceError(
+            f"The label {wrong[0]!r} is none: expected at most 40 letters, digits, dots, hyphens and underscores."
+        )
+    return frozenset(labels) if labels else None
 
 
 @app.command("list")

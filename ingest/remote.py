@@ -11,7 +11,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from ingest.documents import Chunk, content_hash
-from ingest.records import CollectionStats, DocumentSummary, Failure
+from ingest.records import CollectionStats, DocumentSummary, Failure, now
 from ingest.report import Progress, SyncReport
 from ingest.sources import Discovery, DiskFile
 
@@ -43,7 +43,9 @@ class RemoteIngest:
         Files that are named singly are all uploaded: only so does the service know which ones a label is for.
         """
         known = self._call("GET", "/admin/documents/hashes") if discovery.present is not None else {}
-        changed = [file for file in discovery.files if known.get(file.source) != content_hash(_content(file))]
+        failed = [failure for file in discovery.files if (failure := _unreadable(file))]
+        readable = [file for file in discovery.files if file.source not in {failure.source for failure in failed}]
+        changed = [file for file in readable if known.get(file.source) != content_hash(_content(file))]
         uploads = list(_uploads(changed)) or [[]]
         report, done = SyncReport(""), 0
         for number, files in enumerate(uploads, 1):
@@ -56,7 +58,7 @@ class RemoteIngest:
                 else:
                     yield Progress("", done + event.done, len(changed))
             done += len(files)
-        yield replace(report, skipped=discovery.skipped)
+        yield replace(report, skipped=discovery.skipped, failed=(*report.failed, *failed))
 
     def documents(self) -> list[DocumentSummary]:
         listed = self._call("GET", "/admin/documents")["documents"]
@@ -112,6 +114,14 @@ class RemoteIngest:
                 f"The service refused {method} {path} with {answer.status_code}: {answer.text[:300]}"
             )
         return answer.json() if answer.content else None
+
+
+def _unreadable(file: DiskFile) -> Failure | None:
+    try:
+        file.read(0)
+    except OSError as error:
+        return Failure(file.source, f"It cannot be read: {error.strerror}.", now())
+    return None
 
 
 def _content(file: DiskFile) -> bytes:

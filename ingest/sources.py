@@ -57,33 +57,37 @@ class Discovery:
     """The files below some paths.
 
     `present` are their names where a folder was searched: a document whose name is not there is gone. It is
-    None where only single files were named: they tell nothing about others.
+    None where only single files were named, or a folder below is among the `unreadable`: that tells nothing about
+    others.
     """
 
     files: tuple[DiskFile, ...]
     skipped: tuple[str, ...]
     present: frozenset[str] | None
+    unreadable: tuple[str, ...] = ()
 
 
 def discover(paths: Sequence[Path]) -> Discovery:
-    """Files with a supported suffix; hidden files are passed over, others and linked folders are listed as skipped.
+    """Files with a supported suffix; hidden files are passed over, others are listed as skipped, and so are folders
+    that are linked or cannot be read.
 
-    Raises SourceError where there is nothing at a path, where a folder cannot be read (so that what is in it does
-    not count as gone), and where two files would have the same name.
+    Raises SourceError where there is nothing at a path, or nothing that can be read, and where two files would have
+    the same name.
     """
     found: dict[str, DiskFile] = {}
-    skipped: list[str] = []
+    skipped: list[DiskFile] = []
     for file in (file for path in paths for file in _below(path)):
         if file.path.suffix.lower() not in SUFFIXES or not _may_hold_text(file.path):
-            skipped.append(file.source)
+            skipped.append(file)
         elif found.setdefault(file.source, file).path != file.path:
             raise SourceError(
                 f"Two files would both be called {file.source}: {found[file.source].path} and {file.path}. "
                 "Give the folder above both, or use a collection for each."
             )
     files = tuple(found[source] for source in sorted(found))
-    present = frozenset(found) if any(path.is_dir() for path in paths) else None
-    return Discovery(files, tuple(sorted(skipped)), present)
+    unreadable = tuple(sorted(file.source for file in skipped if _is_closed(file.path)))
+    present = frozenset(found) if any(path.is_dir() for path in paths) and not unreadable else None
+    return Discovery(files, tuple(sorted(file.source for file in skipped)), present, unreadable)
 
 
 def is_source_name(name: str) -> bool:
@@ -106,18 +110,24 @@ def _below(path: Path) -> Iterator[DiskFile]:
 
 
 def _in_folder(root: Path) -> Iterator[DiskFile]:
-    """All but what is hidden; of a linked folder only the link, which may lead anywhere."""
+    """All but what is hidden; of a linked folder the link only (it may lead anywhere), of a closed one the name."""
     for place, folders, files in os.walk(root, onerror=_raised):
         folder = Path(place)
         folders[:] = [name for name in folders if not name.startswith(".")]
-        links = [name for name in folders if (folder / name).is_symlink()]
-        for name in sorted(files + links):
+        left_out = [name for name in folders if (folder / name).is_symlink() or _is_closed(folder / name)]
+        for name in sorted(files + left_out):
             if not name.startswith("."):
                 yield DiskFile(_name(folder / name, root), folder / name)
+        folders[:] = [name for name in folders if name not in left_out]
 
 
 def _raised(error: OSError) -> None:
     raise error
+
+
+def _is_closed(path: Path) -> bool:
+    """A folder of another user's, such as lost+found on a volume of its own."""
+    return path.is_dir() and not path.is_symlink() and not os.access(path, os.R_OK | os.X_OK)
 
 
 def _may_hold_text(path: Path) -> bool:

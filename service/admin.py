@@ -43,7 +43,7 @@ class Admin:
     def close(self) -> None:
         """Ends the running job after its current file."""
         self._stopping.set()
-        self._worker.shutdown(cancel_futures=True)
+        self._worker.shutdown()
 
     # Documents
 
@@ -68,7 +68,7 @@ class Admin:
         corpus = self._named(collection)
         found = remove_document(corpus, source)
         # A job that is under way may have read it already: once more, after it.
-        self._worker.submit(remove_document, corpus, source)
+        self._worker.submit(remove_document, corpus, source).add_done_callback(_told)
         return found
 
     def stats(self) -> list[CollectionStats]:
@@ -105,6 +105,8 @@ class Admin:
         prune: bool,
         labels: frozenset[str] | None,
     ) -> None:
+        if self._stopping.is_set():
+            raise Stopping("The service stopped before the job began. Start it again.")
         for event in sync(corpus, uploads, present=present, prune=prune, labels=labels):
             if isinstance(event, SyncReport):
                 corpus.library.jobs.finish(job_id, event.to_json())
@@ -115,8 +117,7 @@ class Admin:
 
     def _ended(self, job_id: str, work: Future[None]) -> None:
         """Whatever ended the work, its row tells."""
-        error = Stopping("The service stopped before the job began.") if work.cancelled() else work.exception()
-        if error is not None:
+        if error := work.exception():
             logger.error("job %s failed: %s", job_id, type(error).__name__, exc_info=error)
             self._corpus.library.jobs.fail(job_id, f"{type(error).__name__}: {error}")
 
@@ -151,6 +152,11 @@ class Admin:
 
     def _named(self, collection: str | None) -> Corpus:
         return self._corpus.named(collection) if collection else self._corpus
+
+
+def _told(work: Future[bool]) -> None:
+    if error := work.exception():
+        logger.error("a document may be back: it could not be removed once more: %s", type(error).__name__)
 
 
 def _card(version: AdapterVersion) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.retrievers import BaseRetriever
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.engines.protocol import AdapterRefused, Engine, Generation
+from adapters.engines.protocol import Engine, Generation
 from adapters.prompt import PromptTemplate, Turn, render
 from configs.slot import NO_ATTRIBUTES
 from ingest.corpus import Corpus
@@ -23,7 +23,7 @@ from service.decide import Decider
 from service.defaults import Defaults
 from service.draft import Draft
 from service.events import Done, Event, Meta, Sources
-from service.experiments.assign import Experiment, UnitRefused, assign
+from service.experiments.assign import Experiment, assign
 from service.guard.check import EmergencyCheck
 from service.guard.citations import CitationFilter, Verbatim
 from service.interleave import find_both
@@ -97,11 +97,11 @@ class Chatbot:
         self, text: str, overrides: Overrides, user: str | None, attributes: Mapping[str, str] = NO_ATTRIBUTES
     ) -> Plan:
         """The plan for this question. For an emergency there is always one, if need be without any layer: help
-        must come even where a layer is asked for that cannot act, or where nothing can be read.
+        must come even where a layer is asked for that cannot act, and whatever cannot be read.
         """
         try:
             return await asyncio.to_thread(self.plan, overrides, user, attributes)
-        except (SwitchRefused, AdapterRefused, UnitRefused, SQLAlchemyError) as error:
+        except Exception as error:
             if not await self.urgent(text):
                 raise
             logger.error("an emergency is handed off without its plan: %s", type(error).__name__)

@@ -9,26 +9,33 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from service.schemas import Printable
-
-MOST_PARTS = 300
+MOST_PARTS = 200
 MOST_LEVELS = 20
 MOST_ITEMS = 1000
+MOST_LETTERS = 5000
+MOST_RANGES = 20
 DEFINITION = "#/$defs/"
+# What only explains, or names what is written elsewhere.
+EXPLAINING = (
+    *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"),
+    *("$schema", "$id", "$comment"),
+)
+SAME = {"definitions": "$defs", "oneOf": "anyOf"}
 
 Type = Literal["object", "array", "string", "number", "integer", "boolean", "null"]
-Name = Annotated[Printable, Field(max_length=200)]
-Scalar = Name | bool | int | FiniteFloat | None
+# Without quotes, backslashes and control characters: they end a name in the grammar.
+Key = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f\x7f]{1,200}$')]
+DefinitionName = Annotated[str, Field(pattern=r"^[\w.-]{1,200}$")]
+Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,200}$")]
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Scalar = Word | bool | Whole | FiniteFloat | None
 Bound = Annotated[int | FiniteFloat, Field(ge=-1e9, le=1e9)]
 Count = Annotated[int, Field(ge=0, le=MOST_ITEMS)]
 Format = Literal["date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"]
 
 
 class Part(BaseModel):
-    """A schema, or one inside of it (https://json-schema.org/draft/2020-12): the keywords that a grammar enforces.
-
-    What only explains is taken and left out.
-    """
+    """A schema, or one inside of it (json-schema.org/draft/2020-12): the keywords that a grammar enforces."""
 
     model_config = ConfigDict(extra="forbid", strict=True, serialize_by_alias=True)
 
@@ -36,11 +43,11 @@ class Part(BaseModel):
     enum: Annotated[list[Scalar], Field(min_length=1, max_length=500)] | None = None
     const: Scalar = None
     any_of: Annotated[list["Part"], Field(min_length=1)] | None = Field(None, alias="anyOf")
-    ref: Name | None = Field(None, alias="$ref")
-    defs: dict[Name, "Part"] = Field(default_factory=dict, alias="$defs")
+    ref: str | None = Field(None, alias="$ref")
+    defs: dict[DefinitionName, "Part"] = Field(default_factory=dict, alias="$defs")
 
-    properties: dict[Name, "Part"] = Field(default_factory=dict)
-    required: list[Name] = Field(default_factory=list)
+    properties: dict[Key, "Part"] = Field(default_factory=dict)
+    required: list[Key] = Field(default_factory=list)
     additional_properties: "bool | Part" = Field(True, alias="additionalProperties")
 
     items: "bool | Part" = True
@@ -51,18 +58,37 @@ class Part(BaseModel):
     format: Format | None = None
     minimum: Bound = -1e9
     maximum: Bound = 1e9
+    above: Bound = Field(-1e9, alias="exclusiveMinimum")
+    below: Bound = Field(1e9, alias="exclusiveMaximum")
 
-    title: Any = Field(None, exclude=True)
-    description: Any = Field(None, exclude=True)
-    default: Any = Field(None, exclude=True)
-    examples: Any = Field(None, exclude=True)
-    dialect: Any = Field(None, alias="$schema", exclude=True)
+    @model_validator(mode="before")
+    @classmethod
+    def plainly(cls, value: Any) -> Any:
+        """In one way of several that mean the same, and without what enforces nothing."""
+        if value is True:
+            return {}
+        if not isinstance(value, dict):
+            return value
+        told = {SAME.get(key, key): one for key, one in value.items() if key not in EXPLAINING}
+        if isinstance(told.get("$ref"), str):
+            told["$ref"] = told["$ref"].replace("#/definitions/", DEFINITION)
+        if told.get("type") == "array" and not told.keys() & {"items", "prefixItems"}:
+            told["items"] = {}
+        return {key: one for key, one in told.items() if one is not None or key == "const"}
 
     @model_validator(mode="after")
-    def check_order(self) -> Self:
-        if self.min_items > self.max_items or self.minimum > self.maximum:
+    def something_fits(self) -> Self:
+        if self.min_items > self.max_items or max(self.minimum, self.above) > min(self.maximum, self.below):
             raise ValueError("the least is more than the most, so nothing would fit; turn them round")
+        first = len(self.prefix_items)
+        if self.max_items < first or (self.min_items > first and self.items is False):
+            raise ValueError(f"prefixItems has {first}, which minItems and maxItems do not let in; mend them")
+        if "integer" in (self.type or ()) and not all(float(bound).is_integer() for bound in self.bounds()):
+            raise ValueError("bounds of an integer are whole numbers; round them")
         return self
+
+    def bounds(self) -> list[float]:
+        return [self.minimum, self.maximum, self.above, self.below]
 
     def inner(self) -> Iterator["Part"]:
         yield from self.properties.values()
@@ -70,6 +96,12 @@ class Part(BaseModel):
         yield from self.any_of or ()
         yield from self.defs.values()
         yield from (part for part in (self.items, self.additional_properties) if isinstance(part, Part))
+
+    def letters(self) -> int:
+        return sum(len(str(one)) for one in (*(self.enum or ()), self.const))
+
+    def has_range(self) -> bool:
+        return "number" in (self.type or ()) and any(abs(bound) != 1e9 for bound in self.bounds())
 
 
 def levels(part: Part) -> int:
@@ -83,12 +115,18 @@ def all_parts(part: Part) -> Iterator[Part]:
 
 
 def checked(schema: Part) -> Part:
-    """The whole: of bounded size, and with every definition that it refers to. Raises ValueError."""
+    """The whole: of bounded cost, and with every definition that it refers to. Raises ValueError."""
     parts = list(all_parts(schema))
-    for found, most, what in ((len(parts), MOST_PARTS, "parts"), (levels(schema), MOST_LEVELS, "levels")):
+    for found, most, what in (
+        (len(parts), MOST_PARTS, "parts"),
+        (levels(schema), MOST_LEVELS, "levels"),
+        (sum(part.letters() for part in parts), MOST_LETTERS, "letters in enum and const"),
+        (sum(part.has_range() for part in parts), MOST_RANGES, "ranges of numbers"),
+        (sum(part.min_items for part in parts), MOST_ITEMS, "items that must be there"),
+    ):
         if found > most:
             raise ValueError(f"expected a schema of at most {most} {what}, it has {found}; ask for less at once")
-    unknown = {part.ref for part in parts if part.ref} - {f"{DEFINITION}{name}" for name in schema.defs}
+    unknown = {part.ref for part in parts if part.ref} - {"#", *(f"{DEFINITION}{name}" for name in schema.defs)}
     if unknown:
         raise ValueError(f"{min(unknown)} is not defined; a $ref names one of its own, as {DEFINITION}NAME")
     return schema

@@ -70,7 +70,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         examples = load_examples(settings.guard.examples, rules)
         prompts = load_prompts(settings.layers.prompt.folder, settings.layers.prompt.name)
         registry = registry_of(settings)
-        needed = [registry.resolve(name).label for name in needed_adapters(settings)]
+        needed = [registry.full_label(name) for name in needed_adapters(settings)]
         embedder = embedder_of(settings)
         # Each takes seconds, so all three open at once. The embedder is needed where retrieval is off, too: the
         # emergency check embeds.

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import re
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import make_url
 
 import adapters.commands
 import adapters.decisions.commands
@@ -35,7 +35,7 @@ from service.retrieve import RetrievalError
 
 T = TypeVar("T")
 FAILED, WRONG_USE = 1, 2
-PASSWORD = re.compile(r"(?<=:)[^:/@]+@")
+DATABASE = ("library", "url")
 COMBINATIONS = {
     "model alone": {"prompt": "off", "retrieval": "off", "adapter": "off"},
     "prompt": {"prompt": "on", "retrieval": "off", "adapter": "off"},
@@ -197,11 +197,11 @@ def config_show(as_json: JsonOption = False, config: ConfigOption = None) -> Non
 
 
 def value_at(settings: Settings, key: tuple[str, ...]) -> Any:
-    """As JSON has it; the password of an address is not shown."""
+    """As JSON has it; the password in the database's address is not shown."""
     value: Any = settings.model_dump(mode="json")
     for name in key:
         value = value[name] if isinstance(value, dict) else value
-    return PASSWORD.sub("***@", value) if isinstance(value, str) else value
+    return make_url(value).render_as_string(hide_password=True) if key == DATABASE and value else value
 
 
 @app.command()

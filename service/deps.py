@@ -20,11 +20,17 @@ class Limits:
     max_question_characters: int
 
     async def within(self, text: str, chatbot: Chatbot) -> str:
-        """The question; of one that is too long its first part, if that is an emergency. Raises InvalidRequest."""
-        part = text[: self.max_question_characters]
-        if len(part) < len(text) and not await chatbot.urgent(part):
-            self.check_question(text)
-        return part
+        """The question; of one that is too long its first or last part, if that is an emergency.
+
+        Raises InvalidRequest.
+        """
+        most = self.max_question_characters
+        if len(text) > most:
+            for part in (text[:most], text[-most:]):
+                if await chatbot.urgent(part):
+                    return part
+        self.check_question(text)
+        return text
 
     def check_question(self, text: str) -> None:
         if len(text) > self.max_question_characters:

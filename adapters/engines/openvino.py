@@ -48,7 +48,7 @@ class OpenVINO(Engine):
     cache_prompt: bool = True
 
     _process: Process | None = PrivateAttr(default=None)
-    _starting: asyncio.Lock = PrivateAttr(default_factory=asyncio.Lock)
+    _replacing: asyncio.Task[None] | None = PrivateAttr(default=None)
     _base_top: probe.Top = PrivateAttr()
     _loaded: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
 
@@ -75,10 +75,12 @@ class OpenVINO(Engine):
 
     async def close(self) -> None:
         self._loaded.clear()
-        async with self._starting:
-            if process := self._process:
-                self._process = None
-                await asyncio.to_thread(process.close)
+        if self._replacing:
+            self._replacing.cancel()
+            await asyncio.wait([self._replacing])
+        if process := self._process:
+            self._process = None
+            await asyncio.to_thread(process.close)
 
     async def _started(self) -> Process:
         """A new process with the base."""
@@ -95,10 +97,14 @@ class OpenVINO(Engine):
 
     async def _alive(self) -> Process:
         """The process; where it ended, another one with the same adapters, each through the probe again."""
-        async with self._starting:
-            if self._opened().ended:
+        if self._opened().ended:
+            if self._replacing is None or self._replacing.done():
                 logger.error("The generating process ended with code %s; another one starts.", self._opened().code)
-                await self._replace()
+                self._replacing = asyncio.create_task(self._replace())
+            # Who asked first may leave before it is ready: the others still wait for it.
+            await asyncio.wait([self._replacing])
+            if not self._replacing.cancelled():
+                self._replacing.result()
         return self._opened()
 
     async def _replace(self) -> None:
@@ -115,6 +121,8 @@ class OpenVINO(Engine):
             merged = await self._merged(Path(adapter.folder), adapter.sha256)
         except ConversionError as error:
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
+        except OSError as error:
+            raise EngineError(f"The base with {adapter.name} merged into it cannot be kept: {error}") from error
         await process.tell("open", model=adapter.name, path=str(merged))
         try:
             probe.check(adapter, self._base_top, await self._first_token(process, adapter.name))

@@ -99,7 +99,8 @@ class Lane:
         """One token of every running answer, or a part of a prompt."""
         try:
             self.pipeline.step()
-        except RuntimeError as error:
+        except Exception as error:
+            # Whatever it was: nobody may wait for ever, and the other lanes go on.
             for number in list(self.answers):
                 self.cancel(number)
                 yield failed(number, error)

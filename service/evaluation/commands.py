@@ -20,6 +20,7 @@ from configs.settings import Settings
 from ingest.corpus import Corpus
 from ingest.models import file_sha256
 from ingest.owner import FolderInUse
+from ingest.sources import SourceError
 from service.answer import Chatbot
 from service.build import WRONG_SETUP, build
 from service.evaluation.design import Design, DesignError, Style, cells_of, read_design
@@ -35,7 +36,7 @@ from service.evaluation.store import Run, RunError, find_run, keep, opened_run, 
 from service.retrieve import RetrievalError
 
 FAILED = 1
-WRONG = (*WRONG_SETUP, DesignError, RunError)
+WRONG = (*WRONG_SETUP, DesignError, RunError, SourceError)
 
 app = typer.Typer(help="Measure which layer pays: every combination, every question.", no_args_is_help=True)
 

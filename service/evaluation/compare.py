@@ -88,6 +88,7 @@ def compare(first: Run, second: Run, margins: Mapping[str, float]) -> Comparison
     cells = sorted({cell for cell, _ in places}, key=lambda cell: cell.label)
     changes = {metric: changed(metric, questions, cells, before, after) for metric in METRICS}
     groups, goal = groups_of(questions), second.design.goal.metric
+    shared = {question.id for question in questions}
     every = {question.id for run in (first, second) for question in run.questions}
     return Comparison(
         first=first.id,
@@ -103,7 +104,7 @@ def compare(first: Run, second: Run, margins: Mapping[str, float]) -> Comparison
         goal=goal,
         by_cell={cell.label: change_of(changes[goal][:, at], groups) for at, cell in enumerate(cells)},
         before=len(before),
-        lacking=len(before.keys() - after.keys()),
+        lacking=sum(place not in after or place[1] not in shared for place in before),
     )
 
 

@@ -12,6 +12,10 @@ FloatArray = NDArray[np.float64]
 EXACT_GROUPS = 14
 
 
+# What rounding leaves of differences that are all the same.
+NOTHING = 1e-9
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     low: float
@@ -20,7 +24,7 @@ class Interval:
 
 def cautious(interval: Interval, spread: float | None, questions: int) -> Interval:
     """Where no question differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983)."""
-    if spread:
+    if spread and spread > NOTHING:
         return interval
     reach = 3 / questions
     return Interval(interval.low - reach, interval.high + reach)

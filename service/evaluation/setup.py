@@ -78,14 +78,17 @@ def adapter_setup(card: Card, minutes: float) -> AdapterSetup:
 
 
 def stale_documents(corpus: Corpus, paths: Sequence[Path]) -> tuple[str, ...]:
-    """The documents whose file below the paths has changed since; a file that is gone tells nothing."""
+    """The documents whose file below the paths has changed since; one that is gone or closed tells nothing."""
     stored = corpus.library.document_hashes(searchable(corpus).id)
     there = [file for file in discover([path for path in paths if path.exists()]).files if file.source in stored]
-    return tuple(file.source for file in there if stored[file.source] != hash_of(file, corpus))
+    return tuple(file.source for file in there if hash_of(file, corpus) not in (stored[file.source], None))
 
 
-def hash_of(file: DiskFile, corpus: Corpus) -> str:
-    return content_hash(file.read(corpus.parser.max_bytes))
+def hash_of(file: DiskFile, corpus: Corpus) -> str | None:
+    try:
+        return content_hash(file.read(corpus.parser.max_bytes))
+    except OSError:
+        return None
 
 
 def setup_mistakes(setup: Setup, made_from: Mapping[str, Any], questions: Sequence[PackQuestion]) -> list[str]:

@@ -63,9 +63,8 @@ def one_model(name: str, chatbot: ChatbotDep) -> dict[str, Any]:
 
 def model_names(chatbot: Chatbot) -> list[str]:
     """Names alone stand for an adapter's promoted version."""
-    labels = chatbot.configuration()["layers"]["adapter"]["known"]
-    names = [name for label in labels for name in (label.partition("@")[0], label)]
-    return list(dict.fromkeys([CONFIGURED, BASE, *names]))
+    known = chatbot.known()
+    return [CONFIGURED, BASE, *sorted([*known.promoted, *known.adapters])]
 
 
 def model(name: str) -> dict[str, Any]:

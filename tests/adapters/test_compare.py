@@ -82,4 +82,7 @@ def test_a_start_that_came_to_mean_the_version_itself_is_not_followed(
 ) -> None:
     made_from(make_adapter("style/1"), None, 10)
     made_from(make_adapter("style/2"), "style", 100)
-    assert minutes_of(Registry(tmp_path / "shipped", tmp_path / "own"), "style@2") == 100
+    made_from(make_adapter("mine/1", root="own"), "mine", 1000)
+    registry = Registry(tmp_path / "shipped", tmp_path / "own")
+    assert minutes_of(registry, "style@2") == 100
+    assert minutes_of(registry, "mine@1") == 1000, "a bare name that means nothing yet hinders nobody"

@@ -24,7 +24,7 @@ def test_what_is_no_model_is_named_and_nothing_kept(tmp_path: Path, content: byt
     (tmp_path / "base.gguf").write_bytes(content)
     with pytest.raises(ModelError, match=r"base\.gguf is no GGUF file"):
         kept_header(tmp_path / "base.gguf", "a" * 64, tmp_path / "cache")
-    assert not list((tmp_path / "cache").iterdir())
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_base_is_read_once_and_then_found_by_its_hash(tmp_path: Path) -> None:
@@ -34,6 +34,9 @@ def test_a_base_is_read_once_and_then_found_by_its_hash(tmp_path: Path) -> None:
     name, content = next(iter(SHAPES)), kept.read_text()
     kept.write_text(content.replace(name, "model.layers.99.marked"))
     assert "model.layers.99.marked" in BaseFile(gguf, tmp_path / "cache").shapes, "it was not read again"
+    for damaged in ("", content[:50], '{"architecture": "llama"}', "[]"):
+        kept.write_text(damaged)
+        assert BaseFile(gguf, tmp_path / "cache").shapes == SHAPES, "what was kept is only a copy"
     write_base(gguf, dict(list(SHAPES.items())[1:]))
     assert name not in BaseFile(gguf, tmp_path / "cache").shapes, "another file, another entry"
 

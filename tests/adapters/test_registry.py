@@ -59,6 +59,7 @@ def test_what_only_we_have_serves_under_its_bare_name_once_it_is_promoted(
         registry.resolve("mine")
     registry.promote("mine@1", BASE_SHA256, "Ada")
     assert registry.resolve("mine").label == "mine@1"
+    assert registry.full_label("mine*0.5") == "mine@1*0.5"
     assert registry.promotions()[-1]["before"] is None
     with pytest.raises(UnknownAdapter, match="no earlier"):
         registry.rollback("mine", BASE_SHA256, "Bob")

@@ -18,7 +18,7 @@ from configs.kinds import kinds_at, may_be_shown, takes_null, takes_text
         ("layers.prompt.switch", False, False, True),
         ("layers.retrieval.searches.words.collection", True, True, True),
         ("layers.retrieval.searches", False, False, True),
-        ("data.folder", False, False, True),
+        ("data.folder", True, False, True),
         ("engine.kind", False, False, True),
         ("server.port", False, False, True),
     ],

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from ingest import sources
 from ingest.commands import app
 from ingest.owner import OwnerLock
 from tests.ingest.admin_api import KEY, AdminApi, served
@@ -51,10 +52,30 @@ def test_a_folder_is_synced_listed_shown_and_removed(config: Path, docs: Path) -
     assert answer(config, "list")["documents"] == []
 
 
+def test_a_label_that_no_reader_could_have_is_refused(config: Path, docs: Path) -> None:
+    result = call(config, "sync", docs, "--label", "ward 3")
+    assert result.exit_code == 2
+    assert "'ward 3' is none" in result.stderr
+    assert answer(config, "list")["documents"] == []
+
+
+def test_nothing_is_pruned_where_a_folder_is_closed(
+    config: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (docs / "inner").mkdir()
+    (docs / "inner" / "b.md").write_text("# Parking\n\nAt the gate.")
+    call(config, "sync", docs)
+    monkeypatch.setattr(sources, "_is_closed", lambda path: path.name == "inner")
+    result = call(config, "sync", docs, "--prune")
+    assert (result.exit_code, "inner cannot be read" in result.stderr) == (2, True)
+    assert call(config, "sync", docs).exit_code == 0
+    assert [one["source"] for one in answer(config, "list")["documents"]] == ["a.md", "inner/b.md"]
+
+
 def test_people_get_tables(config: Path, docs: Path) -> None:
     (docs / "b.pdf").write_bytes(b"no pdf")
     result = call(config, "sync", docs)
-    assert result.exit_code == 1, "a file failed"
+    assert result.exit_code == 4, "a file failed"
     assert "Added" in result.stdout
     assert "b.pdf: " in result.stderr
     shown = call(config, "show", "a.md")

@@ -123,3 +123,11 @@ def test_a_label_for_an_unchanged_file_arrives(ingest: RemoteIngest, tmp_path: P
     run(ingest, *files)
     assert run(ingest, files[0], labels=frozenset({"staff"})).relabelled == ("a.md",)
     assert {one.source: one.labels for one in ingest.documents()} == {"a.md": ("staff",), "b.md": ("public",)}
+
+
+def test_a_link_that_leads_nowhere_fails_alone(ingest: RemoteIngest, tmp_path: Path) -> None:
+    docs = write(tmp_path / "docs", a="a text")
+    (docs / "gone.md").symlink_to("nowhere")
+    report = run(ingest, docs, prune=True)
+    assert report.added == ("sub/a.md",)
+    assert [failure.source for failure in report.failed] == ["gone.md"]

@@ -71,6 +71,36 @@ def test_a_document_is_shown_with_its_chunks_and_removed(admin: Admin) -> None:
     assert admin.document(None, "icu.md") is None
 
 
+class Held(Upload):
+    """Is read, and waits before it goes on."""
+
+    read_it, gate = threading.Event(), threading.Event()
+
+    def read(self, limit: int) -> bytes:
+        self.read_it.set()
+        assert self.gate.wait(20)
+        return super().read(limit)
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_what_is_removed_while_a_job_reads_it_does_not_come_back(admin: Admin, closing: bool) -> None:
+    synced(admin, Upload("x.md", b"# Old\n\nThe old text."))
+    Held.read_it.clear()
+    Held.gate.clear()
+    job = admin.start_sync(None, [Held("x.md", b"# New\n\nThe new text.")], None, False, None)
+    assert Held.read_it.wait(20)
+    assert admin.remove(None, "x.md")
+    ending = threading.Thread(target=admin.close)
+    if closing:
+        ending.start()
+    Held.gate.set()
+    finished(admin, job)
+    if not closing:
+        ending.start()
+    ending.join(20)
+    assert admin.documents() == []
+
+
 def test_what_is_not_present_is_pruned(admin: Admin) -> None:
     synced(admin, *FILES)
     job = synced(admin, *FILES[:2], prune=True)

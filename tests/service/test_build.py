@@ -108,7 +108,7 @@ async def test_the_bare_model_answers_too(bot: Chatbot) -> None:
 async def test_a_real_adapter_is_loaded_on_demand_and_changes_the_answer(bot: Chatbot, settings: Settings) -> None:
     adapter(settings.data.folder / "adapters" / "noise" / "1", str(settings.engine.base.sha256), seed=1, scale=0.2)
     without = (await answered(bot, VISITING))[-1]
-    changed = (await answered(bot, VISITING, Overrides(adapter="noise")))[-1]
+    changed = (await answered(bot, VISITING, Overrides(adapter="noise@1")))[-1]
     assert isinstance(without, Done) and isinstance(changed, Done)
     assert changed.manifest.acted.adapter == "noise@1"
     assert changed.manifest.adapter_sha256 == bot.adapters.loaded["noise@1"].sha256

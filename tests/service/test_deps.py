@@ -36,9 +36,10 @@ def test_a_question_may_be_as_long_as_the_limit() -> None:
         LIMITS.check_question("123456")
 
 
-async def test_of_a_long_text_the_first_part_counts_where_it_asks_for_help() -> None:
+async def test_of_a_long_text_the_part_that_asks_for_help_counts() -> None:
     chatbot: Any = ScriptedChatbot()
     assert await LIMITS.within("12345", chatbot) == "12345"
     assert await LIMITS.within("help me, my whole story is this", chatbot) == "help "
+    assert await LIMITS.within("we parked and now help!", chatbot) == "help!"
     with pytest.raises(InvalidRequest, match="5 characters, got 6"):
         await LIMITS.within("123456", chatbot)

@@ -23,4 +23,4 @@ def test_what_is_no_model_file_leaves_nothing(tmp_path: Path) -> None:
     broken.write_bytes(b"cut short")
     with pytest.raises(ModelError, match="no GGUF file"):
         served_gguf(broken, "0" * 64, tmp_path / "cache")
-    assert not list((tmp_path / "cache").iterdir())
+    assert not (tmp_path / "cache").exists()

@@ -98,19 +98,37 @@ async def test_a_process_that_cannot_be_replaced_is_told_and_tried_again(
     assert (await mortal.ainvoke(SHORT, generation=Generation(adapter=house_style.name))).content
 
 
-async def test_who_leaves_while_the_process_is_replaced_leaves_no_other_one(
+async def test_who_leaves_while_the_process_is_replaced_leaves_it_to_the_others(
     mortal: OpenVINO, house_style: AdapterWeights
 ) -> None:
     await mortal.load(house_style)
-    own = psutil.Process()
-    before = set(own.children())
-    mortal._opened().child.kill()
-    mortal._opened().child.wait()
+    before = running()
+    ended = mortal._opened().child
+    ended.kill()
+    ended.wait()
     for seconds in (0.1, 0.6):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(mortal.ainvoke(SHORT), seconds)
-    assert not [child for child in set(own.children()) - before if child.is_running()]
+    [started] = running() - before
     assert (await mortal.ainvoke(SHORT, generation=Generation(adapter=house_style.name))).content
+    assert mortal._opened().child.pid == started.pid
+
+
+async def test_closing_the_engine_ends_a_process_that_was_to_replace_another(mortal: OpenVINO) -> None:
+    before = running()
+    mortal._opened().child.kill()
+    mortal._opened().child.wait()
+    asked = asyncio.create_task(mortal.ainvoke(SHORT))
+    await asyncio.wait([asked], timeout=0.5)
+    assert running() - before
+    await mortal.close()
+    assert not running() - before
+    with pytest.raises(EngineError):
+        await asked
+
+
+def running() -> set[psutil.Process]:
+    return {child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
 
 
 async def test_a_request_that_could_not_be_sent_does_not_hinder_the_end(mortal: OpenVINO) -> None:

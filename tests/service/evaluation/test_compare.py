@@ -91,7 +91,7 @@ def test_questions_pair_by_what_they_say(run: Run) -> None:
     changed = run.questions[0].model_copy(update={"question": "Another?"})
     other = replace(run, questions=(changed, *run.questions[1:-1]))
     comparison = compare(run, other, {})
-    assert (comparison.questions, comparison.only_one) == (58, 2)
+    assert (comparison.questions, comparison.only_one, comparison.lacking) == (58, 2, 16)
 
 
 def test_a_run_that_knows_fewer_metrics_is_compared_by_those(run: Run) -> None:

@@ -9,7 +9,9 @@ from scipy import stats
 from service.evaluation.paired import (
     Differences,
     FloatArray,
+    Interval,
     bca_interval,
+    cautious,
     differences,
     holm,
     sign_flip_p,
@@ -139,3 +141,10 @@ def test_sign_flips_raise_at_most_5_false_alarms_in_100(questions: int) -> None:
     values = np.random.default_rng(3).standard_t(4, (questions, STUDIES))
     alarms = (sign_flip_p(differences(values), flips=1999) <= 0.05).mean()
     assert 0.03 <= alarms <= 0.05 + 2.33 * np.sqrt(0.05 * 0.95 / STUDIES)
+
+
+def test_what_rounding_leaves_is_no_spread() -> None:
+    sample = differences(np.full((20, 1), -0.2), [f"d{number}" for number in range(20)])
+    narrow = Interval(-0.2, -0.2)
+    seen = cautious(narrow, float(sample.spread[0]), 20)
+    assert (seen.low, seen.high) == pytest.approx((-0.35, -0.05))
