@@ -72,7 +72,7 @@ class Part(BaseModel):
         told = {SAME.get(key, key): one for key, one in value.items() if key not in EXPLAINING}
         if isinstance(told.get("$ref"), str):
             told["$ref"] = told["$ref"].replace("#/definitions/", DEFINITION)
-        if told.get("type") == "array" and not told.keys() & {"items", "prefixItems"}:
+        if told.keys() & {"minItems", "maxItems"} and not told.keys() & {"items", "prefixItems"}:
             told["items"] = {}
         return {key: one for key, one in told.items() if one is not None or key == "const"}
 

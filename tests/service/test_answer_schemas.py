@@ -42,6 +42,7 @@ GOOD = [
     DECISION,
     {},
     {"type": "object"},
+    {"type": "array"},
     nested(20),
     {"enum": ["a", 1, 2.5, True, None, 'say "a\\b"']},
     {"$ref": "#"},
