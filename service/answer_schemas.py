@@ -69,7 +69,8 @@ class Part(BaseModel):
             return {}
         if not isinstance(value, dict):
             return value
-        told = {SAME.get(key, key): one for key, one in value.items() if key not in EXPLAINING}
+        same = {key: plain for key, plain in SAME.items() if plain not in value}
+        told = {same.get(key, key): one for key, one in value.items() if key not in EXPLAINING}
         if isinstance(told.get("$ref"), str):
             told["$ref"] = told["$ref"].replace("#/definitions/", DEFINITION)
         if told.keys() & {"minItems", "maxItems"} and not told.keys() & {"items", "prefixItems"}:
