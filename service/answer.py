@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import uuid4
 
+from fastapi.concurrency import run_in_threadpool
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.retrievers import BaseRetriever
 from sqlalchemy.exc import SQLAlchemyError
@@ -100,7 +101,7 @@ class Chatbot:
         must come even where a layer is asked for that cannot act, and whatever cannot be read.
         """
         try:
-            return await asyncio.to_thread(self.plan, overrides, user, attributes)
+            return await run_in_threadpool(self.plan, overrides, user, attributes)
         except Exception as error:
             if not await self.urgent(text):
                 raise
@@ -114,11 +115,13 @@ class Chatbot:
     async def answer(self, question: Question, plan: Plan) -> AsyncGenerator[Event]:
         """Closing it stops the generation; only an answer that ends with Done is recorded, if the question says so.
 
+        What help waits for runs in threads of its own: searches may have taken all of asyncio's.
+
         Raises RetrievalError, AdapterRefused, PromptTooLong, EngineBusy, EngineError, UnknownConversation.
         """
         handoff = await self.emergencies.handoff(question.text)
         urgent = handoff is not None
-        conversation, history = await asyncio.to_thread(self.opened, question, urgent)
+        conversation, history = await run_in_threadpool(self.opened, question, urgent)
         draft = Draft(conversation, plan)
         yield Meta(draft.message_id, conversation, plan.layers)
         if handoff is not None:
@@ -130,7 +133,7 @@ class Chatbot:
                     yield event
         manifest = draft.manifest()
         if question.keep:
-            await asyncio.to_thread(self.record, draft, question, manifest)
+            await run_in_threadpool(self.record, draft, question, manifest)
         yield Done(draft.text, manifest)
 
     async def composed(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:

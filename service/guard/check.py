@@ -1,7 +1,8 @@
 """The emergency check that stands before every layer: the rules first, then the likeness to examples."""
 
-import asyncio
 from dataclasses import dataclass
+
+from fastapi.concurrency import run_in_threadpool
 
 from service.guard.emergencies import EmergencyRules, Handoff, detect
 from service.guard.likeness import Likeness
@@ -15,5 +16,8 @@ class EmergencyCheck:
     likeness: Likeness
 
     async def handoff(self, question: str) -> Handoff | None:
-        """What answers the question instead of the layers; None if it is no emergency."""
-        return detect(question, self.rules) or await asyncio.to_thread(self.likeness.nearest, question)
+        """What answers the question instead of the layers; None if it is no emergency.
+
+        In a thread that no search takes: those have asyncio's.
+        """
+        return detect(question, self.rules) or await run_in_threadpool(self.likeness.nearest, question)

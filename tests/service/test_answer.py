@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -193,6 +194,20 @@ async def test_help_comes_even_where_nothing_can_be_recorded(
     assert "911" in shown(events)
     assert done(events).manifest.path == "emergency"
     assert "he is not breathing" not in caplog.text
+
+
+async def test_help_does_not_wait_for_searches(bot: Chatbot) -> None:
+    """None of asyncio's own threads is free."""
+    done = threading.Event()
+    searches = [asyncio.create_task(asyncio.to_thread(done.wait, 60)) for _ in range(64)]
+    try:
+        events = await asyncio.wait_for(
+            answered(bot, "it feels like a belt is tight around my ribs and I sweat"), 30
+        )
+        assert "911" in shown(events)
+    finally:
+        done.set()
+        await asyncio.gather(*searches)
 
 
 async def test_help_comes_even_where_a_layer_cannot_act(bot: Chatbot) -> None:
