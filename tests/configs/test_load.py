@@ -101,6 +101,8 @@ def test_an_empty_variable_counts_as_not_set_and_null_as_none(tmp_path: Path) ->
     assert settings.library.url == "postgresql://u@h/d"
     assert settings.server.admin_key and settings.server.admin_key.get_secret_value() == "kept"
     assert load_settings(file, {"TRIPTYCH__LIBRARY__URL": "null"}).settings.library.url is None
+    folder = load_settings(file, {"TRIPTYCH__DATA__FOLDER": "/srv/a #b"}).settings.data.folder
+    assert folder == Path("/srv/a #b")
     assert load_settings(None, {"TRIPTYCH_CONFIG": ""}).settings == load_settings(HOSPITAL, {}).settings
 
 

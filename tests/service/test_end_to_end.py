@@ -1,6 +1,5 @@
 """The whole service over a socket: real documents, index, model and records."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +25,7 @@ EMERGENCY = "My father suddenly has chest pain and can't breathe!"
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("service")
     environment = {
-        "TRIPTYCH__DATA__FOLDER": json.dumps(str(folder / "data")),
+        "TRIPTYCH__DATA__FOLDER": str(folder / "data"),
         "TRIPTYCH__LAYERS__ADAPTER__SWITCH": '"off"',
         "TRIPTYCH__ENGINE__SLOTS": "2",
     }

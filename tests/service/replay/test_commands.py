@@ -29,7 +29,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The hospital's, with a data folder of its own and short answers of the base."""
     values = {"DATA__FOLDER": tmp_path / "data", "LAYERS__ADAPTER__SWITCH": "off", "SAMPLING__MAX_TOKENS": 12}
     for key, value in values.items():
-        monkeypatch.setenv(f"TRIPTYCH__{key}", json.dumps(value, default=str))
+        monkeypatch.setenv(f"TRIPTYCH__{key}", str(value))
     monkeypatch.setenv("COLUMNS", "200")
     return load_settings(HOSPITAL, current_environment()).settings
 
