@@ -19,10 +19,10 @@ from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
+from ingest.documents import LABEL
 from ingest.local import LocalIngest
 from ingest.models import ModelError
 from ingest.owner import FolderInUse, OwnerLock
-from ingest.parse_markdown import LABEL
 from ingest.remote import RemoteIngest, ServiceError
 from ingest.report import Progress, SyncReport
 from ingest.sources import SourceError, discover

@@ -1,12 +1,15 @@
 """The words that all folders share: documents, chunks, passages, and their ids."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 PUBLIC = "public"
+# Who may read a document: under any other label no reader could ask for it.
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 # A row for each text, of length 1.
 Vectors = NDArray[np.float32]

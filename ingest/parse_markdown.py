@@ -7,11 +7,10 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+from ingest.documents import LABEL
 from ingest.outline import Block, Outline, ParseError
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-# As the API has it: under any other label no reader could ask for the document.
-LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _HTML_TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 

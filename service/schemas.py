@@ -15,6 +15,7 @@ from pydantic import (
 
 from adapters.decisions.records import Request
 from configs.slot import MOST_ATTRIBUTES, AttributeName, AttributeValue
+from ingest.documents import LABEL
 from service.outcomes import Outcome, Rating, Reason
 
 # Control characters, and halves of characters that no encoding can write.
@@ -45,7 +46,7 @@ Text = Annotated[Printable, AfterValidator(not_blank)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 User = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._*-]{0,79}$")]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+Label = Annotated[str, Field(pattern=f"^{LABEL.pattern}$")]
 Switch = Annotated[Name | None, BeforeValidator(switch)]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MOST_ATTRIBUTES)]
 

@@ -3,13 +3,13 @@
 import re
 import shutil
 from dataclasses import dataclass
-from os import getpid
 from pathlib import Path
 
 import openai
 from openai import AsyncOpenAI
 
 from adapters.card import CONFIG, WEIGHTS
+from adapters.durable import published_folder
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
 from ingest.models import file_sha256
 
@@ -75,15 +75,15 @@ def publish(adapter: AdapterWeights, target: Path) -> None:
     A copy that was there before is used only with the very files that the gate has just seen.
     """
     source = Path(adapter.folder)
-    unfinished = target.with_name(f".{target.name}.{getpid()}")
-    unfinished.mkdir(parents=True, exist_ok=True)
-    for name in (WEIGHTS, CONFIG):
-        shutil.copy(source / name, unfinished / name)
     try:
-        unfinished.rename(target)
+        with published_folder(target) as unfinished:
+            unfinished.mkdir()
+            for name in (WEIGHTS, CONFIG):
+                shutil.copy(source / name, unfinished / name)
     except OSError:
-        # An earlier start, or another service, was faster.
-        shutil.rmtree(unfinished)
+        # An earlier start, or another service, may have been faster.
+        if not target.is_dir():
+            raise
     check_copy(source, target)
 
 

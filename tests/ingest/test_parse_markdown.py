@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from ingest.documents import LABEL
 from ingest.outline import Block, ParseError, to_document
-from ingest.parse_markdown import LABEL, decode, markdown_outline, text_outline
+from ingest.parse_markdown import decode, markdown_outline, text_outline
 from service.schemas import Label
 
 
