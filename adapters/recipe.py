@@ -34,6 +34,13 @@ class Data(Part):
     questions: Path | None = None
 
 
+class Elsewhere(Part):
+    """Examples about other pages than the documents: the more subjects, the less is learnt by heart."""
+
+    examples: tuple[Path, ...] = Field(min_length=1)
+    documents: Path
+
+
 class Mix(Part):
     """How rows are made from examples. Shares are of all examples.
 
@@ -110,7 +117,8 @@ class Candidates(Part):
 class Recipe(Part):
     """`start` is the version of an adapter (NAME@VERSION) that training goes on from; without it, from nothing.
 
-    `search` is never written out: how values were chosen changes nothing of what they make.
+    `search` is never written out: how values were chosen changes nothing of what they make. Nor are paths: the
+    hash of the rows tells what was learnt from.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
@@ -118,6 +126,7 @@ class Recipe(Part):
     no_answer: str
     start: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}@[1-9][0-9]{0,8}$")
     data: Data
+    elsewhere: Elsewhere | None = Field(default=None, exclude=True)
     mix: Mix
     lora: Lora
     training: Training
@@ -156,13 +165,6 @@ class SearchRecipe(Part):
     training: SearchTraining
 
 
-class Elsewhere(Part):
-    """Examples about other pages than the documents: the more subjects, the less is learnt by heart."""
-
-    examples: tuple[Path, ...] = Field(min_length=1)
-    documents: Path
-
-
 class Groups(Part):
     """A question with the passage that answers it and `others` drawn from the `nearest` ones that do not.
 
@@ -179,7 +181,7 @@ class RankingRecipe(Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     data: Data
-    elsewhere: Elsewhere | None = None
+    elsewhere: Elsewhere | None = Field(default=None, exclude=True)
     groups: Groups
     lora: Lora
     training: Training
@@ -234,12 +236,7 @@ def read_search_recipe(path: Path) -> SearchRecipe:
 
 def read_ranking_recipe(path: Path) -> RankingRecipe:
     """The same for the recipe of a ranker."""
-    recipe, folder = checked(RankingRecipe, path), path.resolve().parent
-    if (other := recipe.elsewhere) is None:
-        return recipe
-    examples = tuple(folder / example for example in other.examples)
-    there = other.model_copy(update={"examples": examples, "documents": folder / other.documents})
-    return recipe.model_copy(update={"elsewhere": there})
+    return checked(RankingRecipe, path)
 
 
 def read_any_recipe(path: Path) -> Recipe | SearchRecipe | RankingRecipe:
@@ -266,7 +263,11 @@ def checked(kind: type[R], path: Path) -> R:
         recipe = kind.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
-    return recipe.model_copy(update={"data": placed(recipe.data, path.resolve().parent)})
+    folder = path.resolve().parent
+    places: dict[str, Part] = {"data": placed(recipe.data, folder)}
+    if not isinstance(recipe, SearchRecipe) and recipe.elsewhere:
+        places["elsewhere"] = placed_elsewhere(recipe.elsewhere, folder)
+    return recipe.model_copy(update=places)
 
 
 def read_values(path: Path) -> dict[str, Any]:
@@ -287,3 +288,8 @@ def placed(data: Data, folder: Path) -> Data:
             "questions": folder / data.questions if data.questions else None,
         }
     )
+
+
+def placed_elsewhere(other: Elsewhere, folder: Path) -> Elsewhere:
+    examples = tuple(folder / example for example in other.examples)
+    return other.model_copy(update={"examples": examples, "documents": folder / other.documents})

@@ -18,11 +18,20 @@ from adapters.card import CONFIG, WEIGHTS, Base, Card, TrainingData, Trial, writ
 from adapters.dataset.check import check_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
-from adapters.examples import ExampleError, Pool, Row, as_dicts, make_rows, read_examples, split_examples
+from adapters.examples import (
+    ExampleError,
+    Pool,
+    Row,
+    StyleExample,
+    as_dicts,
+    make_rows,
+    read_examples,
+    split_examples,
+)
 from adapters.first_tokens import first_tokens
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
-from adapters.pool import configured_pool, seen_of
+from adapters.pool import configured_pool, seen_of, split_pool
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, ModelRecipe, Recipe, RecipeError, read_recipe
 from adapters.registry import AdapterVersion, Registry
@@ -77,6 +86,7 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     tokenizer = load_tokenizer(base)
     insist(check_recipe(recipe, read, pool, embedder, template, tokenizer), str(path))
     rows, validation = rows_of(recipe, embedder, seen, template)
+    rows += elsewhere(recipe, embedder, template, settings)
     check_both(rows, validation, path)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
     if start:
@@ -134,18 +144,33 @@ def rows_of(
     examples = read_examples(recipe.data.examples)
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
     training, validation = (
-        make_rows(
-            examples,
-            embedder.embed_queries([example.question for example in examples]),
-            pool,
-            template,
-            mix,
-            recipe.no_answer,
-            recipe.training.seed + number,
-        )
+        rows_from(examples, embedder, pool, template, recipe, mix, number)
         for number, (examples, mix) in enumerate(zip(splits, (recipe.mix, once(recipe.mix)), strict=True))
     )
     return training, validation
+
+
+def rows_from(
+    examples: Sequence[StyleExample],
+    embedder: Embedder,
+    pool: Pool,
+    template: PromptTemplate,
+    recipe: Recipe,
+    mix: Mix,
+    number: int,
+) -> list[Row]:
+    """Mixed by chance; `number` is what parts the seeds of several calls."""
+    questions = embedder.embed_queries([example.question for example in examples])
+    return make_rows(examples, questions, pool, template, mix, recipe.no_answer, recipe.training.seed + number)
+
+
+def elsewhere(recipe: Recipe, embedder: Embedder, template: PromptTemplate, settings: Settings) -> list[Row]:
+    """Training rows about other pages, mixed as the others are. Raises ExampleError."""
+    if (other := recipe.elsewhere) is None:
+        return []
+    values = settings.splitter
+    pool = split_pool(other.documents, embedder, values.max_tokens, values.overlap_tokens)
+    return rows_from(read_examples(other.examples), embedder, pool, template, recipe, recipe.mix, 2)
 
 
 def check_both(rows: Sequence[Row], validation: Sequence[Row], recipe: Path) -> None:

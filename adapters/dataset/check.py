@@ -38,6 +38,7 @@ def check_recipe(
     found = [
         *in_data(recipe.data, read, questions, pool, embedder, recipe.no_answer),
         *too_long(recipe, entries, questions, pool, template, tokenizer),
+        *of_elsewhere(recipe.elsewhere, recipe.data, embedder),
     ]
     return report_of(read.entries, answers_of(entries, recipe.no_answer), found, (NAMES, LEARNING_CURVE))
 
@@ -52,13 +53,15 @@ def check_search_recipe(
     entries = full(read.entries)
     questions = embedder.embed_queries([entry.example.question for entry in entries])
     found = in_data(recipe.data, read, questions, pool, embedder, no_answer)
-    if isinstance(recipe, RankingRecipe) and recipe.elsewhere:
+    if isinstance(recipe, RankingRecipe):
         found += of_elsewhere(recipe.elsewhere, recipe.data, embedder)
     return report_of(read.entries, answers_of(entries, no_answer), found, (NAMES, LENGTHS))
 
 
-def of_elsewhere(other: Elsewhere, data: Data, embedder: Embedder) -> list[Finding]:
+def of_elsewhere(other: Elsewhere | None, data: Data, embedder: Embedder) -> list[Finding]:
     """Examples about other pages may not ask what the evaluation asks, either."""
+    if other is None:
+        return []
     read = read_style(other.examples)
     entries = full(read.entries)
     questions = embedder.embed_queries([entry.example.question for entry in entries])

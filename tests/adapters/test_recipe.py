@@ -36,6 +36,17 @@ def test_paths_start_at_the_recipes_folder(tmp_path: Path) -> None:
     assert recipe.data.documents == Path("/elsewhere")
 
 
+def test_other_pages_start_there_too_and_what_is_written_out_names_no_path(tmp_path: Path) -> None:
+    other = {"examples": ["x/style.jsonl"], "documents": "x/docs"}
+    recipe = read_recipe(changed(tmp_path, None, elsewhere=other))
+    assert recipe.elsewhere is not None
+    assert recipe.elsewhere.examples == (tmp_path / "x" / "style.jsonl",)
+    assert recipe.elsewhere.documents == tmp_path / "x" / "docs"
+    assert "elsewhere" not in recipe.model_dump_json()
+    with pytest.raises(RecipeError, match="examples"):
+        read_recipe(changed(tmp_path, None, elsewhere=other | {"examples": []}))
+
+
 def test_recipes_may_share_their_data(tmp_path: Path) -> None:
     path = changed(tmp_path, None)
     whole = read_recipe(path)
@@ -49,6 +60,14 @@ def test_recipes_may_share_their_data(tmp_path: Path) -> None:
         path.write_text(yaml.safe_dump(content | {"data": {"like": wrong}}))
         with pytest.raises(RecipeError, match=str(wrong)):
             read_recipe(path)
+
+
+def test_the_shipped_recipe_for_a_larger_base_learns_from_other_pages_too() -> None:
+    recipe = read_recipe(SHIPPED.with_name("house-style-large.yaml"))
+    assert recipe.elsewhere is not None
+    assert recipe.elsewhere.documents.is_dir()
+    assert all(path.is_file() for path in recipe.elsewhere.examples)
+    assert recipe.data.held_back == read_recipe(SHIPPED).data.held_back
 
 
 def test_the_shipped_search_recipe_keeps_the_same_documents_back() -> None:

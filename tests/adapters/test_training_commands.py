@@ -9,10 +9,13 @@ import yaml
 from typer.testing import CliRunner
 
 from adapters.commands import app
-from configs.load import HOSPITAL
+from adapters.training import prepare
+from configs.load import HOSPITAL, load_settings
+from tests.adapters.small_examples import add_example
 from tests.adapters.small_training import write_settings
 
 WORDS = ("visiting", "parking", "meals", "letters", "flowers", "phones")
+OWN = {asked for word in WORDS[:-1] for asked in (f"What about {word}?", f"Whom do I ask when {word} matter?")}
 
 
 @pytest.fixture
@@ -69,6 +72,45 @@ def test_examples_are_left_to_train_and_to_evaluate_on(
     assert result.exit_code == 2, result.output
     assert f"leaves no rows to {lack}" in result.stderr and "not all" in result.stderr
     assert not (recipe.parent / "data" / "training").exists()
+
+
+@pytest.fixture
+def elsewhere(recipe: Path) -> Path:
+    """Two examples about a page of another house, which the recipe names, too."""
+    folder = recipe.parent / "elsewhere"
+    (folder / "docs").mkdir(parents=True)
+    (folder / "docs" / "boats.md").write_text("# Boats\n\nThe boat leaves at noon from the pier.\n")
+    for asked in ("When does the boat leave?", "from where can I sail"):
+        add_example(folder, document="boats.md", section=None, question=asked)
+    content = yaml.safe_load(recipe.read_text())
+    content["elsewhere"] = {"examples": ["elsewhere/style.jsonl"], "documents": "elsewhere/docs"}
+    recipe.write_text(yaml.safe_dump(content))
+    return folder
+
+
+def test_what_is_asked_elsewhere_is_trained_on_and_validates_nothing(
+    config: Path, recipe: Path, elsewhere: Path
+) -> None:
+    ready = prepare(recipe, load_settings(config, {}).settings, None)
+    asked = {"When does the boat leave?", "from where can I sail"}
+    assert asked == {row.example for row in ready.rows} - {row.example for row in ready.validation} - OWN
+    assert {row.example for row in ready.rows} >= OWN - {row.example for row in ready.validation}
+    assert not asked & {row.example for row in ready.validation}
+    for row in ready.rows:
+        shown = str(row.messages[-1].content)
+        assert ("The boat leaves at noon" in shown) == (row.example in asked), "each with its own house's pages"
+
+
+def test_what_is_asked_elsewhere_may_not_be_a_question_of_the_evaluation(
+    config: Path, recipe: Path, elsewhere: Path
+) -> None:
+    content = yaml.safe_load(recipe.read_text())
+    content["data"]["questions"] = "questions.jsonl"
+    recipe.write_text(yaml.safe_dump(content))
+    (recipe.parent / "questions.jsonl").write_text(json.dumps({"question": "From where can I sail?"}))
+    result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
+    assert result.exit_code == 1, result.output
+    assert "elsewhere/style.jsonl" in result.stderr and "of the evaluation" in result.stderr
 
 
 @pytest.mark.slow
