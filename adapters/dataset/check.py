@@ -38,7 +38,7 @@ def check_recipe(
     found = [
         *in_data(recipe.data, read, questions, pool, embedder, recipe.no_answer),
         *too_long(recipe, entries, questions, pool, template, tokenizer),
-        *of_elsewhere(recipe.elsewhere, recipe.data, embedder),
+        *of_elsewhere(recipe.elsewhere, recipe.data, embedder, recipe.no_answer),
     ]
     return report_of(read.entries, answers_of(entries, recipe.no_answer), found, (NAMES, LEARNING_CURVE))
 
@@ -54,18 +54,23 @@ def check_search_recipe(
     questions = embedder.embed_queries([entry.example.question for entry in entries])
     found = in_data(recipe.data, read, questions, pool, embedder, no_answer)
     if isinstance(recipe, RankingRecipe):
-        found += of_elsewhere(recipe.elsewhere, recipe.data, embedder)
+        found += of_elsewhere(recipe.elsewhere, recipe.data, embedder, no_answer)
     return report_of(read.entries, answers_of(entries, no_answer), found, (NAMES, LENGTHS))
 
 
-def of_elsewhere(other: Elsewhere | None, data: Data, embedder: Embedder) -> list[Finding]:
-    """Examples about other pages may not ask what the evaluation asks, either."""
+def of_elsewhere(other: Elsewhere | None, data: Data, embedder: Embedder, no_answer: str) -> list[Finding]:
+    """Examples about other pages: those pages are there, and none asks what the evaluation asks."""
     if other is None:
         return []
     read = read_style(other.examples)
     entries = full(read.entries)
     questions = embedder.embed_queries([entry.example.question for entry in entries])
-    return [*read.findings, *evaluated(data, [entry.place for entry in entries], questions, embedder)]
+    there = {path.relative_to(other.documents).as_posix() for path in other.documents.rglob("*")}
+    return [
+        *read.findings,
+        *find.misplaced(entries, there, no_answer),
+        *evaluated(data, [entry.place for entry in entries], questions, embedder),
+    ]
 
 
 def in_data(
@@ -78,7 +83,7 @@ def in_data(
         *read.findings,
         *find.shared_ids(entries),
         *find.empty(read.entries),
-        *find.misplaced(entries, pool.passages, no_answer),
+        *find.misplaced(entries, sources_of(pool), no_answer),
         *find.unknown_sections(entries, pool.passages),
         *repeated(entries, answers, questions, embedder),
         *leaks(data, entries, questions, embedder),

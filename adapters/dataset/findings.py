@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from adapters.dataset.entries import Entry, Finding, refuses, wording
 from adapters.dataset.facts import missing_facts
@@ -47,9 +47,8 @@ def shared_ids(entries: Iterable[Entry]) -> Iterator[Finding]:
         first.setdefault(entry.example.id, entry.place)
 
 
-def misplaced(entries: Iterable[Entry], pool: Sequence[Passage], no_answer: str) -> Iterator[Finding]:
-    """Examples that training would refuse, or render as something else than they say."""
-    sources = {passage.source for passage in pool}
+def misplaced(entries: Iterable[Entry], sources: Set[str], no_answer: str) -> Iterator[Finding]:
+    """Examples that training would refuse, or render otherwise than they say; `sources` are the documents."""
     for entry in entries:
         document = entry.example.document
         if document is None and not refuses(entry.example.answer, no_answer):

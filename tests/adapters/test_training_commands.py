@@ -113,6 +113,14 @@ def test_what_is_asked_elsewhere_may_not_be_a_question_of_the_evaluation(
     assert "elsewhere/style.jsonl" in result.stderr and "of the evaluation" in result.stderr
 
 
+def test_a_page_that_is_not_there_is_told_before_any_training(config: Path, recipe: Path, elsewhere: Path) -> None:
+    add_example(elsewhere, document="trains.md", section=None, question="Is the night train late?")
+    result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
+    assert result.exit_code == 1, result.output
+    assert "elsewhere/style.jsonl" in result.stderr and "trains.md is not among the documents" in result.stderr
+    assert not (recipe.parent / "data" / "training").exists()
+
+
 @pytest.mark.slow
 def test_from_a_curve_and_a_search_to_a_version_whose_card_tells_both(config: Path, recipe: Path) -> None:
     curve = answer(config, "curve", recipe, "--sizes", "2,4,8")

@@ -13,6 +13,7 @@ REFUSAL = "I can't find this. Please call us."
 HOURS = Passage("c1", "a.md", "a.md", "Visits", ("Hours",), 0, "Open from 10 a.m. Call 555-0100 or ask on floor 2.")
 COSTS = Passage("c2", "a.md", "a.md", "Visits", ("Costs",), 1, "A visit costs $5. You can pay at the desk.")
 POOL = (HOURS, COSTS)
+SOURCES = {passage.source for passage in POOL}
 
 
 def entry(number: int = 1, tags: tuple[str, ...] = (), **changes: object) -> Entry:
@@ -33,7 +34,7 @@ def test_a_good_example_has_no_finding() -> None:
     assert not [
         *find.empty(good),
         *find.shared_ids(good),
-        *find.misplaced(good, POOL, REFUSAL),
+        *find.misplaced(good, SOURCES, REFUSAL),
         *find.unknown_sections(good, POOL),
         *find.duplicates(good),
         *find.personal(good, HOURS.text),
@@ -54,7 +55,7 @@ def test_an_id_is_used_once() -> None:
 
 def test_an_example_that_training_would_render_otherwise_is_told() -> None:
     wrong = [entry(1, document=None), entry(2, document="gone.md"), entry(3, answer=REFUSAL), refusal(4)]
-    found = list(find.misplaced(wrong, POOL, REFUSAL))
+    found = list(find.misplaced(wrong, SOURCES, REFUSAL))
     assert places(found) == ["x:1", "x:2", "x:3"]
     assert "gone.md is not among the documents" in found[1].message
 
