@@ -180,7 +180,9 @@ class LangChainModel(Section):
 class Engine(Section):
     """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request. `device` is torch's.
 
-    Of more than `adapters` loaded ones, the one that was not used for the longest time is unloaded.
+    Of more than `adapters` loaded ones, the one that was not used for the longest time is unloaded. A process of
+    openvino that owes answers and gives no sign for `silence_seconds` is replaced: raise it where one step may take
+    so long.
     """
 
     kind: EngineKind
@@ -189,6 +191,7 @@ class Engine(Section):
     slots: int = Field(gt=0, le=64)
     adapters: int = Field(gt=0, le=64)
     threads: int = Field(ge=0)
+    silence_seconds: float = Field(ge=5)
     device: str = Field(pattern=r"^(cpu|cuda(:\d+)?)$")
     openai: OpenAIServer
     langchain: LangChainModel

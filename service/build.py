@@ -168,19 +168,22 @@ async def close_engine(opening: asyncio.Task[Engine]) -> None:
 
 async def gguf_engine(settings: Settings) -> Engine:
     engine = settings.engine
-    if engine.kind == "openvino":
-        from adapters.engines.openvino import OpenVINO as Kind
-    else:
-        from adapters.engines.llamacpp import LlamaCpp as Kind  # type: ignore[assignment]
     gguf = locate(engine.base.model, engine.base.sha256)
-    return await Kind(
-        gguf=gguf,
-        sha256=engine.base.sha256 or file_sha256(gguf),
-        cache_folder=settings.data.folder / "cache",
-        slots=engine.slots,
-        context_tokens=engine.context_tokens,
-        threads=engine.threads,
-    ).open()
+    values: dict[str, Any] = {
+        "gguf": gguf,
+        "sha256": engine.base.sha256 or file_sha256(gguf),
+        "cache_folder": settings.data.folder / "cache",
+        "slots": engine.slots,
+        "context_tokens": engine.context_tokens,
+        "threads": engine.threads,
+    }
+    if engine.kind == "openvino":
+        from adapters.engines.openvino import OpenVINO
+
+        return await OpenVINO(**values, silence_seconds=engine.silence_seconds).open()
+    from adapters.engines.llamacpp import LlamaCpp
+
+    return await LlamaCpp(**values).open()
 
 
 async def peft_engine(settings: Settings) -> Engine:

@@ -34,7 +34,8 @@ class OpenVINO(Engine):
     `slots` answers are generated at the same time, each in `context_tokens` for prompt and answer. Without
     `cache_prompt`, a request always reads its whole prompt anew. Base and adapters never share a key-value cache:
     each is a model of its own. (OpenVINO ignores an adapter on a model that it read from GGUF, and its prefix cache
-    does not know adapters.)
+    does not know adapters.) A generating process that owes answers and gives no sign for `silence_seconds` is
+    killed, and another one takes over.
     """
 
     kind: ClassVar[str] = "openvino"
@@ -46,6 +47,7 @@ class OpenVINO(Engine):
     context_tokens: int
     threads: int
     cache_prompt: bool = True
+    silence_seconds: float = 60
 
     _process: Process | None = PrivateAttr(default=None)
     _replacing: asyncio.Task[None] | None = PrivateAttr(default=None)
@@ -85,7 +87,7 @@ class OpenVINO(Engine):
     async def _started(self) -> Process:
         """A new process with the base."""
         values = self.model_dump(include={"slots", "context_tokens", "threads", "cache_prompt"})
-        process = Process(values)
+        process = Process(values, self.silence_seconds)
         with ended_unless_done(process):
             try:
                 base = await self._merged()

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
+import logging
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -18,19 +20,28 @@ from adapters.engines.handoff import Handoff
 from adapters.engines.protocol import EngineError
 from adapters.engines.wire import Chunk
 
+logger = logging.getLogger(__name__)
+
+# How often to look whether the process gave a sign; while it generates, it gives one as often.
+WATCH_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Who asked: chunks go to `handoff`, and `done` is set with the last one."""
+    """Who asked for what: chunks go to `handoff`, and `done` is set with the last one."""
 
+    act: str
     handoff: Handoff[Chunk]
     done: "Future[None]"
 
 
 class Process:
-    """One child process; safe to ask from any event loop."""
+    """One child process; safe to ask from any event loop, which it never holds up.
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    While answers are asked for and it gives no sign for `silence_seconds`, it is taken to hang, and killed.
+    """
+
+    def __init__(self, values: Mapping[str, Any], silence_seconds: float) -> None:
         search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         # Not multiprocessing's spawn: that would import the parent's main module, here the whole service.
         self.child = subprocess.Popen(
@@ -39,11 +50,19 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self.silence_seconds = silence_seconds
         self.numbers = itertools.count()
         self.waiting: dict[int, Waiting] = {}
         self.lock = threading.Lock()
-        self.reader = threading.Thread(target=self.read, name="openvino-replies", daemon=True)
-        self.reader.start()
+        self.requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.heard = self.hung = False
+        self.over = threading.Event()
+        self.threads = [
+            threading.Thread(target=target, name=f"openvino-{target.__name__}", daemon=True)
+            for target in (self.read, self.write, self.watch)
+        ]
+        for thread in self.threads:
+            thread.start()
 
     @property
     def code(self) -> int | None:
@@ -61,11 +80,15 @@ class Process:
             for line in replies:
                 self.take(json.loads(line))
         with self.lock:
+            self.over.set()
             left, self.waiting = self.waiting, {}
         for waiting in left.values():
-            waiting.done.set_exception(gone(self.child.wait()))
+            waiting.done.set_exception(self.gone())
 
     def take(self, reply: Chunk) -> None:
+        self.heard = True
+        if not reply:
+            return
         with self.lock:
             known = self.waiting.pop if reply.get("last") else self.waiting.get
             waiting = known(reply["id"], None)
@@ -74,14 +97,46 @@ class Process:
             if reply.get("last"):
                 waiting.done.set_result(None)
 
+    def write(self) -> None:
+        """Send until there is None to send: a process that reads nothing holds up this thread, nobody else."""
+        assert self.child.stdin is not None
+        with suppress(BrokenPipeError), self.child.stdin as pipe:
+            for request in iter(self.requests.get, None):
+                pipe.write(request)
+                pipe.flush()
+
+    def watch(self) -> None:
+        """Count silent looks, not time: after a machine slept, the process gets its time, too.
+
+        Who asked may leave before: only a sign sets the count back.
+        """
+        silent = 0.0
+        while silent < self.silence_seconds:
+            if self.over.wait(WATCH_SECONDS):
+                return
+            heard, self.heard = self.heard, False
+            if heard:
+                silent = 0.0
+            elif self.owes_an_answer():
+                silent += WATCH_SECONDS
+        logger.error("The generating process gave no sign for %.0f s; it is killed.", silent)
+        self.hung = True
+        self.child.kill()
+
+    def owes_an_answer(self) -> bool:
+        """Not while it opens a model: that may take a while, and its thread may hold up the others."""
+        with self.lock:
+            acts = {waiting.act for waiting in self.waiting.values()}
+        return "answer" in acts and "open" not in acts
+
     async def ask(self, act: str, **values: Any) -> AsyncGenerator[list[Chunk]]:
         """The replies as they come; closing the iterator cancels. Raises EngineError where the process is gone."""
         handoff: Handoff[Chunk] = Handoff(asyncio.get_running_loop())
-        waiting = Waiting(handoff, Future())
+        waiting = Waiting(act, handoff, Future())
         number = next(self.numbers)
         with self.lock:
-            if self.ended:
-                raise gone(self.child.returncode)
+            if self.over.is_set():
+                raise self.gone()
             self.waiting[number] = waiting
             self.send({"id": number, "act": act} | values)
         try:
@@ -90,16 +145,11 @@ class Process:
                 yield replies
         finally:
             with self.lock:
-                if self.waiting.pop(number, None) and not self.ended:
+                if self.waiting.pop(number, None):
                     self.send({"id": number, "act": "cancel"})
 
     def send(self, request: Mapping[str, Any]) -> None:
-        assert self.child.stdin is not None
-        try:
-            self.child.stdin.write(json.dumps(request).encode() + b"\n")
-            self.child.stdin.flush()
-        except BrokenPipeError as error:
-            raise gone(self.child.wait()) from error
+        self.requests.put(json.dumps(request).encode() + b"\n")
 
     async def tell(self, act: str, **values: Any) -> None:
         """Ask for what has no chunks, and wait until it is done."""
@@ -112,15 +162,22 @@ class Process:
 
     def close(self) -> None:
         """End the process, and with it what still runs."""
-        assert self.child.stdin is not None
-        # What could not be sent any more is still in the pipe's buffer.
-        with suppress(BrokenPipeError):
-            self.child.stdin.close()
+        self.requests.put(None)
         try:
             self.child.wait(5)
         except subprocess.TimeoutExpired:
             self.child.kill()
-        self.reader.join()
+        for thread in self.threads:
+            thread.join()
+
+    def gone(self) -> EngineError:
+        code = self.child.wait()
+        why = (
+            f"gave no sign for {self.silence_seconds:.0f} s and was killed"
+            if self.hung
+            else f"ended with code {code}"
+        )
+        return EngineError(f"The process that generates {why}. Ask again: another one starts. The log may say why.")
 
 
 @contextmanager
@@ -137,9 +194,3 @@ def check(replies: list[Chunk]) -> None:
     for reply in replies:
         if "error" in reply:
             raise EngineError(f"OpenVINO refused the request: {reply['error']}")
-
-
-def gone(code: int) -> EngineError:
-    return EngineError(
-        f"The process that generates ended with code {code}. Ask again: another one starts. The log may say why."
-    )

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any, TextIO
 from adapters.engines.openvino_lane import Lane, Message, Tokenizer, failed, tokenizer_of
 
 Requests = SimpleQueue[Message | None]
+
+# The service takes a process for hanging that owes an answer and gives no sign.
+SIGN_SECONDS = 1.0
 
 
 class Worker:
@@ -31,6 +35,7 @@ class Worker:
         self.lanes: dict[str | None, Lane] = {}
         self.closing: dict[str | None, int] = {}
         self.opener = ThreadPoolExecutor(1)
+        self.signed = 0.0
 
     def run(self) -> None:
         """Until None comes for a request."""
@@ -41,6 +46,7 @@ class Worker:
                     return
                 self.act(request)
             self.step()
+            self.give_sign()
 
     def step(self) -> None:
         for lane in list(self.lanes.values()):
@@ -49,6 +55,12 @@ class Worker:
             elif lane.name in self.closing:
                 del self.lanes[lane.name]
                 self.reply([{"id": self.closing.pop(lane.name), "last": True}])
+
+    def give_sign(self) -> None:
+        """A step that reads a long prompt has nothing else to tell."""
+        if (now := time.monotonic()) - self.signed >= SIGN_SECONDS:
+            self.signed = now
+            self.reply([{}])
 
     def arrived(self, wait: bool) -> Iterator[Message | None]:
         try:

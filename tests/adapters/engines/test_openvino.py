@@ -1,6 +1,7 @@
 import asyncio
+import signal
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import psutil
@@ -8,6 +9,7 @@ import pytest
 import pytest_asyncio
 from langchain_core.messages import HumanMessage
 
+from adapters.engines import wire
 from adapters.engines.openvino import OpenVINO
 from adapters.engines.protocol import AdapterWeights, EngineError, Generation
 from tests.adapters.conftest import BASE_SHA256
@@ -136,8 +138,64 @@ async def test_a_request_that_could_not_be_sent_does_not_hinder_the_end(mortal: 
     process.child.kill()
     process.child.wait()
     with pytest.raises(EngineError, match="ended with code -9"):
-        process.send({"id": 1})
-    process.close()
+        await process.tell("close", model="nobody@1")
+    process.send({"id": 1})
+    await asyncio.to_thread(process.close)
+
+
+async def test_a_process_that_hangs_is_killed_and_another_one_takes_over(
+    mortal: OpenVINO, house_style: AdapterWeights, caplog: pytest.LogCaptureFixture
+) -> None:
+    await mortal.load(house_style)
+    adapted = Generation(adapter=house_style.name, max_tokens=5)
+    before = await mortal.ainvoke(SHORT, generation=adapted)
+    hanging = mortal._opened()
+    hanging.silence_seconds = 2
+    hanging.child.send_signal(signal.SIGSTOP)
+    # More than the pipe holds: whoever sends must not wait for the process either.
+    asked = [mortal.ainvoke([HumanMessage("Say it again. " * 1_000)], generation=adapted) for _ in range(8)]
+    async with asyncio.timeout(30):
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in failed] == [EngineError] * 8
+    assert all("gave no sign for 2 s and was killed. Ask again" in str(one) for one in failed)
+    assert "gave no sign for 2 s" in caplog.text
+    after = await mortal.ainvoke(SHORT, generation=adapted)
+    assert after.content == before.content
+    assert after.response_metadata["adapter"] == house_style.name
+
+
+async def test_an_idle_process_owes_no_sign(mortal: OpenVINO) -> None:
+    process = mortal._opened()
+    process.silence_seconds = 1
+    await asyncio.sleep(2.5)
+    assert not process.ended
+    process.silence_seconds = 60
+    assert (await mortal.ainvoke(SHORT)).content
+
+
+async def test_who_leaves_before_the_time_is_over_does_not_hide_that_it_hangs(mortal: OpenVINO) -> None:
+    process = mortal._opened()
+    process.silence_seconds = 3
+    process.child.send_signal(signal.SIGSTOP)
+    async with asyncio.timeout(30):
+        while not process.ended:
+            with suppress(TimeoutError, EngineError):
+                await asyncio.wait_for(mortal.ainvoke(SHORT), 1.2)
+    assert process.hung
+
+
+async def test_while_it_generates_the_process_gives_signs_besides_its_replies(mortal: OpenVINO) -> None:
+    process = mortal._opened()
+    replies: list[wire.Chunk] = []
+    take = process.take
+
+    def noted(reply: wire.Chunk) -> None:
+        replies.append(reply)
+        take(reply)
+
+    process.take = noted  # type: ignore[method-assign]
+    await mortal.ainvoke(LONG, generation=Generation(max_tokens=200))
+    assert {} in replies
 
 
 async def test_closing_what_is_not_there_leaves_the_process_at_rest(openvino: OpenVINO) -> None:
