@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from adapters.base import load_model
 from adapters.examples import Row, as_dicts
+from adapters.precision import training_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def answer_scores(
 ) -> list[AnswerScore]:
     """Of each row, by the base in `base` with the adapter; an answer's first tokens weigh more, as in training."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = PeftModel.from_pretrained(load_model(base, torch.bfloat16), str(adapter)).eval().to(device)
+    model = PeftModel.from_pretrained(load_model(base, training_dtype()), str(adapter)).eval().to(device)
     return [answer_score(model, *encoded(row, tokenizer, device), choice_tokens, choice_weight) for row in rows]
 
 

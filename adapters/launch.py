@@ -15,6 +15,7 @@ from accelerate.utils import patch_environment
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+from adapters.precision import in_bfloat16
 from adapters.train import Trained
 from adapters.train_process import FAILED, Task, carry_out, read_trained, write_task
 from adapters.training_errors import TrainingError
@@ -75,7 +76,7 @@ def arguments(processes: int, folder: Path) -> list[str]:
         "num_machines": 1,
         "num_cpu_threads_per_process": max(1, torch.get_num_threads() // processes),
         "main_process_port": 0,
-        "mixed_precision": "bf16",
+        "mixed_precision": "bf16" if in_bfloat16() else "no",
         "dynamo_backend": "no",
         "log_dir": folder,
     }

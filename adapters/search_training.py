@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import numpy as np
 from adapters.asked import Asked, asked_of, checked_examples
 from adapters.durable import published_folder
 from adapters.examples import ExampleError, Pool
+from adapters.precision import machine
 from adapters.recipe import SearchRecipe, read_search_recipe
 from adapters.tune import Tuned, tune
 from configs.settings import Settings
@@ -113,7 +113,7 @@ def card_of(recipe: SearchRecipe, embedder: Path, asked: Sequence[Asked], made: 
         held_back=recipe.data.held_back,
         recipe=recipe.model_dump(mode="json", exclude={"data"}),
         libraries={name: version(name) for name in LIBRARIES},
-        machine=f"{platform.machine()}, {platform.system()}",
+        machine=machine(),
         minutes=round(made.minutes, 1),
         scores={},
     )

@@ -19,6 +19,7 @@ from adapters.card import CONFIG, WEIGHTS
 from adapters.examples import Row, as_dicts, tokens
 from adapters.finite_steps import FiniteSteps, sound_attention
 from adapters.grounded import groundedness, spread
+from adapters.precision import in_bfloat16, training_dtype
 from adapters.recipe import Lora, ModelRecipe, Training
 from adapters.resume import Stopwatch, go_on
 from adapters.training_errors import Diverged, TrainingError
@@ -142,7 +143,7 @@ def train(
         choice_tokens=values.choice_tokens,
         choice_weight=values.choice_weight,
         asked=spread(validation, values.grounded),
-        model=adapted(base, start) if start else load_model(base, torch.bfloat16),
+        model=adapted(base, start) if start else load_model(base, training_dtype()),
         args=arguments(values, work),
         train_dataset=dataset(fitting(rows, tokenizer, values.max_tokens)),
         eval_dataset=dataset(validation),
@@ -197,7 +198,7 @@ def arguments(values: Training, work: Path) -> SFTConfig:
         completion_only_loss=True,
         gradient_checkpointing=False,
         use_cpu=not gpu,
-        bf16=True,
+        bf16=in_bfloat16(),
         train_sampling_strategy="group_by_length",
         eval_strategy="steps",
         eval_steps=values.evaluate_every,

@@ -3,7 +3,6 @@
 import gc
 import hashlib
 import json
-import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from adapters.first_tokens import first_tokens
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
 from adapters.pool import configured_pool, seen_of, split_pool
+from adapters.precision import machine
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, ModelRecipe, Recipe, RecipeError, read_recipe
 from adapters.registry import AdapterVersion, Registry
@@ -247,15 +247,10 @@ def card_of(
         data=data,
         recipe=recipe.model_dump(mode="json", exclude={"data"}),
         libraries={name: version(name) for name in LIBRARIES},
-        machine=machine(trained.processes),
+        machine=machine() if trained.processes == 1 else f"{machine()}, {trained.processes} processes",
         minutes=round(trained.minutes, 1),
         losses=trained.losses,
     )
-
-
-def machine(processes: int) -> str:
-    kind = f"{platform.machine()}, {platform.system()}"
-    return kind if processes == 1 else f"{kind}, {processes} processes"
 
 
 def rows_sha256(rows: Sequence[Row]) -> str:

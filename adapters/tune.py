@@ -17,6 +17,7 @@ from sentence_transformers.sentence_transformer.training_args import BatchSample
 from transformers import set_seed
 
 from adapters.asked import Asked
+from adapters.precision import in_bfloat16
 from adapters.recipe import Lora, SearchRecipe, SearchTraining
 from adapters.resume import Stopwatch, last_checkpoint
 from adapters.train import save
@@ -86,7 +87,7 @@ def arguments(values: SearchTraining, work: Path) -> SentenceTransformerTraining
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         multi_dataset_batch_sampler=MultiDatasetBatchSamplers.PROPORTIONAL,
         use_cpu=device() == "cpu",
-        bf16=True,
+        bf16=in_bfloat16(),
         save_strategy="epoch",
         save_total_limit=1,
         restore_callback_states_from_checkpoint=True,
