@@ -78,7 +78,9 @@ class Process:
         assert self.child.stdout is not None
         with self.child.stdout as replies:
             for line in replies:
-                self.take(json.loads(line))
+                # A killed process may leave half a line.
+                if line.endswith(b"\n"):
+                    self.take(json.loads(line))
         with self.lock:
             self.over.set()
             left, self.waiting = self.waiting, {}
