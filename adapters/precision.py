@@ -11,8 +11,8 @@ MULTIPLIES_BFLOAT16 = ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16")
 def training_dtype() -> torch.dtype:
     """Of the GPU if there is one, else of the processor.
 
-    Without such instructions bfloat16 is emulated: a product of matrices took 75 times as long as in float32 on a
-    processor with AVX2, where it takes half the time with them (docs/log.md).
+    Without such instructions bfloat16 is emulated: on a processor with AVX2 a product of matrices took 75 times as
+    long as in float32. Where it is not, a training step took half the time of float32 (docs/log.md).
     """
     if torch.cuda.is_available():
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
