@@ -14,7 +14,7 @@ demo: .venv/.run
 	$(BIN)/triptych demo
 
 test: check
-	$(BIN)/pytest -m "not slow and not vllm"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not vllm"
 
 test-slow: .venv/.test
 	$(BIN)/pytest -m slow

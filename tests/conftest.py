@@ -41,6 +41,12 @@ def embedder(model_folder: Path) -> Embedder:
     return Embedder(model_folder)
 
 
+@pytest.fixture(scope="session")
+def derived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What services make of their models, by the models' hashes: once for many, since it takes half a minute."""
+    return tmp_path_factory.mktemp("derived")
+
+
 @pytest.fixture
 def postgres_url(postgres_server: Path) -> str:
     name = f"t{secrets.token_hex(6)}"

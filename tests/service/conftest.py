@@ -55,6 +55,14 @@ Staff park in the Badge Garage behind the Cedar Building. The gate code this mon
 """
 
 
+def data_folder(place: Path, derived: Path) -> Path:
+    """A service's own in `place`, new and empty but for what is derived from its models."""
+    folder = place / "data"
+    folder.mkdir(parents=True)
+    (folder / "cache").symlink_to(derived)
+    return folder
+
+
 def ingest(corpus: Corpus, documents: dict[str, str], *labels: str) -> SyncReport:
     files = [Upload(name, text.encode()) for name, text in documents.items()]
     *_, report = sync(corpus, files, labels=frozenset(labels) or None)

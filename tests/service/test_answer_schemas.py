@@ -64,9 +64,9 @@ LARGEST: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def lane(tmp_path_factory: pytest.TempPathFactory) -> Lane:
+def lane(derived: Path) -> Lane:
     try:
-        base = kept_merged(locate(BASE, BASE_SHA256), BASE_SHA256, tmp_path_factory.mktemp("cache"))
+        base = kept_merged(locate(BASE, BASE_SHA256), BASE_SHA256, derived)
     except ModelError as error:
         pytest.skip(str(error))
     return Lane(None, str(base), tokenizer_of(Path(base)), 1, 512, 1, cache_prompt=False)

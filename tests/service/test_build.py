@@ -24,7 +24,7 @@ from service.experiments.running import EARLIER_LOG
 from service.guard.emergencies import EmergencyRulesError
 from service.plan import Layers
 from service.switches import Overrides, SwitchRefused
-from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
+from tests.service.conftest import PUBLIC_DOCUMENTS, data_folder, ingest, opened
 from tests.service.parts import answered
 from tests.service.small_adapter import adapter
 
@@ -57,9 +57,10 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Settings:
-    made = settings_in(tmp_path_factory.mktemp("service"), **ADAPTER_OFF)
-    made.data.folder.mkdir()
+def settings(tmp_path_factory: pytest.TempPathFactory, derived: Path, embedder: Embedder) -> Settings:
+    folder = tmp_path_factory.mktemp("service")
+    data_folder(folder, derived)
+    made = settings_in(folder, **ADAPTER_OFF)
     (made.data.folder / EARLIER_LOG).write_text(f"{json.dumps(EARLIER_ACT)}\n", encoding="utf-8")
     for corpus in opened(made.data.folder, embedder):
         ingest(corpus, PUBLIC_DOCUMENTS)
@@ -116,7 +117,10 @@ async def test_a_real_adapter_is_loaded_on_demand_and_changes_the_answer(bot: Ch
     assert "noise@1" in bot.configuration()["layers"]["adapter"]["known"]
 
 
-async def test_the_first_question_to_an_adapter_finds_how_prompts_begin_in_its_cache(tmp_path: Path) -> None:
+async def test_the_first_question_to_an_adapter_finds_how_prompts_begin_in_its_cache(
+    tmp_path: Path, derived: Path
+) -> None:
+    data_folder(tmp_path, derived)
     async with build(settings_in(tmp_path, engine={**SMALL, "kind": "llamacpp"})) as chatbot:
         (label,) = chatbot.adapters.loaded
         question = render(chatbot.prompts["house@1"], VISITING, ())
@@ -190,7 +194,8 @@ async def test_a_missing_adapter_is_told_at_the_start(tmp_path: Path) -> None:
             pass
 
 
-async def test_an_arm_that_names_nothing_is_told_at_the_start(tmp_path: Path) -> None:
+async def test_an_arm_that_names_nothing_is_told_at_the_start(tmp_path: Path, derived: Path) -> None:
+    data_folder(tmp_path, derived)
     arms = [ARMS[0], {"name": "other", "value": "house@99", "share": 0.5}]
     running = [experiment(factor="prompt", arms=arms)]
     with pytest.raises(SwitchRefused, match="house@99"):

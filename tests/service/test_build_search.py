@@ -10,14 +10,15 @@ from ingest.corpus import Corpus
 from ingest.models import ModelError
 from service.build_search import retriever_of, second_look
 from service.second_look import SecondLook
+from tests.service.conftest import data_folder
 
 
 def hospital(folder: Path, **environment: str) -> Settings:
     return load_settings(HOSPITAL, {"TRIPTYCH__DATA__FOLDER": str(folder), **environment}).settings
 
 
-def test_the_hospital_s_ranker_reads_three_passages(tmp_path: Path) -> None:
-    look = second_look(hospital(tmp_path))
+def test_the_hospital_s_ranker_reads_three_passages(tmp_path: Path, derived: Path) -> None:
+    look = second_look(hospital(data_folder(tmp_path, derived)))
     assert look is not None and isinstance(look.ranker, Ranker)
     assert look.settings() == {
         "ranker": look.ranker.sha256,

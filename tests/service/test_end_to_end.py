@@ -1,6 +1,7 @@
 """The whole service over a socket: real documents, index, model and records."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from ingest.remote import RemoteIngest
 from ingest.sources import discover
 from service.app import create_app
 from service.build import build
-from tests.service.conftest import PUBLIC_DOCUMENTS
+from tests.service.conftest import PUBLIC_DOCUMENTS, data_folder
 from tests.service.scripted import ADMIN_KEY, named, posted, served, wait_until
 
 QUESTION = "When can I visit the general wards?"
@@ -22,10 +23,10 @@ EMERGENCY = "My father suddenly has chest pain and can't breathe!"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    folder = tmp_path_factory.mktemp("service")
+def client(tmp_path_factory: pytest.TempPathFactory, derived: Path) -> Iterator[httpx.Client]:
+    folder = data_folder(tmp_path_factory.mktemp("service"), derived)
     environment = {
-        "TRIPTYCH__DATA__FOLDER": str(folder / "data"),
+        "TRIPTYCH__DATA__FOLDER": str(folder),
         "TRIPTYCH__LAYERS__ADAPTER__SWITCH": '"off"',
         "TRIPTYCH__ENGINE__SLOTS": "2",
     }

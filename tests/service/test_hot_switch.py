@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,7 +14,7 @@ from service.build import build
 from service.events import Done
 from service.plan import Manifest
 from service.switches import Overrides
-from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
+from tests.service.conftest import PUBLIC_DOCUMENTS, data_folder, ingest, opened
 from tests.service.test_build import ADAPTER_OFF, settings_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,13 +35,14 @@ ASKING = 6
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def bot(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> AsyncIterator[Chatbot]:
+async def bot(
+    tmp_path_factory: pytest.TempPathFactory, derived: Path, embedder: Embedder
+) -> AsyncIterator[Chatbot]:
     # One adapter at a time: every switch loads one and unloads another while answers are made.
     engine = {"slots": ASKING, "context_tokens": 1024, "adapters": 1}
-    settings = settings_in(
-        tmp_path_factory.mktemp("switching"), **ADAPTER_OFF, engine=engine, sampling={"max_tokens": 24}
-    )
-    settings.data.folder.mkdir()
+    folder = tmp_path_factory.mktemp("switching")
+    data_folder(folder, derived)
+    settings = settings_in(folder, **ADAPTER_OFF, engine=engine, sampling={"max_tokens": 24})
     for corpus in opened(settings.data.folder, embedder):
         ingest(corpus, PUBLIC_DOCUMENTS)
     async with build(settings) as chatbot:

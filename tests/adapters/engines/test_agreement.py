@@ -27,8 +27,8 @@ PROMPTS, TOKENS = 20, 32
 
 
 @pytest.fixture(scope="module")
-def owned(gguf: Path, house_style: AdapterWeights, tmp_path_factory: pytest.TempPathFactory) -> Owned:
-    folder = dequantised(gguf, BASE_SHA256, tmp_path_factory.mktemp("base"))
+def owned(gguf: Path, house_style: AdapterWeights, derived: Path) -> Owned:
+    folder = dequantised(gguf, BASE_SHA256, derived / "base")
     found = Owned(load_model(folder, torch.float32), load_tokenizer(folder), 2048)
     found.load(house_style)
     return found

@@ -58,8 +58,8 @@ def test_a_question_that_no_passage_answers_has_low_odds(ranker: Ranker) -> None
 
 
 @pytest.mark.parametrize("earlier", ["", "Where can I swim in winter, and is there a lesson?"])
-def test_it_says_what_torch_says(ranker: Ranker, base_file: BaseFile, earlier: str) -> None:
-    folder = dequantised(base_file.gguf, file_sha256(base_file.gguf), base_file.cache / "base")
+def test_it_says_what_torch_says(ranker: Ranker, base_file: BaseFile, derived: Path, earlier: str) -> None:
+    folder = dequantised(base_file.gguf, file_sha256(base_file.gguf), derived / "base")
     tokenizer = load_tokenizer(folder)
     model = PeftModel.from_pretrained(load_model(folder, torch.float32), str(SHIPPED)).eval()
     yes, no = (tokenizer(word)["input_ids"][0] for word in (ask.YES, ask.NO))

@@ -19,7 +19,7 @@ pytest.importorskip("trl")
 @pytest.fixture
 def recipe(tmp_path: Path, gguf: Path) -> Path:
     data = write_examples(tmp_path)
-    training = {"learning_rate": 0.001, "epochs": 1, "cycles": 1, "batch_size": 2, "warmup_share": 0}
+    training = {"learning_rate": 0.001, "epochs": 0.15, "cycles": 1, "batch_size": 2, "warmup_share": 0}
     training |= {"weight_decay": 0, "max_tokens": 200, "evaluate_every": 5, "patience": 2, "seed": 1}
     content = {"name": "ranker", "data": data, "lora": {"rank": 2, "alpha": 4, "dropout": 0}}
     content |= {"groups": {"others": 1, "nearest": 2, "withheld": 0}}
@@ -38,7 +38,11 @@ def rank(recipe: Path, folder: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
-def test_a_recipe_becomes_a_ranker_that_passes_the_gate(recipe: Path, gguf: Path, tmp_path: Path) -> None:
+def test_a_recipe_becomes_a_ranker_that_passes_the_gate(recipe: Path, gguf: Path, derived: Path) -> None:
+    cache = recipe.parent / "data" / "cache"
+    cache.mkdir(parents=True)
+    (derived / "base").mkdir(exist_ok=True)
+    (cache / "base").symlink_to(derived / "base")
     result = rank(recipe, "ranker/1")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
@@ -49,7 +53,6 @@ def test_a_recipe_becomes_a_ranker_that_passes_the_gate(recipe: Path, gguf: Path
     assert told["data"]["rows"] == (2 * 9 + 3) + (2 * 11 + 4)
     assert set(told["scores"]) == {"first", "bound", "answerable, area"}
     assert told["data"]["held_back"] == ["records.md"]
-    cache = tmp_path / "cache"
     ranker = open_ranker(recipe.parent / "ranker" / "1", BaseFile(gguf, cache), cache, threads=0)
     assert len(ranker.log_odds("garage fee?", ["Parking", "Food"])) == 2
     assert max(told["probe"], key=told["probe"].__getitem__) in ranker.first_tokens()

@@ -13,7 +13,7 @@ from ingest.embed import Embedder
 from ingest.owner import OwnerLock
 from service.commands import app
 from service.evaluation.store import ANSWERS, Run
-from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
+from tests.service.conftest import PUBLIC_DOCUMENTS, data_folder, ingest, opened
 from tests.service.evaluation.small_evaluation import QUESTIONS, planted, written
 from tests.service.small_adapter import adapter
 
@@ -27,7 +27,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config(tmp_path_factory: pytest.TempPathFactory, derived: Path) -> Path:
     """The hospital's settings with a data folder of their own, short answers and an adapter that only acts."""
     folder = tmp_path_factory.mktemp("evaluate")
     settings = yaml.safe_load(HOSPITAL.read_text(encoding="utf-8"))
@@ -40,7 +40,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "examples": str(HOSPITAL.parent / "emergency_examples.yaml"),
     }
     settings |= {
-        "data": {"folder": str(folder / "data")},
+        "data": {"folder": str(data_folder(folder, derived))},
         "engine": {"slots": 2, "context_tokens": 1024},
         "sampling": {"max_tokens": 8},
     }

@@ -19,15 +19,19 @@ from service.commands import app
 from service.replay.commands import WrongSwitch, switches_of
 from service.switches import Overrides
 from service.transcript import gathered
-from tests.service.conftest import PUBLIC_DOCUMENTS
+from tests.service.conftest import PUBLIC_DOCUMENTS, data_folder
 
 QUESTIONS = ("When can I visit the general wards?", "my dad has crushing chest pain")
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The hospital's, with a data folder of its own and short answers of the base."""
-    values = {"DATA__FOLDER": tmp_path / "data", "LAYERS__ADAPTER__SWITCH": "off", "SAMPLING__MAX_TOKENS": 12}
+def settings(tmp_path: Path, derived: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The hospital's, with a data folder of its own, short answers of the base, and no ranker: every replay would
+    open its network anew.
+    """
+    folder = data_folder(tmp_path, derived)
+    values = {"DATA__FOLDER": folder, "LAYERS__ADAPTER__SWITCH": "off", "SAMPLING__MAX_TOKENS": 12}
+    values |= {"RANKER__ADAPTER": "null"}
     for key, value in values.items():
         monkeypatch.setenv(f"TRIPTYCH__{key}", str(value))
     monkeypatch.setenv("COLUMNS", "200")
