@@ -8,7 +8,7 @@ from adapters.dataset.check import check_search_recipe
 from adapters.dataset.read import read_style
 from adapters.dataset.report import insist
 from adapters.examples import Pool, StyleExample, gold_passage, read_examples, split_examples
-from adapters.pool import configured_pool, seen_of
+from adapters.pool import configured_pool, other_pool, seen_of
 from adapters.recipe import RankingRecipe, SearchRecipe
 from configs.settings import Settings
 from ingest.embed import Embedder
@@ -16,10 +16,13 @@ from ingest.embed import Embedder
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Examples that passed the check, split by document, and the passages that training may see."""
+    """Examples that passed the check, split by document, and the passages that training may see: `seen` of the
+    documents, `others` of other pages.
+    """
 
     embedder: Embedder
     seen: Pool
+    others: Pool | None
     training: list[StyleExample]
     validation: list[StyleExample]
 
@@ -30,9 +33,10 @@ def checked_examples(path: Path, recipe: SearchRecipe | RankingRecipe, settings:
     embedder, pool = configured_pool(data.documents, settings)
     seen = seen_of(data, pool)
     read = read_style(data.examples)
-    insist(check_search_recipe(recipe, read, pool, embedder, settings.guard.no_answer), str(path))
+    others = other_pool(recipe, embedder, settings)
+    insist(check_search_recipe(recipe, read, pool, others, embedder, settings.guard.no_answer), str(path))
     splits = split_examples(read_examples(data.examples), frozenset(data.validation), frozenset(data.held_back))
-    return Examples(embedder, seen, *splits)
+    return Examples(embedder, seen, others, *splits)
 
 
 @dataclass(frozen=True, slots=True)

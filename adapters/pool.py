@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adapters.examples import ExampleError, Pool
-from adapters.recipe import Data
+from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe, elsewhere_of
 from configs.settings import Settings
 from ingest.build import embedder_of
 from ingest.documents import Chunk, Passage, document_id
@@ -36,6 +36,15 @@ def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens
     splitter = Splitter(embedder.count_tokens, min(max_tokens, embedder.max_tokens), overlap_tokens)
     with Parser() as parser:
         return read_pool(folder, parser, splitter, embedder)
+
+
+def other_pool(
+    recipe: Recipe | SearchRecipe | RankingRecipe, embedder: Embedder, settings: Settings
+) -> Pool | None:
+    """The other pages that it trains on, too, if it names any. Raises ExampleError."""
+    if (other := elsewhere_of(recipe)) is None:
+        return None
+    return split_pool(other.documents, embedder, settings.splitter.max_tokens, settings.splitter.overlap_tokens)
 
 
 def seen_of(data: Data, pool: Pool) -> Pool:

@@ -265,8 +265,8 @@ def checked(kind: type[R], path: Path) -> R:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
     folder = path.resolve().parent
     places: dict[str, Part] = {"data": placed(recipe.data, folder)}
-    if not isinstance(recipe, SearchRecipe) and recipe.elsewhere:
-        places["elsewhere"] = placed_elsewhere(recipe.elsewhere, folder)
+    if other := elsewhere_of(recipe):
+        places["elsewhere"] = placed_elsewhere(other, folder)
     return recipe.model_copy(update=places)
 
 
@@ -288,6 +288,11 @@ def placed(data: Data, folder: Path) -> Data:
             "questions": folder / data.questions if data.questions else None,
         }
     )
+
+
+def elsewhere_of(recipe: Recipe | SearchRecipe | RankingRecipe) -> Elsewhere | None:
+    """The other pages that it names, if it does; a search learns its own only."""
+    return None if isinstance(recipe, SearchRecipe) else recipe.elsewhere
 
 
 def placed_elsewhere(other: Elsewhere, folder: Path) -> Elsewhere:

@@ -30,7 +30,7 @@ from adapters.examples import (
 from adapters.first_tokens import first_tokens
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
-from adapters.pool import configured_pool, seen_of, split_pool
+from adapters.pool import configured_pool, other_pool, seen_of
 from adapters.precision import machine
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, ModelRecipe, Recipe, RecipeError, read_recipe
@@ -84,9 +84,10 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     read = read_style(recipe.data.examples)
     base, made_from = configured_base(settings.engine.base, data)
     tokenizer = load_tokenizer(base)
-    insist(check_recipe(recipe, read, pool, embedder, template, tokenizer), str(path))
+    others = other_pool(recipe, embedder, settings)
+    insist(check_recipe(recipe, read, pool, others, embedder, template, tokenizer), str(path))
     rows, validation = rows_of(recipe, embedder, seen, template)
-    rows += elsewhere(recipe, embedder, template, settings)
+    rows += elsewhere(recipe, embedder, others, template)
     check_both(rows, validation, path)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
     if start:
@@ -164,13 +165,13 @@ def rows_from(
     return make_rows(examples, questions, pool, template, mix, recipe.no_answer, recipe.training.seed + number)
 
 
-def elsewhere(recipe: Recipe, embedder: Embedder, template: PromptTemplate, settings: Settings) -> list[Row]:
+def elsewhere(recipe: Recipe, embedder: Embedder, pool: Pool | None, template: PromptTemplate) -> list[Row]:
     """Training rows about other pages, mixed as the others are. Raises ExampleError."""
-    if (other := recipe.elsewhere) is None:
+    if recipe.elsewhere is None:
         return []
-    values = settings.splitter
-    pool = split_pool(other.documents, embedder, values.max_tokens, values.overlap_tokens)
-    return rows_from(read_examples(other.examples), embedder, pool, template, recipe, recipe.mix, 2)
+    assert pool is not None
+    examples = read_examples(recipe.elsewhere.examples)
+    return rows_from(examples, embedder, pool, template, recipe, recipe.mix, 2)
 
 
 def check_both(rows: Sequence[Row], validation: Sequence[Row], recipe: Path) -> None:

@@ -1,6 +1,7 @@
 """The check of a recipe's examples, or of a file of them: every finding at once, before any training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from adapters.dataset.read import read_plain, read_questions, read_style
 from adapters.dataset.report import Report
 from adapters.examples import Pool, Vectors, make_rows, split_examples, tokens
 from adapters.prompt import PromptTemplate
-from adapters.recipe import Data, Elsewhere, RankingRecipe, Recipe, SearchRecipe
+from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe, elsewhere_of
 from ingest.embed import Embedder
 
 if TYPE_CHECKING:
@@ -24,73 +25,97 @@ FILE_ALONE = "leaks and the length in tokens: they need a recipe."
 NO_DOCUMENTS = "facts of answers without passages, and whether a document holds them: they need --documents."
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Examples with the pages that they are about; `questions` (n, d) are the vectors of the full ones."""
+
+    read: Read
+    entries: list[Entry]
+    questions: Vectors
+    pool: Pool
+
+
+def examples_of(read: Read, pool: Pool, embedder: Embedder) -> Examined:
+    entries = full(read.entries)
+    return Examined(read, entries, embedder.embed_queries([entry.example.question for entry in entries]), pool)
+
+
 def check_recipe(
     recipe: Recipe,
     read: Read,
     pool: Pool,
+    other_pool: Pool | None,
     embedder: Embedder,
     template: PromptTemplate,
     tokenizer: "PreTrainedTokenizerBase",
 ) -> Report:
-    """`pool` holds all documents, the held-back ones too. Raises ExampleError for unreadable questions."""
-    entries = full(read.entries)
-    questions = embedder.embed_queries([entry.example.question for entry in entries])
-    found = [
-        *in_data(recipe.data, read, questions, pool, embedder, recipe.no_answer),
-        *too_long(recipe, entries, questions, pool, template, tokenizer),
-        *of_elsewhere(recipe.elsewhere, recipe.data, embedder, recipe.no_answer),
-    ]
-    return report_of(read.entries, answers_of(entries, recipe.no_answer), found, (NAMES, LEARNING_CURVE))
+    """`pool` holds all documents, the held-back ones too, and `other_pool` the pages of `recipe.elsewhere`, if any.
+
+    Raises ExampleError for unreadable questions.
+    """
+    own, other = examples_of(read, pool, embedder), others_of(recipe, other_pool, embedder)
+    found = in_both(recipe.data, own, other, embedder, recipe.no_answer)
+    for some in (own, other) if other else (own,):
+        found += too_long(recipe, some, template, tokenizer)
+    return report_of(own, other, found, recipe.no_answer, (NAMES, LEARNING_CURVE))
 
 
 def check_search_recipe(
-    recipe: SearchRecipe | RankingRecipe, read: Read, pool: Pool, embedder: Embedder, no_answer: str
+    recipe: SearchRecipe | RankingRecipe,
+    read: Read,
+    pool: Pool,
+    other_pool: Pool | None,
+    embedder: Embedder,
+    no_answer: str,
 ) -> Report:
     """The same for an embedder's adapter and for a ranker.
 
     Answers too: a passage that does not hold its answer is the wrong one.
     """
-    entries = full(read.entries)
-    questions = embedder.embed_queries([entry.example.question for entry in entries])
-    found = in_data(recipe.data, read, questions, pool, embedder, no_answer)
-    if isinstance(recipe, RankingRecipe):
-        found += of_elsewhere(recipe.elsewhere, recipe.data, embedder, no_answer)
-    return report_of(read.entries, answers_of(entries, no_answer), found, (NAMES, LENGTHS))
+    own, other = examples_of(read, pool, embedder), others_of(recipe, other_pool, embedder)
+    found = in_both(recipe.data, own, other, embedder, no_answer)
+    return report_of(own, other, found, no_answer, (NAMES, LENGTHS))
 
 
-def of_elsewhere(other: Elsewhere | None, data: Data, embedder: Embedder, no_answer: str) -> list[Finding]:
-    """Examples about other pages: those pages are there, and none asks what the evaluation asks."""
-    if other is None:
-        return []
-    read = read_style(other.examples)
-    entries = full(read.entries)
-    questions = embedder.embed_queries([entry.example.question for entry in entries])
-    there = {path.relative_to(other.documents).as_posix() for path in other.documents.rglob("*")}
+def others_of(
+    recipe: Recipe | SearchRecipe | RankingRecipe, pool: Pool | None, embedder: Embedder
+) -> Examined | None:
+    if (elsewhere := elsewhere_of(recipe)) is None:
+        return None
+    assert pool is not None, "a recipe that names other pages is checked with them"
+    return examples_of(read_style(elsewhere.examples), pool, embedder)
+
+
+def in_both(data: Data, own: Examined, other: Examined | None, embedder: Embedder, no_answer: str) -> list[Finding]:
+    """All that does not depend on what learns from the examples."""
     return [
-        *read.findings,
-        *find.misplaced(entries, there, no_answer),
-        *evaluated(data, [entry.place for entry in entries], questions, embedder),
+        *find.shared_ids([*own.entries, *(other.entries if other else ())]),
+        *in_one(own, embedder, no_answer),
+        *leaks(data, own.entries, own.questions, embedder),
+        *find.balance(own.entries, answers_of(own.entries, no_answer)),
+        *(of_elsewhere(other, data, embedder, no_answer) if other else ()),
     ]
 
 
-def in_data(
-    data: Data, read: Read, questions: Vectors, pool: Pool, embedder: Embedder, no_answer: str
-) -> list[Finding]:
-    """All that does not depend on what learns from the examples; `questions` (n, d) are those of the full ones."""
-    entries = full(read.entries)
+def of_elsewhere(other: Examined, data: Data, embedder: Embedder, no_answer: str) -> list[Finding]:
+    """Examples about other pages: all are for training, but none may ask what the evaluation asks."""
+    places = [entry.place for entry in other.entries]
+    return in_one(other, embedder, no_answer) + evaluated(data, places, other.questions, embedder)
+
+
+def in_one(some: Examined, embedder: Embedder, no_answer: str) -> list[Finding]:
+    """What is wrong with examples and their own pages, whatever else is trained on."""
+    entries, pool = some.entries, some.pool
     answers = answers_of(entries, no_answer)
     return [
-        *read.findings,
-        *find.shared_ids(entries),
-        *find.empty(read.entries),
+        *some.read.findings,
+        *find.empty(some.read.entries),
         *find.misplaced(entries, sources_of(pool), no_answer),
         *find.unknown_sections(entries, pool.passages),
-        *repeated(entries, answers, questions, embedder),
-        *leaks(data, entries, questions, embedder),
+        *repeated(entries, answers, some.questions, embedder),
         *find.personal(entries, public(pool, no_answer)),
         *find.unsupported(with_passages(entries, pool), pool.passages),
         *find.style(answers),
-        *find.balance(entries, answers),
     ]
 
 
@@ -113,16 +138,29 @@ def check_file(path: Path, pool: Pool | None, embedder: Embedder, no_answer: str
         *find.balance(entries, answers),
     ]
     left_out = (FILE_ALONE, *(() if pool else (NO_DOCUMENTS,)), NAMES, LEARNING_CURVE)
-    return report_of(read.entries, answers, found, left_out), turned
+    return Report(places_of(read), tuple(found), figures_of(read, no_answer), left_out), turned
 
 
 def report_of(
-    entries: Sequence[Entry], answers: Sequence[Entry], found: Sequence[Finding], left_out: tuple[str, ...]
+    own: Examined, other: Examined | None, found: Sequence[Finding], no_answer: str, left_out: tuple[str, ...]
 ) -> Report:
-    refusals = len(full(entries)) - len(answers)
-    figures = {"examples": len(entries), "answers": len(answers), "refusals": refusals}
-    figures |= {f"decisions {name}": count for name, count in find.decisions(entries).items()}
-    return Report(tuple(entry.place for entry in entries), tuple(found), figures, left_out)
+    figures = figures_of(own.read, no_answer)
+    if other:
+        elsewhere = figures_of(other.read, no_answer)
+        figures |= {f"{name} about other pages": count for name, count in elsewhere.items()}
+    others = places_of(other.read) if other else ()
+    return Report(places_of(own.read), tuple(found), figures, left_out, others)
+
+
+def places_of(read: Read) -> tuple[str, ...]:
+    return tuple(entry.place for entry in read.entries)
+
+
+def figures_of(read: Read, no_answer: str) -> dict[str, int]:
+    entries = full(read.entries)
+    answers = len(answers_of(entries, no_answer))
+    figures = {"examples": len(read.entries), "answers": answers, "refusals": len(entries) - answers}
+    return figures | {f"decisions {name}": count for name, count in find.decisions(read.entries).items()}
 
 
 def full(entries: Sequence[Entry]) -> list[Entry]:
@@ -186,21 +224,16 @@ def evaluated(data: Data, places: Sequence[str], questions: Vectors, embedder: E
 
 
 def too_long(
-    recipe: Recipe,
-    entries: Sequence[Entry],
-    questions: Vectors,
-    pool: Pool,
-    template: PromptTemplate,
-    tokenizer: "PreTrainedTokenizerBase",
+    recipe: Recipe, some: Examined, template: PromptTemplate, tokenizer: "PreTrainedTokenizerBase"
 ) -> list[Finding]:
     """Rows as training renders them, with passages, against `max_tokens`."""
-    sources = {*sources_of(pool), None}
-    kept = [number for number, entry in enumerate(entries) if entry.example.document in sources]
-    examples = [entries[number].example for number in kept]
-    place = {entries[number].example.id: entries[number].place for number in kept}
+    sources = {*sources_of(some.pool), None}
+    kept = [number for number, entry in enumerate(some.entries) if entry.example.document in sources]
+    examples = [some.entries[number].example for number in kept]
+    place = {some.entries[number].example.id: some.entries[number].place for number in kept}
     longest: dict[str, int] = {}
     for row in make_rows(
-        examples, questions[kept], pool, template, recipe.mix, recipe.no_answer, recipe.training.seed
+        examples, some.questions[kept], some.pool, template, recipe.mix, recipe.no_answer, recipe.training.seed
     ):
         where = place[row.example]
         longest[where] = max(tokens(row, tokenizer), longest.get(where, 0))

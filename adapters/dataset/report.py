@@ -33,23 +33,37 @@ class DatasetRefused(ExampleError):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`places` are of the examples that could be read; `figures` are counts; `not_checked` are sentences."""
+    """`places` are of the examples that could be read, `others` of those about other pages; `figures` are counts;
+    `not_checked` are sentences.
+    """
 
     places: tuple[str, ...]
     findings: tuple[Finding, ...]
     figures: dict[str, int]
     not_checked: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> set[tuple[str, str]]:
+        """Each kind of finding with its places, once."""
+        return {(finding.kind, finding.place) for finding in self.findings}
 
     @property
     def counts(self) -> Counter[str]:
         """How many places have each kind of finding."""
-        return Counter(kind for kind, _ in {(finding.kind, finding.place) for finding in self.findings})
+        return Counter(kind for kind, _ in self.found)
 
     @property
     def failures(self) -> list[str]:
-        """The kinds that stop a training."""
-        counts = self.counts
-        return [kind for kind, allowed in ALLOWED.items() if counts[kind] > allowed * len(self.places)]
+        """The kinds that stop a training. Many good examples about other pages do not make up for own ones."""
+        others = frozenset(self.others)
+        counts = Counter((kind, place in others) for kind, place in self.found)
+        sizes = {False: len(self.places), True: len(others)}
+        return [
+            kind
+            for kind, allowed in ALLOWED.items()
+            if any(counts[kind, other] > allowed * size for other, size in sizes.items())
+        ]
 
     @property
     def passed(self) -> bool:
@@ -109,10 +123,11 @@ def as_page(report: Report) -> Group:
 
 def counts_table(report: Report) -> Table:
     table = Table("Finding", "Examples", "Share", "Allowed", "")
+    examples = max(len(report.places) + len(report.others), 1)
     for kind, count in sorted(report.counts.items(), key=lambda pair: (pair[0] not in ALLOWED, pair[0])):
         allowed = f"{ALLOWED[kind]:.0%}" if kind in ALLOWED else "-"
         mark = Text("fails", "red") if kind in report.failures else Text("remark" if kind in REMARKS else "warning")
-        table.add_row(kind, str(count), f"{count / max(len(report.places), 1):.1%}", allowed, mark)
+        table.add_row(kind, str(count), f"{count / examples:.1%}", allowed, mark)
     return table
 
 

@@ -11,7 +11,6 @@ from adapters.durable import published_folder
 from adapters.examples import ExampleError, StyleExample, read_examples
 from adapters.first_tokens import first_tokens
 from adapters.header import BaseFile
-from adapters.pool import split_pool
 from adapters.ranking import ask
 from adapters.ranking.group_trainer import train_groups
 from adapters.ranking.groups import groups_of, rows_of
@@ -32,7 +31,7 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     recipe, data = read_ranking_recipe(path), settings.data.folder
     check_place(folder, recipe.name)
     known, seed = checked_examples(path, recipe, settings), recipe.training.seed
-    here = [*asked(known.training, known, recipe), *elsewhere(recipe, known, settings)]
+    here = [*asked(known.training, known, recipe), *elsewhere(recipe, known)]
     unseen = asked(known.validation, known, recipe)
     groups, validation = (list(groups_of(some, recipe.groups, seed)) for some in (here, unseen))
     base, made_from = configured_base(settings.ranker, data)
@@ -68,10 +67,10 @@ def asked(examples: Sequence[StyleExample], known: Examples, recipe: RankingReci
     return list(asked_of(examples, known.seen, known.embedder, recipe.groups.nearest))
 
 
-def elsewhere(recipe: RankingRecipe, known: Examples, settings: Settings) -> list[Asked]:
+def elsewhere(recipe: RankingRecipe, known: Examples) -> list[Asked]:
     """The same of other pages. Raises ExampleError."""
-    if (other := recipe.elsewhere) is None:
+    if recipe.elsewhere is None:
         return []
-    values = settings.splitter
-    pool = split_pool(other.documents, known.embedder, values.max_tokens, values.overlap_tokens)
-    return list(asked_of(read_examples(other.examples), pool, known.embedder, recipe.groups.nearest))
+    assert known.others is not None
+    examples = read_examples(recipe.elsewhere.examples)
+    return list(asked_of(examples, known.others, known.embedder, recipe.groups.nearest))

@@ -21,14 +21,14 @@ ASKED = {
 NO_ANSWER = "I can't find this in our documents."
 
 
-def write_examples(folder: Path) -> dict[str, Any]:
-    """Write them to the folder; a recipe's `data` that names them."""
+def write_examples(folder: Path, prefix: str = "") -> dict[str, Any]:
+    """Write them to the folder, each id with the prefix; a recipe's `data` that names them."""
     (folder / "docs").mkdir()
     for name, text in DOCUMENTS.items():
         (folder / "docs" / name).write_text(text)
     for (document, section), questions in ASKED.items():
         for question in questions:
-            add_example(folder, document=document, section=section, question=question)
+            add_example(folder, id=prefix + question, document=document, section=section, question=question)
     return {
         "examples": ["style.jsonl"],
         "documents": "docs",

@@ -10,7 +10,7 @@ from adapters.dataset.report import Report
 from adapters.examples import Pool, StyleExample
 from adapters.pool import split_pool
 from adapters.prompt import load_prompt
-from adapters.recipe import Recipe, read_recipe
+from adapters.recipe import Elsewhere, Recipe, read_recipe
 from configs.load import HOSPITAL
 from ingest.embed import Embedder
 from tests.adapters.conftest import byte_tokenizer
@@ -52,8 +52,8 @@ def read_of(*examples: StyleExample) -> Read:
     return Read(tuple(Entry(f"x:{n}", one) for n, one in enumerate(examples, start=1)), ())
 
 
-def checked(plan: Recipe, read: Read, pool: Pool, embedder: Embedder) -> Report:
-    return check_recipe(plan, read, pool, embedder, HOUSE, byte_tokenizer())
+def checked(plan: Recipe, read: Read, pool: Pool, embedder: Embedder, other_pool: Pool | None = None) -> Report:
+    return check_recipe(plan, read, pool, other_pool, embedder, HOUSE, byte_tokenizer())
 
 
 def kinds(report: Report) -> set[tuple[str, str]]:
@@ -102,6 +102,54 @@ def test_rows_are_measured_with_their_passages(pool: Pool, embedder: Embedder) -
     report = checked(recipe(max_tokens=300), read_of(*GOOD), pool, embedder)
     assert {place for kind, place in kinds(report) if kind == "too-long"} >= {"x:1", "x:2"}
     assert report.failures == ["too-long"]
+
+
+OTHERS = (
+    StyleExample("o1", "boats.md", "Trips", "When does the boat leave?", "You can board at noon [cite]."),
+    StyleExample("o2", None, None, "Do you sell fishing rods?", REFUSAL),
+)
+
+
+def with_others(tmp_path: Path, embedder: Embedder, *examples: StyleExample, **values: int) -> tuple[Recipe, Pool]:
+    """A recipe that names these examples about another house's page, and that page's passages."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "boats.md").write_text("# Boats\n\n## Trips\n\nThe boat leaves at noon from the pier.\n")
+    file = tmp_path / "others.jsonl"
+    file.write_text("\n".join(json.dumps(asdict(example)) for example in examples))
+    elsewhere = Elsewhere(examples=(file,), documents=docs)
+    return recipe(**values).model_copy(update={"elsewhere": elsewhere}), split_pool(docs, embedder, 200, 0)
+
+
+def test_good_examples_about_other_pages_pass_and_are_counted_apart(
+    pool: Pool, embedder: Embedder, tmp_path: Path
+) -> None:
+    plan, other_pool = with_others(tmp_path, embedder, *OTHERS)
+    report = checked(plan, read_of(*GOOD), pool, embedder, other_pool)
+    assert report.passed and kinds(report) == set()
+    assert (report.figures["examples"], report.figures["examples about other pages"]) == (3, 2)
+    assert report.good == 3
+
+
+def test_what_is_wrong_about_other_pages_is_told_too(pool: Pool, embedder: Embedder, tmp_path: Path) -> None:
+    first = OTHERS[0]
+    wrong = (
+        replace(first, id="e1", question="At what time may I board the ferry to the island?"),
+        replace(first, id="o3", question="I am a@b.example, is there a boat?"),
+        replace(first, id="o4", question="Is the boat late?", answer="You wait until 7 p.m. [cite]."),
+        replace(first, id="o5", question="What is on board?", document="gone.md"),
+        replace(first, id="o6"),
+    )
+    plan, other_pool = with_others(tmp_path, embedder, *OTHERS, *wrong)
+    told = kinds(checked(plan, read_of(*GOOD), pool, embedder, other_pool))
+    expected = {("shape", 3), ("personal", 4), ("facts", 5), ("shape", 6), ("duplicate", 7)}
+    assert {(kind, f"{tmp_path}/others.jsonl:{line}") for kind, line in expected} <= told
+
+
+def test_rows_about_other_pages_are_measured_too(pool: Pool, embedder: Embedder, tmp_path: Path) -> None:
+    plan, other_pool = with_others(tmp_path, embedder, *OTHERS, max_tokens=300)
+    told = kinds(checked(plan, read_of(*GOOD), pool, embedder, other_pool))
+    assert ("too-long", f"{tmp_path}/others.jsonl:1") in told
 
 
 @pytest.fixture

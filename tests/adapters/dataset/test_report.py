@@ -41,6 +41,15 @@ def test_good_examples_may_have_remarks_and_unread_lines_are_no_examples() -> No
     assert unread.good == 2
 
 
+@pytest.mark.parametrize("spoilt", ["x", "other"])
+def test_good_examples_do_not_make_up_for_those_about_other_pages_nor_the_other_way(spoilt: str) -> None:
+    few, many = (tuple(f"{name}:{number}" for number in range(size)) for name, size in ((spoilt, 100), ("y", 900)))
+    findings = tuple(Finding("facts", place, "not in its passage") for place in few[:3])
+    places, others = (few, many) if spoilt == "x" else (many, few)
+    assert Report(places, findings, {}, others=others).failures == ["facts"]
+    assert Report(places, findings[:2], {}, others=others).passed
+
+
 def test_no_examples_at_all_do_not_pass() -> None:
     assert not Report((), (), {}).passed
     with pytest.raises(DatasetRefused, match="there are none"):

@@ -1,4 +1,4 @@
-"""A real training of two steps on the packaged base, through the command."""
+"""A real training of a few steps on the packaged base, through the command."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def recipe(tmp_path: Path, gguf: Path) -> Path:
     content |= {"groups": {"others": 1, "nearest": 2, "withheld": 0}}
     content |= {"elsewhere": {"examples": ["elsewhere/style.jsonl"], "documents": "elsewhere/docs"}}
     (tmp_path / "elsewhere").mkdir()
-    write_examples(tmp_path / "elsewhere")
+    write_examples(tmp_path / "elsewhere", prefix="elsewhere: ")
     file = tmp_path / "ranker.yaml"
     file.write_text(yaml.safe_dump(content | {"training": training}))
     return file
