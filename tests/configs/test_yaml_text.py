@@ -24,9 +24,19 @@ def test_one_key_in_two_sections_and_a_merged_section_are_no_double_keys() -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-13-45", r'"\UFFFFFFFF"', r'"\U00110000"', "[" * 3000, "9" * 5000, "@s3cret", "key: %s3cret"]
+    "text",
+    ["2026-13-45", r'"\UFFFFFFFF"', r'"\U00110000"', "[" * 3000, "9" * 5000, "@s3cret", "key: %s3cret"]
+    + [f"key: {mark}" for mark in ("*s3cret", "!s3cret", "!s3cret 1", "!s3cret!1 x", "!<s3cret> x", "[*s3cret")]
+    + ["key: &s3cret 1\nother: &s3cret 2", "%TAG !s3cret! tag:x,2000:\n%TAG !s3cret! tag:x,2000:\n---\na: 1"],
 )
 def test_what_no_yaml_can_mean_is_a_yaml_error_without_the_text(text: str) -> None:
     with pytest.raises(yaml.YAMLError) as caught:
         parse_yaml(text)
     assert "s3cret" not in str(caught.value)
+
+
+def test_what_is_no_value_stays_in_the_sentence() -> None:
+    with pytest.raises(yaml.YAMLError, match="but found '<scalar>'"):
+        parse_yaml("a: 'b' c")
+    with pytest.raises(yaml.YAMLError, match="expected ',' or ']', but got '<stream end>'"):
+        parse_yaml("a: [1")
