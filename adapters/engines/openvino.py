@@ -77,11 +77,12 @@ class OpenVINO(Engine):
 
     async def close(self) -> None:
         self._loaded.clear()
+        # First: from here on nobody replaces it.
+        process, self._process = self._process, None
         if self._replacing:
             self._replacing.cancel()
             await asyncio.wait([self._replacing])
-        if process := self._process:
-            self._process = None
+        if process:
             await asyncio.to_thread(process.close)
 
     async def _started(self) -> Process:
@@ -100,14 +101,19 @@ class OpenVINO(Engine):
     async def _alive(self) -> Process:
         """The process; where it ended, another one with the same adapters, each through the probe again."""
         if self._opened().ended:
-            if self._replacing is None or self._replacing.done():
-                logger.error("The generating process ended with code %s; another one starts.", self._opened().code)
-                self._replacing = asyncio.create_task(self._replace())
+            replacing = self._replacement()
             # Who asked first may leave before it is ready: the others still wait for it.
-            await asyncio.wait([self._replacing])
-            if not self._replacing.cancelled():
-                self._replacing.result()
+            await asyncio.wait([replacing])
+            if not replacing.cancelled():
+                replacing.result()
         return self._opened()
+
+    def _replacement(self) -> "asyncio.Task[None]":
+        """What replaces the process that ended, started unless it is under way."""
+        if self._replacing is None or self._replacing.done():
+            logger.error("The generating process ended with code %s; another one starts.", self._opened().code)
+            self._replacing = asyncio.create_task(self._replace())
+        return self._replacing
 
     async def _replace(self) -> None:
         process = await self._started()
@@ -149,8 +155,14 @@ class OpenVINO(Engine):
         process = await self._alive()
         self._check_loaded(generation.adapter)
         async with aclosing(self._answer(process, generation.adapter, messages, stop, generation)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            except EngineError:
+                # At once: whoever asks next need not wait for all of it.
+                if self._process and self._process.ended:
+                    self._replacement()
+                raise
 
     async def _answer(
         self,

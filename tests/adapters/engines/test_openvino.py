@@ -80,6 +80,10 @@ async def test_when_the_process_dies_its_answers_say_so_and_another_one_takes_ov
     with pytest.raises(EngineError, match=r"ended with code -9"):
         async for _ in running:
             pass
+    # At once, before anybody asks again.
+    assert mortal._replacing and not mortal._replacing.done()
+    await mortal._replacing
+    assert not mortal._opened().ended
     answers = await asyncio.gather(*(mortal.ainvoke(SHORT, generation=adapted) for _ in range(3)))
     assert [one.content for one in answers] == [before.content] * 3
     assert answers[0].response_metadata["adapter"] == house_style.name
