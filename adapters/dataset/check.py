@@ -35,7 +35,7 @@ class Examined:
     pool: Pool
 
 
-def examples_of(read: Read, pool: Pool, embedder: Embedder) -> Examined:
+def examined(read: Read, pool: Pool, embedder: Embedder) -> Examined:
     entries = full(read.entries)
     return Examined(read, entries, embedder.embed_queries([entry.example.question for entry in entries]), pool)
 
@@ -53,7 +53,7 @@ def check_recipe(
 
     Raises ExampleError for unreadable questions.
     """
-    own, other = examples_of(read, pool, embedder), others_of(recipe, other_pool, embedder)
+    own, other = examined(read, pool, embedder), others_of(recipe, other_pool, embedder)
     found = in_both(recipe.data, own, other, embedder, recipe.no_answer)
     for some in (own, other) if other else (own,):
         found += too_long(recipe, some, template, tokenizer)
@@ -72,7 +72,7 @@ def check_search_recipe(
 
     Answers too: a passage that does not hold its answer is the wrong one.
     """
-    own, other = examples_of(read, pool, embedder), others_of(recipe, other_pool, embedder)
+    own, other = examined(read, pool, embedder), others_of(recipe, other_pool, embedder)
     found = in_both(recipe.data, own, other, embedder, no_answer)
     return report_of(own, other, found, no_answer, (NAMES, LENGTHS))
 
@@ -83,7 +83,7 @@ def others_of(
     if (elsewhere := elsewhere_of(recipe)) is None:
         return None
     assert pool is not None, "a recipe that names other pages is checked with them"
-    return examples_of(read_style(elsewhere.examples), pool, embedder)
+    return examined(read_style(elsewhere.examples), pool, embedder)
 
 
 def in_both(data: Data, own: Examined, other: Examined | None, embedder: Embedder, no_answer: str) -> list[Finding]:

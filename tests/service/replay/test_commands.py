@@ -26,12 +26,9 @@ QUESTIONS = ("When can I visit the general wards?", "my dad has crushing chest p
 
 @pytest.fixture
 def settings(tmp_path: Path, derived: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The hospital's, with a data folder of its own, short answers of the base, and no ranker: every replay would
-    open its network anew.
-    """
+    """The hospital's, with a data folder of its own and short answers of the base."""
     folder = data_folder(tmp_path, derived)
     values = {"DATA__FOLDER": folder, "LAYERS__ADAPTER__SWITCH": "off", "SAMPLING__MAX_TOKENS": 12}
-    values |= {"RANKER__ADAPTER": "null"}
     for key, value in values.items():
         monkeypatch.setenv(f"TRIPTYCH__{key}", str(value))
     monkeypatch.setenv("COLUMNS", "200")
