@@ -223,7 +223,7 @@ class Chatbot:
 
     async def ready(self) -> Mapping[str, str]:
         """Component -> "ok", or what is wrong with it."""
-        return await asyncio.to_thread(self.components)
+        return await asyncio.to_thread(self.components) | {"engine": await self.engine.state()}
 
     def components(self) -> dict[str, str]:
         states = dict.fromkeys(("library", "documents", "adapter"), "ok")

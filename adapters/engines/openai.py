@@ -23,6 +23,9 @@ from adapters.engines.protocol import (
     PromptTooLong,
 )
 
+# Who asks /ready gives up soon, too.
+STATE_SECONDS = 5.0
+
 
 class OpenAIServer(Engine):
     """`model` is the base's name on the server, `served` gives the server's name of each NAME@VERSION that it has
@@ -101,6 +104,17 @@ class OpenAIServer(Engine):
 
     async def close(self) -> None:
         await self.client.close()
+
+    async def state(self) -> str:
+        try:
+            await self.client.with_options(timeout=STATE_SECONDS, max_retries=0).models.list()
+        except (openai.RateLimitError, openai.NotFoundError):
+            # Busy is not broken, and a server may answer that lists nothing.
+            return "ok"
+        except openai.OpenAIError as error:
+            # Without its text, which may hold a part of the key.
+            return f"the model server does not answer ({type(error).__name__})"
+        return "ok"
 
     def _streamed(
         self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation

@@ -85,6 +85,16 @@ class OpenVINO(Engine):
         if process:
             await asyncio.to_thread(process.close)
 
+    async def state(self) -> str:
+        process = self._opened()
+        if process.ended:
+            # From here, too: nobody sends a question to a service that is not ready.
+            self._replacement()
+            return f"the generating process ended with code {process.code}; another one starts"
+        if process.hangs(self.silence_seconds / 2):
+            return f"the generating process has given no sign for {process.silent:.0f} s"
+        return "ok"
+
     async def _started(self) -> Process:
         """A new process with the base."""
         values = self.model_dump(include={"slots", "context_tokens", "threads", "cache_prompt"})
@@ -116,10 +126,15 @@ class OpenVINO(Engine):
         return self._replacing
 
     async def _replace(self) -> None:
-        process = await self._started()
-        with ended_unless_done(process):
-            for adapter in list(self._loaded.values()):
-                await self._add(process, adapter)
+        """Raises EngineError, and logs it: it may be that nobody waits."""
+        try:
+            process = await self._started()
+            with ended_unless_done(process):
+                for adapter in list(self._loaded.values()):
+                    await self._add(process, adapter)
+        except EngineError as error:
+            logger.error("The generating process could not be replaced: %s", error)
+            raise
         ended, self._process = self._opened(), process
         await asyncio.to_thread(ended.close)
 

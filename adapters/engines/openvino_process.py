@@ -56,6 +56,8 @@ class Process:
         self.lock = threading.Lock()
         self.requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.heard = self.hung = False
+        # Seconds, counted in looks.
+        self.silent = 0.0
         self.over = threading.Event()
         self.threads = [
             threading.Thread(target=target, name=f"openvino-{target.__name__}", daemon=True)
@@ -112,18 +114,21 @@ class Process:
 
         Who asked may leave before: only a sign sets the count back.
         """
-        silent = 0.0
-        while silent < self.silence_seconds:
+        while self.silent < self.silence_seconds:
             if self.over.wait(WATCH_SECONDS):
                 return
             heard, self.heard = self.heard, False
             if heard:
-                silent = 0.0
+                self.silent = 0.0
             elif self.owes_an_answer():
-                silent += WATCH_SECONDS
-        logger.error("The generating process gave no sign for %.0f s; it is killed.", silent)
+                self.silent += WATCH_SECONDS
+        logger.error("The generating process gave no sign for %.0f s; it is killed.", self.silent)
         self.hung = True
         self.child.kill()
+
+    def hangs(self, seconds: float) -> bool:
+        """Not where nobody waits: a sign comes only while something is generated."""
+        return self.silent > seconds and self.owes_an_answer()
 
     def owes_an_answer(self) -> bool:
         """Not while it opens a model: that may take a while, and its thread may hold up the others."""
@@ -169,6 +174,7 @@ class Process:
             self.child.wait(5)
         except subprocess.TimeoutExpired:
             self.child.kill()
+            self.child.wait()
         for thread in self.threads:
             thread.join()
 

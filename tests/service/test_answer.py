@@ -413,4 +413,12 @@ async def test_the_configuration_tells_what_can_be_switched(bot: Chatbot) -> Non
 
 
 async def test_everything_is_ready(bot: Chatbot) -> None:
-    assert set((await bot.ready()).values()) == {"ok"}
+    assert await bot.ready() == dict.fromkeys(("library", "documents", "adapter", "engine"), "ok")
+
+
+async def test_an_engine_that_cannot_answer_is_not_ready(bot: Chatbot) -> None:
+    class Broken(ScriptedEngine):
+        async def state(self) -> str:
+            return "the process ended"
+
+    assert (await replace(bot, engine=Broken()).ready())["engine"] == "the process ended"

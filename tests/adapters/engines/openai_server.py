@@ -38,6 +38,9 @@ class Handler(BaseHTTPRequestHandler):
     served: Served
 
     def do_GET(self) -> None:
+        if self.served.status != 200:
+            self.reply(self.served.status, {"error": {"message": self.served.error}})
+            return
         self.reply(
             200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.served.models]}
         )

@@ -144,3 +144,26 @@ async def test_a_server_that_is_not_there_is_named() -> None:
         await engine.load(STYLE)
     with pytest.raises(EngineError, match=r"127\.0\.0\.1:9"):
         await answer(engine)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (200, "ok"),
+        (404, "ok"),
+        (429, "ok"),
+        (401, "the model server does not answer (AuthenticationError)"),
+        (503, "the model server does not answer (InternalServerError)"),
+    ],
+)
+async def test_its_state_is_whether_the_server_answers(serve: Serve, status: int, state: str) -> None:
+    engine, served = serve()
+    served.status, served.error = status, "wrong key: sk-secret"
+    assert await engine.state() == state
+
+
+async def test_a_server_that_is_not_there_is_told() -> None:
+    client = AsyncOpenAI(base_url="http://127.0.0.1:9/v1", api_key="none")
+    engine = OpenAIServer(client=client, model="base", sha256="b" * 64, served={})
+    assert await engine.state() == "the model server does not answer (APIConnectionError)"
+    await engine.close()

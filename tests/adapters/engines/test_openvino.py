@@ -90,7 +90,7 @@ async def test_when_the_process_dies_its_answers_say_so_and_another_one_takes_ov
 
 
 async def test_a_process_that_cannot_be_replaced_is_told_and_tried_again(
-    mortal: OpenVINO, house_style: AdapterWeights, tmp_path: Path
+    mortal: OpenVINO, house_style: AdapterWeights, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await mortal.load(house_style)
     folder = mortal.cache_folder
@@ -100,8 +100,21 @@ async def test_a_process_that_cannot_be_replaced_is_told_and_tried_again(
     mortal._opened().child.wait()
     with pytest.raises(EngineError, match="OpenVINO cannot load"):
         await mortal.ainvoke(SHORT)
+    assert "could not be replaced: OpenVINO cannot load" in caplog.text
     mortal.cache_folder = folder
     assert (await mortal.ainvoke(SHORT, generation=Generation(adapter=house_style.name))).content
+
+
+async def test_a_process_that_ended_is_no_ok_and_is_replaced_without_a_question(mortal: OpenVINO) -> None:
+    assert await mortal.state() == "ok"
+    mortal._opened().child.kill()
+    mortal._opened().child.wait()
+    assert await mortal.state() == "the generating process ended with code -9; another one starts"
+    first = mortal._replacing
+    assert await mortal.state() != "ok"
+    assert first is not None and mortal._replacing is first
+    await first
+    assert await mortal.state() == "ok"
 
 
 async def test_who_leaves_while_the_process_is_replaced_leaves_it_to_the_others(
@@ -166,6 +179,22 @@ async def test_a_process_that_hangs_is_killed_and_another_one_takes_over(
     after = await mortal.ainvoke(SHORT, generation=adapted)
     assert after.content == before.content
     assert after.response_metadata["adapter"] == house_style.name
+
+
+async def test_a_process_that_hangs_is_no_ok_while_somebody_waits(mortal: OpenVINO) -> None:
+    process = mortal._opened()
+    process.child.send_signal(signal.SIGSTOP)
+    asked = asyncio.create_task(mortal.ainvoke(SHORT))
+    mortal.silence_seconds = 2
+    state = "ok"
+    async with asyncio.timeout(30):
+        while state == "ok":
+            await asyncio.sleep(0.2)
+            state = await mortal.state()
+    assert "has given no sign for" in state
+    asked.cancel()
+    await asyncio.wait([asked])
+    assert await mortal.state() == "ok"
 
 
 async def test_an_idle_process_owes_no_sign(mortal: OpenVINO) -> None:
