@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -160,6 +161,15 @@ async def test_its_state_is_whether_the_server_answers(serve: Serve, status: int
     engine, served = serve()
     served.status, served.error = status, "wrong key: sk-secret"
     assert await engine.state() == state
+
+
+async def test_a_server_that_says_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.engines.openai.STATE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = AsyncOpenAI(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", api_key="none")
+        engine = OpenAIServer(client=client, model="base", sha256="b" * 64, served={})
+        assert await engine.state() == "the model server does not answer (APITimeoutError)"
+        await engine.close()
 
 
 async def test_a_server_that_is_not_there_is_told() -> None:
