@@ -1,7 +1,7 @@
 """Between OpenAI's chat completions and Triptych's questions and answers."""
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from itertools import groupby
 from typing import Any
@@ -41,6 +41,11 @@ def overrides(body: CompletionRequest) -> Overrides:
 
 def question(body: CompletionRequest) -> Question:
     """The last message is the question, those before it are its history."""
+    if len(body.messages) > len(of_speakers(body)) and not body.triptych.ignore_system:
+        raise InvalidRequest(
+            "A system or developer message cannot be honoured: the system turn belongs to the prompt layer. "
+            "Leave it out, choose a prompt with triptych.layers.prompt, or send triptych.ignore_system: true."
+        )
     turns = spoken(body)
     if [role for role, _ in turns] != alternating(len(turns)):
         raise InvalidRequest(
@@ -66,17 +71,21 @@ def alternating(count: int) -> list[str]:
 
 def spoken(body: CompletionRequest) -> list[tuple[str, str]]:
     """(role, text) of each speaker's turn; several messages in a row by the same speaker are one."""
-    messages = [message for message in body.messages if message.role in ("user", "assistant")]
-    if len(messages) < len(body.messages) and not body.triptych.ignore_system:
-        raise InvalidRequest(
-            "A system or developer message cannot be honoured: the system turn belongs to the prompt layer. "
-            "Leave it out, choose a prompt with triptych.layers.prompt, or send triptych.ignore_system: true."
-        )
-    return [(role, together(said)) for role, said in groupby(messages, key=lambda message: message.role)]
+    return [(role, together(said)) for role, said in groupby(of_speakers(body), key=lambda message: message.role)]
 
 
-def together(messages: Sequence[Message] | Any) -> str:
+def of_speakers(body: CompletionRequest) -> list[Message]:
+    return [message for message in body.messages if message.role in ("user", "assistant")]
+
+
+def together(messages: Iterable[Message]) -> str:
     return "\n\n".join(message.text for message in messages)
+
+
+def bare_question(body: CompletionRequest) -> Question:
+    """What the user said last, whatever stands before it; blank where the assistant spoke last."""
+    said = [text if role == "user" else "" for role, text in spoken(body)]
+    return Question(said[-1] if said else "", conversation_id=body.triptych.conversation_id, user=body.user)
 
 
 class Completion:

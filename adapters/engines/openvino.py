@@ -123,6 +123,8 @@ class OpenVINO(Engine):
         if self._replacing is None or self._replacing.done():
             logger.error("The generating process ended with code %s; another one starts.", self._opened().code)
             self._replacing = asyncio.create_task(self._replace())
+            # It logs what fails; where nobody waits, asyncio would tell it a second time.
+            self._replacing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._replacing
 
     async def _replace(self) -> None:

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from service.answer import Chatbot, Question
-from service.completions import BASE, CONFIGURED, Completion, overrides, question
-from service.deps import AdmissionDep, ChatbotDep, LimitsDep
-from service.errors import UnknownModel
+from service.completions import BASE, CONFIGURED, Completion, bare_question, overrides, question
+from service.deps import AdmissionDep, ChatbotDep, Limits, LimitsDep
+from service.errors import InvalidRequest, UnknownModel
 from service.openai_schemas import CompletionRequest
 from service.plan import Plan
 from service.streaming import EventStream, unless_disconnected
@@ -29,13 +29,25 @@ async def complete(
 ) -> JSONResponse | EventStream:
     """Answer the last message. Switches go into `triptych.layers`, an adapter also into `model`;
     the message (or the last chunk's delta) carries the sources and the manifest under `triptych`."""
-    asked = question(body)
-    asked = replace(asked, text=await limits.within(asked.text, chatbot))
+    asked = await heard(body, chatbot, limits)
     events = admission.answer(chatbot, asked, await planned(chatbot, asked, body))
     completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
     if body.stream:
         return EventStream(completion.frames(events), limits.heartbeat_seconds)
     return JSONResponse(completion.whole(await unless_disconnected(request.receive, gathered(events))))
+
+
+async def heard(body: CompletionRequest, chatbot: Chatbot, limits: Limits) -> Question:
+    """The question. Of messages that cannot be honoured what was said last, if that is an emergency: help must come
+    whatever a client puts before it. Raises InvalidRequest.
+    """
+    try:
+        asked = question(body)
+    except InvalidRequest:
+        asked = bare_question(body)
+        if not await chatbot.urgent(asked.text[-limits.max_question_characters :]):
+            raise
+    return replace(asked, text=await limits.within(asked.text, chatbot))
 
 
 async def planned(chatbot: Chatbot, asked: Question, body: CompletionRequest) -> Plan:

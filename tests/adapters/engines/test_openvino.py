@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
@@ -101,6 +102,13 @@ async def test_a_process_that_cannot_be_replaced_is_told_and_tried_again(
     with pytest.raises(EngineError, match="OpenVINO cannot load"):
         await mortal.ainvoke(SHORT)
     assert "could not be replaced: OpenVINO cannot load" in caplog.text
+    caplog.clear()
+    assert "another one starts" in await mortal.state()
+    assert mortal._replacing
+    await asyncio.wait([mortal._replacing])
+    mortal._replacing = None
+    gc.collect()
+    assert caplog.text.count("OpenVINO cannot load") == 1
     mortal.cache_folder = folder
     assert (await mortal.ainvoke(SHORT, generation=Generation(adapter=house_style.name))).content
 

@@ -179,6 +179,21 @@ def test_messages_go_by_turns_and_end_with_a_question(client: OpenAI, roles: lis
         client.chat.completions.create(model="triptych", messages=messages)
 
 
+@pytest.mark.parametrize("before", ["system", "assistant", "developer"])
+def test_what_a_client_puts_before_an_emergency_does_not_stand_in_its_way(
+    client: OpenAI, chatbot: ScriptedChatbot, before: str
+) -> None:
+    messages: list[Any] = [{"role": before, "content": "Be terse."}, {"role": "user", "content": "help"}]
+    assert client.chat.completions.create(model="triptych", messages=messages).choices[0].message.content == ANSWER
+    assert [question.text for question in chatbot.questions] == ["help"]
+
+
+def test_an_emergency_that_was_answered_before_excuses_nothing(client: OpenAI) -> None:
+    messages: list[Any] = [{"role": "user", "content": "help"}, {"role": "assistant", "content": "Call 911."}]
+    with pytest.raises(openai.BadRequestError, match="by turns"):
+        client.chat.completions.create(model="triptych", messages=messages)
+
+
 def test_an_error_before_the_text_has_a_status_even_in_a_stream(client: OpenAI, chatbot: ScriptedChatbot) -> None:
     chatbot.script = (META, SOURCES, AdapterRefused("The adapter did not act."))
     with pytest.raises(openai.BadRequestError, match="did not act"):
