@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.durable import published_folder
+from ingest.models import ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -49,10 +50,14 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 
 
 def gguf_tokenizer(gguf: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer alone, without the minute and the disk that the dequantised weights take."""
+    """The tokenizer alone, without the minute and the disk that the dequantised weights take. Raises ModelError."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name, local_files_only=True)
+    try:
+        return AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name, local_files_only=True)
+    except (ValueError, KeyError, OSError) as error:
+        told = str(error).strip().partition("\n")[0]
+        raise ModelError(f"The tokenizer in {gguf} cannot be used for training: {told}") from error
 
 
 def load_model(folder: Path, dtype: "torch.dtype") -> "PreTrainedModel":

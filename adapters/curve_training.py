@@ -17,6 +17,7 @@ from adapters.learning_curve import Curve, Measured, as_told, curve_file, read_c
 from adapters.recipe import ModelRecipe
 from adapters.training import Prepared, data_id, prepare, run_of, train_anew
 from configs.settings import Settings
+from ingest.owner import OwnerLock
 
 # Steps: later than any training ends. Each point has all of its epochs, and is scored at their end only.
 NEVER = 10**9
@@ -35,13 +36,19 @@ def draw(path: Path, sizes: Sequence[int], minutes: float | None, settings: Sett
     """Train on so many examples each, the fewest first; points that the file has already are not made again.
 
     A size whose training would pass the minutes of this call, by the pace of those before, is left out; the first
-    never is. Raises what `prepare` raises, and ExampleError for more examples than there are.
+    never is. Raises what `follow` raises, and ExampleError for more examples than there are.
     """
     ready = prepare(path, settings, work)
-    file = file_of(ready)
     order = shuffled(ready.rows, ready.recipe.training.seed)
     if max(sizes) > len(order):
         raise ExampleError(f"{path} has {len(order)} examples to train on, not {max(sizes)}: name smaller sizes.")
+    with OwnerLock(ready.work):
+        return points(ready, order, sizes, minutes)
+
+
+def points(ready: Prepared, order: Sequence[str], sizes: Sequence[int], minutes: float | None) -> Drawn:
+    """Of parts of the examples in this order, each kept in the curve's file as soon as it is known."""
+    file = file_of(ready)
     curve = read_curve(file) or Curve(values=ready.recipe.model_dump(mode="json", include={"lora", "training"}))
     began = time.monotonic()
     missing = sorted({*sizes} - {*curve.sizes})

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 VERDICT = re.compile(r"^(?:Yes|No), ")
 CITE = re.compile(r"\s*\[cite\]")
-WORD = re.compile(r"[a-z0-9]+")
+# Of any script that puts something between its words.
+WORD = re.compile(r"[^\W_]+")
 ANSWER_WORDS = 85
 TOLD = 0.25
 KEPT = 0.6
@@ -53,10 +54,13 @@ class StyleExample:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The passages that a split may see, with their unit vectors (n, d)."""
+    """The passages that a split may see, with their unit vectors (n, d), and the names of documents that were left
+    out because not everybody may read them.
+    """
 
     passages: tuple[Passage, ...]
     vectors: Vectors
+    restricted: frozenset[str] = frozenset()
 
     def ranked(self, question: NDArray[np.float32]) -> list[Passage]:
         """All passages, the nearest to the question's unit vector (d,) first."""
@@ -68,7 +72,7 @@ class Pool:
 
     def only(self, documents: frozenset[str]) -> "Pool":
         keep = [i for i, passage in enumerate(self.passages) if passage.source in documents]
-        return Pool(tuple(self.passages[i] for i in keep), self.vectors[keep])
+        return Pool(tuple(self.passages[i] for i in keep), self.vectors[keep], self.restricted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,9 @@ def read_examples(paths: Iterable[Path]) -> list[StyleExample]:
 
 def lines_of(path: Path) -> list[str]:
     try:
-        # Not splitlines(): that also cuts at line separators which JSON allows inside a string.
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        # Without the mark that Windows puts first. Not splitlines(): that also cuts at line separators which JSON
+        # allows inside a string.
+        return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ExampleError(f"{path} cannot be read: {error}") from error
 

@@ -23,8 +23,9 @@ LEFT_OUT: Mapping[str, str] = {
     "refusal": "the answer was the refusal, which is trained from examples of its own",
     "follow_up": "the question goes on from an earlier one, which an example cannot hold",
     "no_document": "no passage that was shown holds the answer",
-    "document_gone": "its passage is no longer in the library, or not for everybody",
-    "held_back": "its document is held back for the scores",
+    "restricted": "a document that was shown with it is gone, or not for everybody",
+    "passage_gone": "its passage is no longer in the library",
+    "held_back": "its document, or one that it cites, is held back for the scores",
     "duplicate": "the same question with the same answer is proposed already",
     "evaluation": "its question is nearly one of the evaluation's",
 }
@@ -32,12 +33,15 @@ LEFT_OUT: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A passage that an answer was made from. `text` is what stands in its place now; None where nothing does."""
+    """A passage that an answer was made from. `text` is what stands in its place now; None where nothing does.
+    `public` is whether everybody may read its document.
+    """
 
     number: int
     document: str
     section: str | None
     text: str | None
+    public: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +145,24 @@ def proposed(judged: Judged, rules: Rules) -> Proposal | str:
         return "refusal"
     if judged.follow_up:
         return "follow_up"
+    if not all(one.public for one in judged.passages):
+        # Any sentence of the answer may be from there.
+        return "restricted"
     source = source_of(judged)
     if source is None:
-        return "document_gone" if any(one.text is None for one in judged.passages) else "no_document"
-    if source.document in rules.held_back:
+        return "passage_gone" if any(one.text is None for one in judged.passages) else "no_document"
+    if {source.document, *cited_documents(judged)} & rules.held_back:
         return "held_back"
     return as_proposal(judged, source)
+
+
+def cited_documents(judged: Judged) -> list[str]:
+    cited = cited_numbers(judged.wanted)
+    return [one.document for one in judged.passages if one.number in cited]
+
+
+def cited_numbers(answer: str) -> frozenset[int]:
+    return frozenset(int(number) for number in CITATION.findall(answer))
 
 
 def as_proposal(judged: Judged, source: Shown) -> Proposal:
@@ -172,7 +188,7 @@ def source_of(judged: Judged) -> Shown | None:
     Which one the answer cites does not decide: a small base often cites the wrong one. But where a person says
     that the evidence was wrong, it was not the cited one.
     """
-    cited = {int(number) for number in CITATION.findall(judged.answer)} if judged.evidence_wrong else set()
+    cited = cited_numbers(judged.answer) if judged.evidence_wrong else frozenset()
     told = words(CITATION.sub("", judged.wanted))
 
     def share(passage: Shown) -> float:

@@ -6,20 +6,32 @@ from adapters.examples import ExampleError, Pool
 from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe, elsewhere_of
 from configs.settings import Settings
 from ingest.build import embedder_of
-from ingest.documents import Chunk, Passage, document_id
+from ingest.documents import PUBLIC, Chunk, Document, Passage, document_id
 from ingest.embed import Embedder
-from ingest.parse import SUFFIXES, ParseError, Parser
+from ingest.parse import ParseError, Parser
+from ingest.sources import DiskFile, SourceError, discover
 from ingest.split import Splitter
 
 
 def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedder) -> Pool:
-    """Parse, split and embed every document below the folder, as the ingest job does. Raises ExampleError."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not files:
-        raise ExampleError(f"There are no documents below {folder}.")
-    found = [pair for path in files for pair in chunks(path, folder, parser, splitter)]
+    """Parse, split and embed the files that the ingest job would take, without the documents that are not for
+    everybody: an adapter says to all what it learned. Raises ExampleError.
+    """
+    documents = [parsed(file, parser) for file in files_below(folder)]
+    public = [document for document in documents if not document.labels or PUBLIC in document.labels]
+    if not public:
+        raise ExampleError(f"There are no documents for everybody below {folder}.")
+    found = [pair for document in public for pair in chunks(document, splitter)]
     passages = tuple(as_passage(source, chunk) for source, chunk in found)
-    return Pool(passages, embedder.embed([chunk.embedded_text for _, chunk in found]))
+    restricted = frozenset(document.source for document in documents) - {document.source for document in public}
+    return Pool(passages, embedder.embed([chunk.embedded_text for _, chunk in found]), restricted)
+
+
+def files_below(folder: Path) -> tuple[DiskFile, ...]:
+    try:
+        return discover([folder]).files
+    except SourceError as error:
+        raise ExampleError(f"The documents cannot be read: {error}") from error
 
 
 def configured_pool(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
@@ -49,17 +61,20 @@ def other_pool(
 
 def seen_of(data: Data, pool: Pool) -> Pool:
     """What training may see: held-back documents are not even distractors. A misspelt one would be seen."""
-    if unknown := sorted({*data.validation, *data.held_back} - pool.sources):
+    if unknown := sorted({*data.validation, *data.held_back} - pool.sources - pool.restricted):
         raise ExampleError(f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}.")
     return pool.only(pool.sources - frozenset(data.held_back))
 
 
-def chunks(path: Path, folder: Path, parser: Parser, splitter: Splitter) -> list[tuple[str, Chunk]]:
-    source = path.relative_to(folder).as_posix()
+def parsed(file: DiskFile, parser: Parser) -> Document:
     try:
-        document = parser.parse(source, path.read_bytes())
-    except ParseError as error:
-        raise ExampleError(f"The document {path} cannot be read: {error}") from error
+        return parser.parse(file.source, file.path.read_bytes())
+    except (ParseError, OSError) as error:
+        raise ExampleError(f"The document {file.path} cannot be read: {error}") from error
+
+
+def chunks(document: Document, splitter: Splitter) -> list[tuple[str, Chunk]]:
+    source = document.source
     return [(source, chunk) for chunk in splitter.split(document, document_id("", source))]
 
 

@@ -80,6 +80,12 @@ class Proposals:
             self._append("withdraw", ids=outdated, reason="There is a later word on the answer.")
         return outdated
 
+    def doubted(self, answers: Iterable[Judged]) -> list[str]:
+        """Ids of accepted proposals whose answer somebody called wrong since. A person decides on them, not we."""
+        wrong = {judged.message: judged.word for judged in answers if judged.kind in ("disliked", "corrected")}
+        accepted = [one.proposal for one in self.all() if one.state == "accepted"]
+        return [one.id for one in accepted if wrong.get(one.message, one.word) != one.word]
+
     def accept(self, identity: str, by: str, answer: str | None = None) -> Standing:
         """Raises UnknownProposal, and DecisionRefused for an answer with something personal or nothing in it."""
         found = self._decidable(identity, by)

@@ -18,7 +18,7 @@ class RecipeError(ValueError):
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(Part):
@@ -256,14 +256,13 @@ def read_decision_recipe(path: Path) -> DecisionRecipe:
 
 
 def checked(kind: type[R], path: Path) -> R:
-    values = read_values(path)
+    values, folder = read_values(path), path.resolve().parent
     if isinstance(data := values.get("data"), dict) and "like" in data:
-        values["data"] = read_values(path.parent / str(data.pop("like"))) | data
+        values["data"] = read_values(folder / str(data.pop("like"))) | data
     try:
         recipe = kind.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
-    folder = path.resolve().parent
     places: dict[str, Part] = {"data": placed(recipe.data, folder)}
     if other := elsewhere_of(recipe):
         places["elsewhere"] = placed_elsewhere(other, folder)

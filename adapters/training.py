@@ -40,6 +40,7 @@ from adapters.train_process import Task
 from configs.settings import Model, Settings
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
+from ingest.owner import OwnerLock
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate")
 
@@ -67,9 +68,11 @@ def follow(path: Path, settings: Settings, work: Path | None, processes: int = 1
     """Train what the recipe says on the configured base; the new version is not promoted by itself.
 
     Examples that fail the check are refused first (DatasetRefused), and a number of processes that does not fit
-    (TrainingError).
+    (TrainingError). Raises FolderInUse where another training works in the same folder.
     """
-    return version_of(prepare(path, settings, work, processes), processes=processes)
+    ready = prepare(path, settings, work, processes)
+    with OwnerLock(ready.work):
+        return version_of(ready, processes=processes)
 
 
 def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 1) -> Prepared:

@@ -13,17 +13,18 @@ from rich.table import Table
 from adapters.base import gguf_tokenizer
 from adapters.card import Card
 from adapters.dataset.check import check_file, check_recipe, check_search_recipe
-from adapters.dataset.read import read_style, write_style
+from adapters.dataset.read import check_target, read_style, write_style
 from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
 from adapters.examples import ExampleError
 from adapters.pool import configured_pool, other_pool, seen_of
 from adapters.prompt import PromptError, load_prompt
 from adapters.recipe import Recipe, RecipeError, read_any_recipe
-from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from adapters.training_errors import TrainingError
 from configs.settings import Settings
 from ingest.build import embedder_of
 from ingest.models import locate
+from ingest.owner import FolderInUse
 
 RecipeArgument = Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")]
 WorkOption = Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")]
@@ -36,16 +37,19 @@ def check_command(
     examples: Annotated[Path, typer.Argument(help="A recipe (.yaml), or a file of examples (.jsonl, .csv).")],
     documents: Annotated[Path | None, typer.Option(help="For a file: the documents that hold the answers.")] = None,
     write: Annotated[Path | None, typer.Option(help="For a file: where to write style examples.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file to write if it is there.")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Check the examples of a recipe, or of a file; exit code 1 where nothing should be trained on them."""
     try:
         with settings_of(config) as settings:
-            if examples.suffix in (".yaml", ".yml"):
-                report = _recipe_report(examples, settings)
+            if examples.suffix not in (".yaml", ".yml"):
+                report = _file_report(examples, documents, write, force, settings)
+            elif documents or write:
+                raise RecipeError("--documents and --write are for a file of examples; a recipe names its own.")
             else:
-                report = _file_report(examples, documents, write, settings)
+                report = _recipe_report(examples, settings)
     except (RecipeError, ExampleError, PromptError) as error:
         raise stop(str(error), WRONG_USE) from None
     show(as_values(report), as_page(report), as_json)
@@ -109,7 +113,8 @@ def tune_command(
     table = Table("On examples that training did not see", *card.scores["with"])
     for name, scores in card.scores.items():
         table.add_row(f"{name} the adapter", *map(str, scores.values()))
-    text = f"Set embedder.adapter to {folder}, then `triptych ingest sync`: every document is embedded anew."
+    place = folder.absolute()
+    text = f"Set embedder.adapter to {place}, then `triptych ingest sync`: every document is embedded anew."
     show({"folder": str(folder), **card.model_dump(mode="json")}, Group(table, text), as_json)
 
 
@@ -125,7 +130,7 @@ def rank_command(
         from adapters.ranking.training import follow
     with training_settings(config) as settings:
         card = follow(recipe, folder, settings, work)
-    text = f"Set ranker.adapter to {folder} and start the service anew: no document is embedded again."
+    text = f"Set ranker.adapter to {folder.absolute()} and start the service anew: no document is embedded again."
     show({"folder": str(folder), **card.model_dump(mode="json")}, text, as_json)
 
 
@@ -146,6 +151,8 @@ def training_settings(config: Path | None) -> Iterator[Settings]:
             yield settings
     except DatasetRefused as error:
         raise stop(str(error), REFUSED) from None
+    except FolderInUse as error:
+        raise stop(str(error), IN_USE) from None
     except (RecipeError, ExampleError, TrainingError) as error:
         raise stop(str(error), WRONG_USE) from None
 
@@ -163,11 +170,14 @@ def _recipe_report(path: Path, settings: Settings) -> Report:
     return check_recipe(recipe, read, pool, others, embedder, template, gguf_tokenizer(base))
 
 
-def _file_report(path: Path, documents: Path | None, write: Path | None, settings: Settings) -> Report:
+def _file_report(path: Path, documents: Path | None, write: Path | None, force: bool, settings: Settings) -> Report:
+    if write:
+        # Before minutes of work, and once more after them.
+        check_target(write, force)
     embedder, pool = (
         configured_pool(documents, settings) if documents else (embedder_of(settings, adapted=False), None)
     )
     report, entries = check_file(path, pool, embedder, settings.guard.no_answer)
     if write:
-        write_style(entries, write)
+        write_style(entries, write, force)
     return report

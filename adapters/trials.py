@@ -20,6 +20,7 @@ from adapters.train import Trained
 from adapters.training import Prepared, prepare, run_of, train_anew, version_of
 from adapters.training_errors import Diverged, TrainingError
 from configs.settings import Settings
+from ingest.owner import OwnerLock
 
 # After fewer steps the loss says little.
 LEAST_STEPS = 10
@@ -39,13 +40,14 @@ def follow_best(path: Path, settings: Settings, work: Path | None, processes: in
             f"{path} has no `search`: give it `minutes`, and lists of `rank`, `learning_rate`, `epochs`."
         )
     ready = prepare(path, settings, work, processes)
-    trials = halve(ready, candidates)
-    chosen = best(trials)
-    if chosen is None:
-        raise TrainingError("Every trial diverged: list lower values of search.learning_rate.")
-    recipe = with_values(ready.recipe, chosen.rank, chosen.learning_rate, chosen.epochs)
-    set_seed(recipe.training.seed)
-    return version_of(replace(ready, recipe=recipe), trials, processes)
+    with OwnerLock(ready.work):
+        trials = halve(ready, candidates)
+        chosen = best(trials)
+        if chosen is None:
+            raise TrainingError("Every trial diverged: list lower values of search.learning_rate.")
+        recipe = with_values(ready.recipe, chosen.rank, chosen.learning_rate, chosen.epochs)
+        set_seed(recipe.training.seed)
+        return version_of(replace(ready, recipe=recipe), trials, processes)
 
 
 def halve(ready: Prepared, candidates: Candidates) -> list[Trial]:
@@ -145,9 +147,9 @@ def spent(trials: Sequence[Trial]) -> float:
 
 
 def log_of(ready: Prepared, candidates: Candidates) -> Path:
-    """A search goes on after its own trials only; with more minutes it may be asked again."""
+    """A search goes on after its own trials only: with other minutes its rounds have another length."""
     run = run_of(ready.recipe, ready.made_from, ready.rows, ready.validation)
-    whole = run + candidates.model_dump_json(exclude={"minutes"})
+    whole = run + candidates.model_dump_json()
     ready.work.mkdir(parents=True, exist_ok=True)
     return ready.work / f"search-{hashlib.sha256(whole.encode()).hexdigest()[:12]}.jsonl"
 

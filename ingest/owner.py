@@ -15,7 +15,7 @@ class FolderInUse(Exception):
 
     def __init__(self, folder: Path, pid: int | None, url: str | None) -> None:
         super().__init__(
-            f"The data folder {folder} is in use by process {pid or 'unknown'}"
+            f"The folder {folder} is in use by process {pid or 'unknown'}"
             + (f", the service at {url}." if url else ". Wait until it ends, or stop it.")
         )
         self.pid = pid

@@ -72,7 +72,7 @@ def shown(passage: Mapping[str, Any], collection: str, documents: PublicDocument
     here = [one for one in chunks if place_of(one) == place]
     section = here[0].headings[-1] if here and here[0].headings else None
     text = "\n".join(one.text for one in here) if here else None
-    return Shown(passage["number"], passage["source"], section, text)
+    return Shown(passage["number"], passage["source"], section, text, public=bool(chunks))
 
 
 def place_of(chunk: Chunk) -> str:

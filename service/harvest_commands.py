@@ -52,12 +52,12 @@ def harvest_command(
         return
     with _opened(config, writing=True) as (log, settings):
         answers = _answers(settings, conversation or ())
-        withdrawn = log.withdraw_outdated(answers)
+        withdrawn, doubted = log.withdraw_outdated(answers), log.doubted(answers)
         proposals, left_out = _collected(answers, log, _rules(recipe, settings), settings)
         log.propose(proposals)
     ids = [proposal.id for proposal in proposals]
-    values = {"proposed": ids, "withdrawn": withdrawn, "left_out": dict(left_out)}
-    show(values, _summary(ids, withdrawn, left_out), as_json)
+    values = {"proposed": ids, "withdrawn": withdrawn, "doubted": doubted, "left_out": dict(left_out)}
+    show(values, _summary(ids, withdrawn, doubted, left_out), as_json)
 
 
 @app.command("list")
@@ -115,11 +115,9 @@ def write_command(
     """Write the accepted proposals as style examples, a line each."""
     with _opened(config) as (log, _):
         examples = log.examples()
-    if not examples:
-        raise stop("No proposal is accepted yet, so nothing is written.", REFUSED)
-    if file.exists() and not force:
-        raise stop(f"{file} is there already. Name another file, or replace it with --force.", WRONG_USE)
-    write_style((Entry(one.id, one) for one in examples), file)
+        if not examples:
+            raise stop("No proposal is accepted yet, so nothing is written.", REFUSED)
+        write_style((Entry(one.id, one) for one in examples), file, force)
     values = {"file": str(file), "examples": [one.id for one in examples]}
     show(values, f"{len(examples)} examples are in {file}. `triptych adapters check` looks at them.", as_json)
 
@@ -170,11 +168,14 @@ def _collected(
     return proposals_of(fresh, rules, there, embedder_of(settings, adapted=False))
 
 
-def _summary(ids: list[str], withdrawn: list[str], left_out: Counter[str]) -> Table:
+def _summary(ids: list[str], withdrawn: list[str], doubted: list[str], left_out: Counter[str]) -> Table:
     table = Table("Answers", "What became of them", show_header=False)
     table.add_row(str(len(ids)), "proposed: read each before you accept it, names of people are not found")
     if withdrawn:
         table.add_row(str(len(withdrawn)), "earlier proposals withdrawn: there is a later word on the answer")
+    if doubted:
+        told = f"accepted, and somebody said since that the answer is wrong: {', '.join(doubted)}"
+        table.add_row(str(len(doubted)), f"{told}. Look at them, and refuse them if need be")
     for reason, count in left_out.most_common():
         table.add_row(str(count), f"left out: {LEFT_OUT[reason]}")
     return table

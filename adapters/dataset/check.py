@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LEARNING_CURVE = "what more examples would bring: `triptych adapters curve` trains on fewer of them to tell."
 NAMES = "names of people: personal data is found by its form."
+LABELS = "labels that `triptych ingest sync --label` gave: those that stand in a document itself are seen."
 LENGTHS = "the length of questions: of a long one only a part is read."
 FILE_ALONE = "leaks and the length in tokens: they need a recipe."
 NO_DOCUMENTS = "facts of answers without passages, and whether a document holds them: they need --documents."
@@ -57,7 +58,7 @@ def check_recipe(
     found = in_both(recipe.data, own, other, embedder, recipe.no_answer)
     for some in (own, other) if other else (own,):
         found += too_long(recipe, some, template, tokenizer)
-    return report_of(own, other, found, recipe.no_answer, (NAMES, LEARNING_CURVE))
+    return report_of(own, other, found, recipe.no_answer, (LABELS, NAMES, LEARNING_CURVE))
 
 
 def check_search_recipe(
@@ -74,7 +75,7 @@ def check_search_recipe(
     """
     own, other = examined(read, pool, embedder), others_of(recipe, other_pool, embedder)
     found = in_both(recipe.data, own, other, embedder, no_answer)
-    return report_of(own, other, found, no_answer, (NAMES, LENGTHS))
+    return report_of(own, other, found, no_answer, (LABELS, NAMES, LENGTHS))
 
 
 def others_of(
@@ -110,7 +111,7 @@ def in_one(some: Examined, embedder: Embedder, no_answer: str) -> list[Finding]:
     return [
         *some.read.findings,
         *find.empty(some.read.entries),
-        *find.misplaced(entries, sources_of(pool), no_answer),
+        *find.misplaced(entries, pool.sources, pool.restricted, no_answer),
         *find.unknown_sections(entries, pool.passages),
         *repeated(entries, answers, some.questions, embedder),
         *find.personal(entries, public(pool, no_answer)),
@@ -137,7 +138,7 @@ def check_file(path: Path, pool: Pool | None, embedder: Embedder, no_answer: str
         *find.style(answers),
         *find.balance(entries, answers),
     ]
-    left_out = (FILE_ALONE, *(() if pool else (NO_DOCUMENTS,)), NAMES, LEARNING_CURVE)
+    left_out = (FILE_ALONE, LABELS if pool else NO_DOCUMENTS, NAMES, LEARNING_CURVE)
     return Report(places_of(read), tuple(found), figures_of(read, no_answer), left_out), turned
 
 
@@ -174,13 +175,9 @@ def public(pool: Pool | None, no_answer: str) -> str:
     return "\n".join([no_answer, *(passage.text for passage in passages)])
 
 
-def sources_of(pool: Pool) -> frozenset[str]:
-    return frozenset(passage.source for passage in pool.passages)
-
-
 def with_passages(entries: Sequence[Entry], pool: Pool | None) -> list[Entry]:
     """Those whose facts can be looked up."""
-    sources = sources_of(pool) if pool else frozenset()
+    sources = pool.sources if pool else frozenset()
     return [entry for entry in entries if entry.passages or entry.example.document in sources]
 
 
@@ -227,7 +224,7 @@ def too_long(
     recipe: Recipe, some: Examined, template: PromptTemplate, tokenizer: "PreTrainedTokenizerBase"
 ) -> list[Finding]:
     """Rows as training renders them, with passages, against `max_tokens`."""
-    sources = {*sources_of(some.pool), None}
+    sources = {*some.pool.sources, None}
     kept = [number for number, entry in enumerate(some.entries) if entry.example.document in sources]
     examples = [some.entries[number].example for number in kept]
     place = {some.entries[number].example.id: some.entries[number].place for number in kept}
@@ -251,7 +248,7 @@ def with_documents(
     """Entries with the document that holds their answer; refusals as they are; findings for the others."""
     if pool is None:
         return list(entries), []
-    sources = sources_of(pool)
+    sources = pool.sources
     vectors = embedder.embed([f"{entry.example.question}\n{entry.text}" for entry in entries])
     results: list[Entry | Finding] = []
     for entry, vector in zip(entries, vectors, strict=True):

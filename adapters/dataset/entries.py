@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from adapters.examples import CITE, WORD, StyleExample
 
+FEWEST_WORDS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -39,9 +41,16 @@ class Read:
 
 
 def refuses(answer: str, no_answer: str) -> bool:
-    """Whether the answer begins with the first sentence of the refusal, whatever its case and punctuation."""
-    beginning = wording(no_answer.split(". ")[0])
+    """Whether the answer begins as the refusal does, whatever its case and punctuation."""
+    beginning = beginning_of(no_answer)
     return bool(beginning) and f"{wording(answer)} ".startswith(f"{beginning} ")
+
+
+def beginning_of(no_answer: str) -> str:
+    """The words of its first sentence; of several, where the first ones are as short as an abbreviation ("St.")."""
+    sentences = no_answer.split(". ")
+    beginnings = (wording(". ".join(sentences[:count])) for count in range(1, len(sentences) + 1))
+    return next((one for one in beginnings if len(one.split()) >= FEWEST_WORDS), wording(no_answer))
 
 
 def wording(text: str) -> str:

@@ -69,5 +69,6 @@ def value(text: str) -> str:
     number = WORDS.get(word, ORDINALS.get(word))
     if number is not None:
         return str(number)
-    digits = re.sub(r"[^0-9.]", "", word)
+    # Those of every script: two Arabic numbers are not the same because they have no Latin digit.
+    digits = "".join(str(int(one)) if one.isdecimal() else one for one in word if one.isdecimal() or one == ".")
     return digits.rstrip("0").rstrip(".") if "." in digits else digits

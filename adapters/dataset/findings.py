@@ -47,14 +47,21 @@ def shared_ids(entries: Iterable[Entry]) -> Iterator[Finding]:
         first.setdefault(entry.example.id, entry.place)
 
 
-def misplaced(entries: Iterable[Entry], sources: Set[str], no_answer: str) -> Iterator[Finding]:
-    """Examples that training would refuse, or render otherwise than they say; `sources` are the documents."""
+def misplaced(
+    entries: Iterable[Entry], sources: Set[str], restricted: Set[str], no_answer: str
+) -> Iterator[Finding]:
+    """Examples that training would refuse, or render otherwise than they say; `sources` are the documents, without
+    the `restricted` ones.
+    """
     for entry in entries:
         document = entry.example.document
         if document is None and not refuses(entry.example.answer, no_answer):
             message = "names no document, so it trains the refusal: its own answer is never seen"
             yield Finding("shape", entry.place, message)
-        if document is not None and document not in sources:
+        if document in restricted:
+            message = f"{document} is not for everybody, and an adapter says to all what it learned"
+            yield Finding("access", entry.place, message)
+        elif document is not None and document not in sources:
             yield Finding("shape", entry.place, f"{document} is not among the documents")
         elif document is not None and refuses(entry.example.answer, no_answer):
             yield Finding("shape", entry.place, f"refuses, but names {document} as its document")

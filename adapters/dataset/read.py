@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from adapters.dataset.entries import Entry, Finding, Read
+from adapters.durable import replace_text
 from adapters.examples import ExampleError, StyleExample, lines_of
 from adapters.prompt import CITATION
 
@@ -91,8 +92,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, object]]:
 
 def csv_lines(path: Path) -> Iterator[tuple[int, object]]:
     """The numbers of the lines where records begin, with their cells; raises ExampleError."""
-    # With its byte order mark, which spreadsheets write.
-    text = "\n".join(lines_of(path)).removeprefix("\ufeff")
+    text = "\n".join(lines_of(path))
     reader = csv.DictReader(io.StringIO(text), restkey="(more cells)", strict=True)
     begins = 1
     try:
@@ -120,7 +120,9 @@ def from_cells(cells: dict[str, Any]) -> dict[str, Any]:
 
 def entry_of(values: object, place: str, name: str) -> tuple[Entry, list[Finding]]:
     """Raises ValueError, of which pydantic's is one, for what is no example."""
-    if isinstance(values, dict) and "messages" in values:
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object: one with question and answer, or with messages, was expected")
+    if "messages" in values:
         return from_conversation(Conversation.model_validate(values), place, name)
     return from_asked(Asked.model_validate(values), place, name), []
 
@@ -170,10 +172,22 @@ def read_questions(path: Path) -> list[tuple[str, str]]:
     return questions
 
 
-def write_style(entries: Iterable[Entry], path: Path) -> None:
-    """The entries as style examples, a line each: the file that a recipe names."""
+def write_style(entries: Iterable[Entry], path: Path, force: bool) -> None:
+    """The entries as style examples, a line each: the file that a recipe names. Raises ExampleError."""
+    check_target(path, force)
     lines = [json.dumps(asdict(entry.example), ensure_ascii=False) + "\n" for entry in entries]
-    path.write_text("".join(lines), encoding="utf-8")
+    try:
+        replace_text(path, "".join(lines))
+    except OSError as error:
+        raise ExampleError(f"The examples cannot be written to {path}: {error.strerror}.") from error
+
+
+def check_target(path: Path, force: bool) -> None:
+    """Raises ExampleError where writing would replace a file unasked, or where there is no folder to write to."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise ExampleError(f"{path} cannot be written: a file was expected, in a folder that is there.")
+    if path.exists() and not force:
+        raise ExampleError(f"{path} is there already. Name another file, or replace it with --force.")
 
 
 def shown(path: Path) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from adapters.dataset.entries import refuses
 from adapters.examples import ExampleError, StyleExample, gold_passage, read_examples
-from adapters.pool import as_passage, chunks
+from adapters.pool import as_passage, chunks, parsed
 from adapters.recipe import RecipeError, read_recipe
 from ingest.documents import Passage
 from ingest.parse import Parser
+from ingest.sources import DiskFile
 from ingest.split import Splitter
 from service.evaluation.design import DesignError
 from service.evaluation.house_style import HouseStyle, Learnt
@@ -84,7 +85,8 @@ def read_sections(folder: Path, names: Iterable[str]) -> Iterator[Passage]:
         for name in names:
             if not (folder / name).is_file():
                 raise ExampleError(f"Examples are about {name}, which is not among the documents in {folder}.")
-            yield from (as_passage(source, chunk) for source, chunk in chunks(folder / name, folder, parser, whole))
+            document = parsed(DiskFile(name, folder / name), parser)
+            yield from (as_passage(source, chunk) for source, chunk in chunks(document, whole))
 
 
 def too_few(learnt: Learnt) -> str:

@@ -26,7 +26,12 @@ from ingest.models import ModelError, locate
 NO_ANSWER = "I can't find this in our documents. Please call 555-0100."
 VISITING = "You can visit the general wards from 10 a.m. to 8 p.m. every day. Call 555-0100 with questions."
 PARKING = "Parking in the North Garage costs $2 an hour, and at most $12 a day."
-SHOWN = (Shown(1, "parking.md", "North Garage", PARKING), Shown(2, "visiting.md", "General wards", VISITING))
+SHOWN = (
+    Shown(1, "parking.md", "North Garage", PARKING, public=True),
+    Shown(2, "visiting.md", "General wards", VISITING, public=True),
+)
+ICU = replace(SHOWN[0], document="icu.md")
+STAFF = Shown(3, "staff.md", None, None, public=False)
 LIKED = Judged(
     message="m1",
     word=3,
@@ -97,8 +102,10 @@ def test_where_the_evidence_was_wrong_it_was_not_the_cited_passage() -> None:
         ({"follow_up": True}, "follow_up"),
         ({"passages": ()}, "no_document"),
         ({"answer": "Cats sleep for most of the day, and dogs do not."}, "no_document"),
-        ({"passages": (SHOWN[0], replace(SHOWN[1], text=None))}, "document_gone"),
+        ({"passages": (SHOWN[0], replace(SHOWN[1], text=None))}, "passage_gone"),
+        ({"passages": (*SHOWN, STAFF)}, "restricted"),
         ({"passages": (replace(SHOWN[1], document="icu.md"),)}, "held_back"),
+        ({"answer": f"{LIKED.answer} It is on floor 3 [1].", "passages": (ICU, SHOWN[1])}, "held_back"),
     ],
 )
 def test_what_makes_no_example_is_left_out_with_its_reason(change: dict[str, Any], reason: str) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,20 @@ def test_every_document_below_the_folder_becomes_passages(folder: Path, embedder
     assert pool.ranked(question)[0].source == "more.md/parking.txt"
 
 
+def test_what_ingest_passes_over_and_what_not_everybody_may_read_is_not_learnt(
+    folder: Path, embedder: Embedder
+) -> None:
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "parking-old.md").write_text("Parking costs one dollar an hour.")
+    (folder / "._parking.md").write_bytes(b"\x00\xff")
+    for name, label in (("staff.md", "staff"), ("both.md", "public, staff")):
+        (folder / name).write_text(f"---\nlabels: [{label}]\n---\nThe gate code is 482915.\n")
+    with Parser() as parser:
+        pool = read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
+    assert pool.sources == {"more.md/parking.txt", "visiting.md", "both.md"}
+    assert pool.restricted == {"staff.md"}
+
+
 def test_a_document_that_cannot_be_read_is_named(folder: Path, embedder: Embedder) -> None:
     (folder / "broken.docx").write_bytes(b"no docx")
     with Parser() as parser, pytest.raises(ExampleError, match=r"broken\.docx"):
@@ -42,7 +57,7 @@ def test_a_document_that_cannot_be_read_is_named(folder: Path, embedder: Embedde
 
 
 def test_a_folder_without_documents_is_an_error(tmp_path: Path, embedder: Embedder) -> None:
-    with Parser() as parser, pytest.raises(ExampleError, match="no documents"):
+    with Parser() as parser, pytest.raises(ExampleError, match="no documents for everybody"):
         read_pool(tmp_path, parser, Splitter(embedder.count_tokens, 200), embedder)
 
 
@@ -59,6 +74,11 @@ def data(**changes: Any) -> Data:
 def test_held_back_documents_are_not_even_distractors() -> None:
     seen = seen_of(data(), pool_of("a.md", "b.md", "c.md"))
     assert [passage.source for passage in seen.passages] == ["a.md", "c.md"]
+
+
+def test_a_document_that_not_everybody_may_read_can_be_held_back() -> None:
+    pool = replace(pool_of("a.md", "b.md"), restricted=frozenset({"staff.md"}))
+    assert seen_of(data(held_back=("staff.md",)), pool).sources == {"a.md", "b.md"}
 
 
 @pytest.mark.parametrize("part", ["validation", "held_back"])

@@ -79,6 +79,15 @@ def test_a_later_word_withdraws_what_nobody_decided_on(log: Proposals) -> None:
         log.accept(LIKED.id, "Ada")
 
 
+def test_what_was_accepted_and_called_wrong_since_is_told_and_left_to_a_person(log: Proposals) -> None:
+    log.accept(OTHER.id, "Ada")
+    assert log.doubted([LIKED, OTHER, replace(OTHER, word=9)]) == []
+    assert log.doubted([replace(LIKED, word=9, kind="disliked"), replace(OTHER, word=9, kind="disliked")]) == [
+        OTHER.id
+    ]
+    assert [one.state for one in log.all()] == ["open", "accepted"]
+
+
 def test_a_decision_needs_a_proposal_a_name_and_a_reason(log: Proposals) -> None:
     with pytest.raises(UnknownProposal, match="list"):
         log.accept("h-nothing", "Ada")

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from adapters.commands import app
 from adapters.training import prepare
 from configs.load import HOSPITAL, load_settings
+from ingest.owner import OwnerLock
 from tests.adapters.small_examples import add_example
 from tests.adapters.small_training import write_settings
 
@@ -135,3 +136,24 @@ def test_from_a_curve_and_a_search_to_a_version_whose_card_tells_both(config: Pa
     chosen = min(made["trials"], key=lambda trial: trial["score"])
     assert card["recipe"]["lora"]["rank"] == chosen["rank"]
     assert card["recipe"]["lora"]["alpha"] == 2 * chosen["rank"]
+
+
+@pytest.mark.parametrize("command", [["train"], ["train", "--search"], ["curve", "--sizes", "4"]], ids=" ".join)
+def test_two_trainings_do_not_share_a_folder(config: Path, recipe: Path, command: list[str]) -> None:
+    work = recipe.parent / "work"
+    with OwnerLock(work):
+        result = CliRunner().invoke(app, [*command, str(recipe), "--work", str(work), "--config", str(config)])
+    assert result.exit_code == 3, result.output
+    assert f"{work} is in use by process" in result.stderr
+    assert sorted(path.name for path in work.iterdir()) == ["owner.lock"]
+
+
+def test_a_check_replaces_no_file_unasked_and_writes_none_for_a_recipe(config: Path, recipe: Path) -> None:
+    examples, docs = recipe.parent / "style.jsonl", recipe.parent / "docs"
+    before = examples.read_text()
+    for name, told in ((examples, "--force"), (recipe, "a recipe names its own")):
+        command = ["check", str(name), "--documents", str(docs), "--write", str(examples), "--config", str(config)]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 2, result.output
+        assert told in result.stderr
+    assert examples.read_text() == before

@@ -60,18 +60,25 @@ def test_when_the_minutes_are_over_no_other_trial_begins(
     searched: tuple[Prepared, list[Trial]], ready: Prepared, finished: int
 ) -> None:
     before, trials = searched
-    log_of(ready, RATES).write_text("".join(lines(before)[: 1 + finished]))
-    assert halve(ready, RATES.model_copy(update={"minutes": 1e-6})) == trials[:finished]
+    hasty = RATES.model_copy(update={"minutes": 1e-6})
+    log_of(ready, hasty).write_text("".join(lines(before)[: 1 + finished]))
+    assert halve(ready, hasty) == trials[:finished]
+
+
+def test_more_minutes_make_a_search_of_their_own(ready: Prepared) -> None:
+    assert log_of(ready, RATES) == log_of(ready, RATES.model_copy())
+    assert log_of(ready, RATES) != log_of(ready, RATES.model_copy(update={"minutes": 600}))
 
 
 def test_too_few_minutes_are_refused_with_those_that_are_enough(tiny_model: Path, tmp_path: Path) -> None:
     ready = prepared(tiny_model, tmp_path, recipe(epochs=100))
-    kept(log_of(ready, RATES), TRIAL)
+    hasty = RATES.model_copy(update={"minutes": 6.9})
+    kept(log_of(ready, hasty), TRIAL)
     # 10 steps for each of 3 at 0.1 minutes, twice because there are two rounds, and the minute that told the pace.
     with pytest.raises(
         TrainingError, match=r"3 combinations get fewer than 10 steps each\. .* be about 7, or list"
     ):
-        halve(ready, RATES.model_copy(update={"minutes": 6.9}))
+        halve(ready, hasty)
 
 
 def test_all_combinations_are_tried_and_alpha_follows_the_rank() -> None:

@@ -79,8 +79,12 @@ async def test_a_reviewed_conversation_brings_all_of_its_answers(bot: Chatbot) -
         judged(bot, "nothing")
 
 
-@pytest.mark.parametrize("change", ["removed", "moved", "labelled"])
-async def test_a_passage_that_is_gone_or_not_for_everybody_has_no_text(bot: Chatbot, change: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "reason"), [("removed", "restricted"), ("moved", "passage_gone"), ("labelled", "restricted")]
+)
+async def test_a_passage_that_is_gone_or_not_for_everybody_has_no_text(
+    bot: Chatbot, change: str, reason: str
+) -> None:
     meta = await ask(bot)
     serving = bot.corpus.serving
     assert serving is not None
@@ -93,7 +97,7 @@ async def test_a_passage_that_is_gone_or_not_for_everybody_has_no_text(bot: Chat
     bot.records.give_feedback(meta.message_id, None, Outcome("up"))
     [one] = judged(bot)
     assert one.passages[0].text is None
-    assert proposed(one, RULES) == "document_gone"
+    assert proposed(one, RULES) == reason
 
 
 async def test_an_edit_elsewhere_in_the_document_leaves_the_passage(bot: Chatbot) -> None:

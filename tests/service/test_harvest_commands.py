@@ -116,7 +116,7 @@ async def test_a_refused_one_is_not_proposed_again_and_a_later_word_takes_its_pl
     assert call(config, "accept", identity, "--by", "Ada").exit_code == 1
     assert answer(config, "refuse", newer, "--by", "Ada", "--reason", "Wrong.")["reason"] == "Wrong."
     bot.records.give_feedback(message, None, Outcome("down", ("unsafe",)))
-    assert answer(config) == {"proposed": [], "withdrawn": [], "left_out": {}}
+    assert answer(config) == {"proposed": [], "withdrawn": [], "doubted": [], "left_out": {}}
 
 
 async def test_a_reviewed_conversation_is_named_by_a_person(bot: Chatbot, config: Path) -> None:

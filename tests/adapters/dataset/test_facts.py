@@ -59,3 +59,8 @@ def test_a_time_is_the_same_however_it_is_written(hour: int, minute: int, half: 
 @given(st.text("0123456789 .,:$%apm-floor", max_size=40))
 def test_a_text_has_its_own_facts(text: str) -> None:
     assert missing_facts(text, text) == []
+
+
+def test_digits_of_another_script_are_compared_too() -> None:
+    assert missing_facts("يكلف ٩ دولارات", "يكلف ٣ دولارات") == ["٩"]
+    assert missing_facts("يكلف ٩ دولارات", "It costs 9 dollars") == []

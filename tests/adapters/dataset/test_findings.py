@@ -34,7 +34,7 @@ def test_a_good_example_has_no_finding() -> None:
     assert not [
         *find.empty(good),
         *find.shared_ids(good),
-        *find.misplaced(good, SOURCES, REFUSAL),
+        *find.misplaced(good, SOURCES, frozenset(), REFUSAL),
         *find.unknown_sections(good, POOL),
         *find.duplicates(good),
         *find.personal(good, HOURS.text),
@@ -55,9 +55,14 @@ def test_an_id_is_used_once() -> None:
 
 def test_an_example_that_training_would_render_otherwise_is_told() -> None:
     wrong = [entry(1, document=None), entry(2, document="gone.md"), entry(3, answer=REFUSAL), refusal(4)]
-    found = list(find.misplaced(wrong, SOURCES, REFUSAL))
+    found = list(find.misplaced(wrong, SOURCES, frozenset(), REFUSAL))
     assert places(found) == ["x:1", "x:2", "x:3"]
     assert "gone.md is not among the documents" in found[1].message
+
+
+def test_an_example_about_a_document_that_not_everybody_may_read_is_told() -> None:
+    found = list(find.misplaced([entry(1), entry(2, document="staff.md")], SOURCES, {"staff.md"}, REFUSAL))
+    assert [(one.kind, one.place) for one in found] == [("access", "x:2")]
 
 
 def test_a_section_that_its_document_does_not_have_is_told_once_and_not_for_unknown_documents() -> None:

@@ -134,8 +134,28 @@ def test_what_is_written_is_what_a_recipe_reads(tmp_path: Path) -> None:
         StyleExample("e1", "a.md", "Hours", "Où?", "Là [cite]."),
         StyleExample("e2", None, None, "?", "No."),
     ]
-    write_style([Entry("x:1", one) for one in examples], tmp_path / "out.jsonl")
-    assert read_examples([tmp_path / "out.jsonl"]) == examples
+    entries, file = [Entry("x:1", one) for one in examples], tmp_path / "out.jsonl"
+    write_style(entries, file, force=False)
+    assert read_examples([file]) == examples
+    with pytest.raises(ExampleError, match="--force"):
+        write_style(entries[:1], file, force=False)
+    assert read_examples([file]) == examples
+    write_style(entries[:1], file, force=True)
+    assert read_examples([file]) == examples[:1]
+
+
+@pytest.mark.parametrize("place", ["", "gone/out.jsonl"])
+def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path, place: str) -> None:
+    with pytest.raises(ExampleError, match="in a folder that is there"):
+        write_style([], tmp_path / place, force=True)
+
+
+def test_a_file_from_windows_is_read_and_what_is_no_json_is_called_so(tmp_path: Path) -> None:
+    file = lines(tmp_path / "x.jsonl", {"question": "When?", "answer": "From ten."}, '{"question": "When')
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    read = read_plain(file)
+    assert [entry.example.question for entry in read.entries] == ["When?"]
+    assert "not a JSON object" in read.findings[0].message
 
 
 def test_questions_of_an_evaluation_have_their_places(tmp_path: Path) -> None:
@@ -155,6 +175,21 @@ def test_a_refusal_begins_as_the_refusal_does(answer: str) -> None:
     assert not refuses("You can find this. I can't find this.", refusal)
     assert not refuses(answer, "")
     assert answers_of([Entry("x:1", StyleExample("e", None, None, "?", answer))], refusal) == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "answer", "refused"),
+    [
+        ("St. Mary's papers do not say that. Call us.", "St. Mary's garage costs $3 [cite].", False),
+        ("St. Mary's papers do not say that. Call us.", "St. Mary's papers do not say that.", True),
+        ("Этого нет в наших документах. Звоните 555-0100.", "этого нет в наших документах!", True),
+        ("Этого нет в наших документах. Звоните 555-0100.", "Парковка стоит 3 доллара [cite].", False),
+    ],
+)
+def test_an_abbreviation_is_no_sentence_and_words_are_of_any_script(
+    refusal: str, answer: str, refused: bool
+) -> None:
+    assert refuses(answer, refusal) is refused
 
 
 def test_a_line_that_is_nested_too_deeply_is_no_example(tmp_path: Path) -> None:
