@@ -16,6 +16,10 @@ ENDING = "unfinished"
 ABANDONED = 24 * 60 * 60
 
 
+class DamagedLine(ValueError):
+    """A line of a log that is no entry; the message says which file and line, and what to do."""
+
+
 def replace_text(path: Path, text: str) -> None:
     """After a crash the old or the new text is there, never none; of several writers at once, one's text."""
     unfinished = beside(path)
@@ -90,19 +94,42 @@ def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
         # Closing the file frees it, once all is written.
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        file.truncate(len(whole_lines(file.read())))
-        file.write(json.dumps(entry).encode() + b"\n")
+        whole = whole_lines(file.read())
+        file.truncate(len(whole))
+        ended = not whole or whole.endswith(b"\n")
+        file.write((b"" if ended else b"\n") + json.dumps(entry).encode() + b"\n")
     flush(path)
     flush(path.parent)
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
-    content = path.read_bytes() if path.is_file() else b""
-    return [json.loads(line) for line in whole_lines(content).splitlines()]
+    """The oldest first, none where there is no file; blank lines are passed over. Raises DamagedLine."""
+    lines = whole_lines(path.read_bytes() if path.is_file() else b"").split(b"\n")
+    return [entry_of(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def entry_of(line: bytes, place: str) -> dict[str, Any]:
+    entry = parsed(line)
+    if not isinstance(entry, dict):
+        raise DamagedLine(
+            f"{place} is no entry: expected an object in JSON, got {line[:80].decode(errors='replace')!r}. "
+            "Mend the line, or take it out."
+        )
+    return entry
 
 
 def whole_lines(content: bytes) -> bytes:
-    return content[: content.rfind(b"\n") + 1]
+    """Without a last line that a crash cut short. One that only lacks its end, as editors leave it, is whole."""
+    ended = content.rfind(b"\n") + 1
+    return content[:ended] if parsed(content[ended:]) is None else content
+
+
+def parsed(line: bytes) -> Any:
+    """None where it is no JSON, as no first part of an entry is."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 def flush(path: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from adapters.card import CardError
+from adapters.durable import DamagedLine
 from adapters.engines.protocol import AdapterRefused
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
@@ -34,7 +35,7 @@ def settings_of(config: Path | None, in_use: str = PROMOTE_THERE) -> Iterator[Se
         yield load_settings(config, current_environment()).settings
     except AdapterRefused as error:
         raise stop(str(error), REFUSED) from None
-    except (ConfigurationError, ModelError, UnknownAdapter, CardError, PromptError) as error:
+    except (ConfigurationError, ModelError, UnknownAdapter, CardError, DamagedLine, PromptError) as error:
         raise stop(str(error), WRONG_USE) from None
     except FolderInUse as error:
         raise stop(f"{error} {in_use}", IN_USE) from None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import durable
-from adapters.durable import append_entry, published_folder, read_entries, replace_text
+from adapters.durable import DamagedLine, append_entry, published_folder, read_entries, replace_text
 
 ENTRIES = [{"act": "promote", "by": "Ada"}, {"act": "rollback", "by": "Bjørn\n"}, {"act": "promote", "by": ""}]
 
@@ -98,7 +98,7 @@ def test_what_is_not_there_has_no_entries(tmp_path: Path) -> None:
     assert read_entries(tmp_path / "log") == []
 
 
-@given(cut=st.integers(1, 40), more=st.sampled_from(ENTRIES))
+@given(cut=st.integers(2, 40), more=st.sampled_from(ENTRIES))
 def test_a_line_that_a_crash_cut_short_never_counts(
     tmp_path_factory: pytest.TempPathFactory, cut: int, more: dict[str, str]
 ) -> None:
@@ -106,7 +106,29 @@ def test_a_line_that_a_crash_cut_short_never_counts(
     for entry in ENTRIES:
         append_entry(log, entry)
     whole = log.read_bytes()
-    log.write_bytes(whole[: len(whole) - min(cut, len(json.dumps(ENTRIES[-1])))])
+    log.write_bytes(whole[: len(whole) - min(cut, 1 + len(json.dumps(ENTRIES[-1])))])
     assert read_entries(log) == ENTRIES[:2]
     append_entry(log, more)
     assert read_entries(log) == [*ENTRIES[:2], more]
+
+
+def test_a_last_entry_that_only_lacks_its_line_s_end_is_kept(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for entry in ENTRIES[:2]:
+        append_entry(log, entry)
+    log.write_bytes(log.read_bytes().rstrip(b"\n"))
+    assert read_entries(log) == ENTRIES[:2]
+    append_entry(log, ENTRIES[2])
+    assert read_entries(log) == ENTRIES
+    assert log.read_bytes().count(b"\n") == 3
+
+
+@pytest.mark.parametrize("damaged", [b'{"act": "pro', b"promoted", b"3", b"null", b"\xff"])
+def test_a_damaged_line_is_named_and_a_blank_one_passed_over(tmp_path: Path, damaged: bytes) -> None:
+    log = tmp_path / "log"
+    whole = json.dumps(ENTRIES[0]).encode() + b"\n"
+    log.write_bytes(b"\n" + whole + b" \n" + whole)
+    assert read_entries(log) == [ENTRIES[0]] * 2
+    log.write_bytes(whole + damaged + b"\n" + whole)
+    with pytest.raises(DamagedLine, match=r"log, line 2 is no entry: .* got .*Mend the line"):
+        read_entries(log)

@@ -79,3 +79,12 @@ def test_blank_lines_are_no_evaluations_and_foreign_ones_are_named(tmp_path: Pat
         file.write_text(f"{whole}{foreign}\n")
         with pytest.raises(AdapterRefused, match=r"scores\.jsonl, line 2 is no evaluation"):
             latest_score([tmp_path], "a" * 64)
+
+
+def test_a_last_evaluation_without_its_line_s_end_counts_and_stays(tmp_path: Path) -> None:
+    record_score(tmp_path, scored())
+    file = tmp_path / SCORES
+    file.write_text(file.read_text().rstrip("\n"))
+    assert latest_score([tmp_path], "a" * 64) == scored()
+    record_score(tmp_path, scored("later", worse=False))
+    assert scores_in(tmp_path) == [scored(), scored("later", worse=False)]
