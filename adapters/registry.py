@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from adapters.card import Card, read_card
-from adapters.durable import append_entry, published_folder, read_entries, replace_text
+from adapters.card import Card, CardError, read_card
+from adapters.durable import DamagedLine, append_entry, published_folder, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from adapters.header import BaseFile, Shapes
-from adapters.scores import AdapterScore, latest_score, record_score
+from adapters.scores import SCORES, AdapterScore, latest_score, record_score
 from adapters.strength import at_strength, split_strength, with_strength
 from adapters.verify import verify
 
@@ -45,6 +45,15 @@ class AdapterVersion:
     @property
     def card(self) -> Card:
         return read_card(self.folder)
+
+    @property
+    def problem(self) -> str | None:
+        """Why its card cannot be read, for lists: one bad folder hides no other version."""
+        try:
+            read_card(self.folder)
+        except CardError as error:
+            return str(error)
+        return None
 
 
 class Registry:
@@ -87,9 +96,11 @@ class Registry:
             raise UnknownAdapter(f"There is no adapter {full!r}; there are: {there}.")
         if len(found) > 1:
             shipped, own = (one.folder for one in found)
+            number = self._next(found[0].name)
             raise AdapterRefused(
                 f"{full} is there twice, shipped in {shipped} and our own in {own}: a version has to be one thing. "
-                f"Rename {own} to {self._next(found[0].name)}, the next free number."
+                f"Rename {own} to {number}, the next free number, and promote {found[0].name}@{number} then, if "
+                "our own was the promoted one."
             )
         return found[0]
 
@@ -111,6 +122,8 @@ class Registry:
         name, strength = split_strength(label)
         version = self.resolve(name)
         card = verify(version.folder, base, self._shapes)
+        if version.label == self.promoted().get(version.name):
+            self._check_promoted(version, card)
         weights = AdapterWeights(version.label, str(version.folder), card.weights_sha256, tuple(card.probe.items()))
         return at_strength(weights, strength, self._own / SCALED)
 
@@ -136,7 +149,7 @@ class Registry:
     def rollback(self, name: str, base: str, by: str) -> AdapterVersion:
         """Back to the version that was promoted before, through the gate. Raises UnknownAdapter, AdapterRefused."""
         version = self.earlier(name)
-        verify(version.folder, base, self._shapes)
+        self._check_promoted(version, verify(version.folder, base, self._shapes))
         history = self._history()
         *kept, before = history[name]
         self._remember("rollback", version, before, history | {name: kept}, by)
@@ -150,8 +163,11 @@ class Registry:
         return self.resolve(history[-2])
 
     def promotions(self) -> list[dict[str, Any]]:
-        """The log, the oldest first: at, by, act, adapter, before."""
-        return read_entries(self._own / LOG)
+        """The log, the oldest first: at, by, act, adapter, weights_sha256, before. Raises AdapterRefused."""
+        try:
+            return read_entries(self._own / LOG)
+        except DamagedLine as error:
+            raise AdapterRefused(f"What was promoted is unknown: {error}") from error
 
     def record_score(self, score: AdapterScore) -> None:
         record_score(self._own, score)
@@ -166,14 +182,42 @@ class Registry:
             raise UnknownAdapter(f"{name!r} is no adapter name: use small letters, digits, '.', '_' and '-'.")
         if (named := read_card(folder).name) != name:
             raise AdapterRefused(f"The adapter in {folder} is {named!r} by its card, not {name!r}.")
-        number = self._next(name)
-        target = self._own / name / str(number)
-        with published_folder(target) as unfinished:
-            shutil.copytree(folder, unfinished)
-        return AdapterVersion(name, number, target)
+        while True:
+            number = self._next(name)
+            target = self._own / name / str(number)
+            try:
+                with published_folder(target) as unfinished:
+                    shutil.copytree(folder, unfinished)
+                return AdapterVersion(name, number, target)
+            except OSError:
+                # Another training may have taken the number meanwhile.
+                if not target.is_dir():
+                    raise
 
     def _next(self, name: str) -> int:
-        return max((one.version for one in self.all() if one.name == name), default=0) + 1
+        """After all that the name ever had, as far as it was promoted or evaluated: where a folder is gone, its
+        number still means what was in it.
+        """
+        logs = (root / file for root in (self._shipped, self._own) for file in (PROMOTED, LOG, SCORES))
+        # As text: a damaged line must not lose what took hours to train.
+        text = "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs if log.is_file())
+        told = re.findall(rf'"{re.escape(name)}@([1-9][0-9]{{0,8}})', text)
+        return max([*map(int, told), *(one.version for one in self.all() if one.name == name)], default=0) + 1
+
+    def _check_promoted(self, version: AdapterVersion, card: Card) -> None:
+        """Raises AdapterRefused where its label was last promoted with other weights; old entries do not tell."""
+        then = [
+            entry["weights_sha256"]
+            for entry in self.promotions()
+            if entry.get("adapter") == version.label and "weights_sha256" in entry
+        ]
+        if then and then[-1] != card.weights_sha256:
+            raise AdapterRefused(
+                f"{version.label} was promoted with the weights {then[-1][:12]}, but {version.folder} has "
+                f"{card.weights_sha256[:12]}: a version has to be one thing. If the promoted weights have another "
+                "number by now, promote that. If those in the folder are meant, stop the service and promote them "
+                f"anew: triptych adapters promote {version.label}."
+            )
 
     def _history(self) -> dict[str, list[str]]:
         """The promoted labels of each name, the newest last."""
@@ -199,5 +243,6 @@ class Registry:
         self._own.mkdir(parents=True, exist_ok=True)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         entry = {"at": at, "by": by, "act": act, "adapter": version.label, "before": before}
+        entry["weights_sha256"] = version.card.weights_sha256
         append_entry(self._own / LOG, entry | ({"despite": despite} if despite else {}))
         replace_text(self._own / PROMOTED, json.dumps(history, indent=1) + "\n")

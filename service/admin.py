@@ -8,7 +8,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
-from adapters.card import CardError
+from adapters.engines.protocol import AdapterRefused
 from adapters.registry import AdapterVersion, Registry
 from ingest.corpus import Corpus
 from ingest.documents import Chunk
@@ -140,15 +140,29 @@ class Admin:
         """The bare name means this version, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
         async with self._promoting:
             version = await asyncio.to_thread(self._registry.resolve, label)
-            await self._loader.ready(version.label)
+            await self._ready(version.label)
             await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base, BY, despite)
 
     async def rollback(self, name: str) -> None:
         """Back to the version promoted before, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
         async with self._promoting:
             version = await asyncio.to_thread(self._registry.earlier, name)
-            await self._loader.ready(version.label)
+            await self._ready(version.label)
             await asyncio.to_thread(self._registry.rollback, name, self._loader.engine.base, BY)
+
+    async def _ready(self, label: str) -> None:
+        """Loaded, with the weights that its folder has now: it may have been loaded before another took its place.
+
+        Raises AdapterRefused.
+        """
+        loaded = await self._loader.ready(label)
+        there = await asyncio.to_thread(self._registry.verified, label, self._loader.engine.base)
+        if loaded and loaded.sha256 != there.sha256:
+            raise AdapterRefused(
+                f"{label} is loaded with the weights {loaded.sha256[:12]}, but {there.folder} has "
+                f"{there.sha256[:12]} by now: a version has to be one thing. Give that folder a number of its own "
+                "and promote it under that, or restart the service, which loads what is there."
+            )
 
     def _named(self, collection: str | None) -> Corpus:
         return self._corpus.named(collection) if collection else self._corpus
@@ -161,9 +175,8 @@ def _told(work: Future[bool]) -> None:
 
 def _card(version: AdapterVersion) -> dict[str, Any]:
     """The card's facts for a list; one that cannot be read says so."""
-    try:
-        card = version.card
-    except CardError as error:
-        return {"problem": str(error)}
+    if problem := version.problem:
+        return {"problem": problem}
+    card = version.card
     facts = card.model_dump(mode="json", include={"created", "prompt", "weights_sha256", "scores", "minutes"})
     return {**facts, "base_sha256": card.base.sha256}

@@ -1,5 +1,7 @@
+import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -258,3 +260,68 @@ def test_a_damaged_record_of_promotions_is_not_guessed_at(registry: Registry, tm
     ):
         with pytest.raises(AdapterRefused, match=r"promoted\.json is damaged"):
             act()
+
+
+def test_a_number_is_not_given_again_once_its_folder_is_gone(registry: Registry, make_adapter: MakeAdapter) -> None:
+    """Whoever loaded, promoted or evaluated the old one knows it by this label."""
+    trained = make_adapter("style/trained", seed=5, root="work")
+    shutil.rmtree(registry.promote("style@10", BASE_SHA256, "Ada").folder)
+    assert registry.add("style", trained).label == "style@11"
+    with pytest.raises(UnknownAdapter, match="style@10"):
+        registry.resolve("style")
+    rolled_back = registry.promote("style@11", BASE_SHA256, "Ada").folder
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    shutil.rmtree(rolled_back)
+    evaluated = registry.add("style", trained)
+    assert evaluated.label == "style@12"
+    registry.record_score(scored().model_copy(update={"adapter": evaluated.label}))
+    shutil.rmtree(evaluated.folder)
+    assert registry.add("style", trained).label == "style@13"
+    assert registry.add("brief", make_adapter("brief/trained", root="work")).label == "brief@2"
+
+
+def test_a_damaged_log_does_not_lose_what_was_trained(
+    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    for file in ("promoted.json", "promotions.jsonl", "scores.jsonl"):
+        (tmp_path / "own" / file).write_bytes(b'\xff{"adapter": "style@20"\n{')
+    assert registry.add("style", make_adapter("style/trained", root="work")).label == "style@21"
+
+
+def test_trainings_that_end_at_once_each_get_a_number(registry: Registry, make_adapter: MakeAdapter) -> None:
+    trained = make_adapter("style/trained", root="work")
+    with ThreadPoolExecutor(8) as threads:
+        added = list(threads.map(lambda _: registry.add("style", trained), range(8)))
+    assert sorted(one.version for one in added) == list(range(11, 19))
+    assert all(one.card.name == "style" for one in added)
+
+
+def test_a_bare_name_means_the_weights_that_were_promoted(
+    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
+) -> None:
+    """The pack was upgraded and ships our number; ours is renamed as told, and not promoted under its new one."""
+    ours = registry.promote("style@10", BASE_SHA256, "Ada").folder
+    make_adapter("style/10", seed=9)
+    with pytest.raises(AdapterRefused, match=r"to 11, .* and promote style@11 then, if our own was the promoted"):
+        registry.resolve("style")
+    ours.rename(ours.with_name("11"))
+    for label in ("style", "style@10", "style*0.5"):
+        with pytest.raises(
+            AdapterRefused, match=r"style@10 was promoted with the weights .* adapters promote style@10"
+        ):
+            registry.verified(label, BASE_SHA256)
+    registry.promote("style@11", BASE_SHA256, "Ada")
+    assert registry.verified("style", BASE_SHA256).name == "style@11"
+    assert registry.verified("style@10", BASE_SHA256), "the shipped one can be evaluated before it is promoted"
+    with pytest.raises(AdapterRefused, match="style@10 was promoted with"):
+        registry.rollback("style", BASE_SHA256, "Ada")
+    registry.promote("style@10", BASE_SHA256, "Ada")
+    assert registry.verified("style", BASE_SHA256).name == "style@10"
+
+
+def test_promotions_of_earlier_releases_tell_no_weights(registry: Registry, tmp_path: Path) -> None:
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    log = tmp_path / "own" / "promotions.jsonl"
+    old = {key: value for key, value in json.loads(log.read_text()).items() if key != "weights_sha256"}
+    log.write_text(json.dumps(old) + "\n")
+    assert registry.verified("style", BASE_SHA256).name == "style@1"

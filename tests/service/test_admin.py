@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -228,3 +229,29 @@ def test_an_adapter_with_a_broken_card_is_listed_with_its_problem(admin: Admin, 
     (folder / "card.json").write_text("{}")
     [listed] = admin.adapters()
     assert "no adapter card" in listed["problem"]
+
+
+async def test_what_is_loaded_is_promoted_only_while_its_folder_has_the_same_weights(
+    admin: Admin, styles: None, tmp_path: Path
+) -> None:
+    await admin.promote("style@1")
+    await admin._loader.ready("style@2")
+    replaced = tmp_path / "adapters" / "style" / "2"
+    shutil.rmtree(replaced)
+    adapter(replaced, ScriptedEngine().base, seed=3)
+    with pytest.raises(AdapterRefused, match=r"style@2 is loaded with the weights .* restart the service"):
+        await admin.promote("style@2")
+    assert [one["label"] for one in admin.adapters() if one["promoted"]] == ["style@1"]
+
+
+async def test_what_is_loaded_is_gone_back_to_only_while_its_folder_has_the_same_weights(
+    admin: Admin, styles: None, tmp_path: Path
+) -> None:
+    await admin.promote("style@1")
+    await admin.promote("style@2")
+    replaced = tmp_path / "adapters" / "style" / "1"
+    shutil.rmtree(replaced)
+    adapter(replaced, ScriptedEngine().base, seed=3)
+    with pytest.raises(AdapterRefused, match="style@1 is loaded with the weights"):
+        await admin.rollback("style")
+    assert [one["label"] for one in admin.adapters() if one["promoted"]] == ["style@2"]
