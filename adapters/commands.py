@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapters.card import Card
+from adapters.card import CARD, Card
 from adapters.card_page import as_page
 from adapters.compare import curve, differences, lineage
 from adapters.convert import ConversionError
@@ -49,13 +49,18 @@ def list_command(as_json: JsonOption = False, config: ConfigOption = None) -> No
     with _registry(config) as (registry, _):
         promoted = set(registry.promoted().values())
         rows = [summary(one, one.label in promoted) for one in registry.all()]
-    table = Table("Adapter", "Promoted", "Base", "Prompt", "Examples", "Created")
+    columns = ["Adapter", "Promoted", "Base", "Prompt", "Examples", "Created"]
+    if any("problem" in row for row in rows):
+        columns.append("Problem")
+    table = Table(*columns)
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(Text(str(row.get(column.lower(), ""))) for column in columns))
     show(rows, table, as_json)
 
 
 def summary(version: AdapterVersion, promoted: bool) -> dict[str, Any]:
+    if problem := version.problem:
+        return {"adapter": version.label, "promoted": promoted, "problem": problem}
     card = version.card
     return {
         "adapter": version.label,
@@ -84,13 +89,20 @@ def show_command(
         card = version.card
         values = {"adapter": version.label, **card.model_dump(mode="json"), "evaluation": evaluation}
         if html:
-            replace_text(html, as_page(version.label, card, score))
+            write_page(html, as_page(version.label, card, score))
     table = Table("Card", "Value")
     for key, value in (values | in_short(card)).items():
         table.add_row(key, cell(value) if key != "evaluation" else "")
     for key, value in evaluation_rows(score) if score else ():
         table.add_row(key, value)
     show(values, table, as_json)
+
+
+def write_page(path: Path, page: str) -> None:
+    try:
+        replace_text(path, page)
+    except OSError as error:
+        raise stop(f"The page cannot be written to {path}: {error}", WRONG_USE) from None
 
 
 def in_short(card: Card) -> dict[str, Any]:
@@ -129,12 +141,19 @@ def lineage_command(name: str, as_json: JsonOption = False, config: ConfigOption
         versions = lineage(registry, name)
     table = Table("Adapter", "Created", "Rows", "Evaluation loss", "Changed since the one before", "Promotions")
     for one in versions:
-        loss = one["facts"].get("losses.best_evaluation")
         acts = [f"{entry['act']} {entry['at']} {entry.get('by', '')}" for entry in one["promotions"]]
         label = f"{one['adapter']} (promoted)" if one["promoted"] else one["adapter"]
-        made = (one["created"], str(one["facts"]["data.rows"]), "" if loss is None else f"{loss:.3f}")
-        table.add_row(label, *made, "\n".join(one["changed"]), "\n".join(acts))
+        table.add_row(label, *came_about(one), "\n".join(acts))
     show(versions, table, as_json)
+
+
+def came_about(one: dict[str, Any]) -> tuple[str | Text, ...]:
+    """When, from how many rows, with which loss, what changed; or why its card cannot be read."""
+    if "problem" in one:
+        return ("", "", "", Text(one["problem"]))
+    loss = one["facts"].get("losses.best_evaluation")
+    told = "" if loss is None else f"{loss:.3f}"
+    return (one["created"], str(one["facts"]["data.rows"]), told, "\n".join(one["changed"]))
 
 
 @app.command("verify")
@@ -168,7 +187,13 @@ def export_command(
         except ConversionError as error:
             raise stop(f"{weights.name} cannot be written as {form}: {error}", REFUSED) from None
     facts = {"adapter": weights.name, "sha256": weights.sha256, "form": form.value, "target": str(target)}
-    show(facts, f"{weights.name} is in {target}.", as_json)
+    bare = form is Form.peft and not (target / CARD).exists()
+    told = (
+        " It has no card, which tells of the whole strength: other programs can use it, no registry."
+        if bare
+        else ""
+    )
+    show(facts, f"{weights.name} is in {target}.{told}", as_json)
 
 
 @app.command("promote")

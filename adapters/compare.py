@@ -59,23 +59,27 @@ def with_starts(registry: Registry, label: str) -> Iterator[AdapterVersion]:
 
 
 def lineage(registry: Registry, name: str) -> list[Facts]:
-    """Every version of the name, the oldest first: made from what, how it turned out, promoted when and by whom."""
+    """Every version of the name, the oldest first: made from what, how it turned out, promoted when and by whom.
+
+    Of one whose card cannot be read, the `problem`. Raises UnknownAdapter, AdapterRefused.
+    """
     versions = [one for one in registry.all() if one.name == name]
     if not versions:
         names = ", ".join(dict.fromkeys(one.name for one in registry.all())) or "none"
         raise UnknownAdapter(f"There is no adapter of the name {name!r}; there are: {names}.")
-    promotions = registry.promotions()
-    return [
-        {
-            "adapter": version.label,
-            "promoted": version.label == registry.promoted().get(name),
-            "created": version.card.created,
-            "facts": facts(version.card),
-            "changed": changed(before, version),
-            "promotions": [entry for entry in promotions if entry["adapter"] == version.label],
-        }
-        for before, version in zip([None, *versions], versions, strict=False)
-    ]
+    promotions, promoted = registry.promotions(), registry.promoted().get(name)
+    found: list[Facts] = []
+    before = None
+    for version in versions:
+        acts = [entry for entry in promotions if entry.get("adapter") == version.label]
+        told = {"adapter": version.label, "promoted": version.label == promoted, "promotions": acts}
+        if problem := version.problem:
+            found.append({**told, "problem": problem})
+            continue
+        made = {"created": version.card.created, "facts": facts(version.card), "changed": changed(before, version)}
+        found.append({**told, **made})
+        before = version
+    return found
 
 
 def changed(before: AdapterVersion | None, version: AdapterVersion) -> list[str]:

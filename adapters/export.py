@@ -12,7 +12,10 @@ from adapters.merge import merged_gguf
 
 
 class Form(StrEnum):
-    """`peft` is a folder with weights, configuration and card; `gguf` and `merged` are one file for llama.cpp."""
+    """`peft` is a folder with weights, configuration and card; `gguf` and `merged` are one file for llama.cpp.
+
+    At another strength than it was trained at, an adapter has no card.
+    """
 
     peft = "peft"
     gguf = "gguf"
@@ -41,6 +44,8 @@ def copied(folder: Path, target: Path) -> Path:
     with TemporaryDirectory(dir=target.parent) as temporary:
         unfinished = Path(temporary) / target.name
         unfinished.mkdir()
-        for name in (WEIGHTS, CONFIG, CARD):
+        for name in (WEIGHTS, CONFIG):
             shutil.copyfile(folder / name, unfinished / name)
+        if (folder / CARD).exists():
+            shutil.copyfile(folder / CARD, unfinished / CARD)
         return unfinished.rename(target)

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.card import CONFIG, WEIGHTS
+from adapters.card import CARD, CONFIG, WEIGHTS
 from adapters.durable import published_folder
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from ingest.models import file_sha256
@@ -38,10 +38,10 @@ def with_strength(label: str, strength: float) -> str:
 
 
 def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> AdapterWeights:
-    """A copy of a verified adapter's folder with its LoRA scaling multiplied: every engine applies it alike.
+    """A copy of a verified adapter's PEFT files with its LoRA scaling multiplied: every engine applies it alike.
 
-    Its name and its hash are its own: nothing that is cached for one strength is used for another. What the card
-    keeps of the probe was read at the whole strength.
+    Its name and its hash are its own: nothing that is cached for one strength is used for another. The card is not
+    copied: its seal, scores and probe are of the whole strength.
     """
     if strength == 1:
         return weights
@@ -55,7 +55,7 @@ def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> Adapte
 
 def is_copy(folder: Path, weights: AdapterWeights, strength: float) -> bool:
     """The gate has seen the adapter itself, not a copy that was made before: that has to say the same."""
-    if not ((folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()):
+    if not ((folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()) or (folder / CARD).exists():
         return False
     scaled = scaled_config(Path(weights.folder), strength)
     return (folder / CONFIG).read_bytes() == scaled and file_sha256(folder / WEIGHTS) == weights.sha256
@@ -64,7 +64,8 @@ def is_copy(folder: Path, weights: AdapterWeights, strength: float) -> bool:
 def write_scaled(source: Path, strength: float, target: Path) -> None:
     try:
         with published_folder(target) as unfinished:
-            shutil.copytree(source, unfinished)
+            unfinished.mkdir()
+            shutil.copyfile(source / WEIGHTS, unfinished / WEIGHTS)
             (unfinished / CONFIG).write_bytes(scaled_config(source, strength))
     except OSError:
         # Another may have been faster; its folder says the same.

@@ -98,6 +98,46 @@ def test_an_adapter_is_exported_once_and_only_through_the_gate(config: Path, tmp
     assert (refused.exit_code, (tmp_path / "other").exists()) == (1, False)
 
 
+def test_an_adapter_at_another_strength_is_exported_without_the_card_of_the_whole(
+    config: Path, tmp_path: Path
+) -> None:
+    told = call(config, "export", "style@1*0.5", tmp_path / "half", "--form", "peft").stdout
+    assert "style@1*0.5 is in" in told and "It has no card" in " ".join(told.split())
+    assert sorted(file.name for file in (tmp_path / "half").iterdir()) == [CONFIG, "adapter_model.safetensors"]
+    halved, whole = (
+        json.loads((folder / CONFIG).read_text())["lora_alpha"]
+        for folder in (tmp_path / "half", tmp_path / "shipped" / "style" / "1")
+    )
+    assert halved == whole / 2
+    assert "no card" not in call(config, "export", "style@1", tmp_path / "whole", "--form", "peft").stdout
+
+
+def test_one_bad_folder_hides_no_other_version(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "adapters" / "style" / "3").mkdir(parents=True)
+    *good, bad = answer(config, "list")
+    assert [row["adapter"] for row in good] == ["style@1", "style@2"]
+    assert bad["adapter"] == "style@3" and "no adapter card" in bad["problem"]
+    for arguments in (["list"], ["lineage", "style"]):
+        told = call(config, *arguments)
+        assert (told.exit_code, "style@2" in told.stdout, "card" in told.stdout) == (0, True, True), told.output
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(config: Path, tmp_path: Path) -> None:
+    result = call(config, "show", "style", "--html", tmp_path / "nowhere" / "card.html")
+    assert (result.exit_code, "The page cannot be written to" in result.stderr) == (2, True)
+    assert "Traceback" not in result.output
+
+
+def test_a_damaged_log_of_promotions_is_one_sentence(config: Path, tmp_path: Path) -> None:
+    answer(config, "promote", "style@1")
+    log = tmp_path / "data" / "adapters" / "promotions.jsonl"
+    log.write_text("\n" + log.read_text())
+    assert answer(config, "lineage", "style")[0]["promotions"]
+    log.write_text("{\n" + log.read_text())
+    result = call(config, "lineage", "style")
+    assert (result.exit_code, "promotions.jsonl, line 1 is no entry" in result.stderr) == (1, True)
+
+
 def test_people_get_sentences_and_tables(config: Path) -> None:
     assert "style@2" in call(config, "list").stdout
     assert "parking.md" in call(config, "show", "style").stdout

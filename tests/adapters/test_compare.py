@@ -65,6 +65,16 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(
             lineage(Registry(tmp_path / "shipped", tmp_path / "own"), name)
 
 
+def test_a_version_without_a_readable_card_hides_no_other(make_adapter: MakeAdapter, tmp_path: Path) -> None:
+    for number in (1, 3):
+        make_adapter(f"style/{number}", seed=number)
+    (tmp_path / "own" / "style" / "2").mkdir(parents=True)
+    first, broken, third = lineage(Registry(tmp_path / "shipped", tmp_path / "own"), "style")
+    assert broken["adapter"] == "style@2" and "no adapter card" in broken["problem"]
+    assert (first["changed"], third["changed"]) == ([], [])
+    assert third["facts"]["data.rows"] == 4
+
+
 def made_from(folder: Path, start: str | None, minutes: float) -> None:
     write_card(read_card(folder).model_copy(update={"recipe": {"start": start}, "minutes": minutes}), folder)
 

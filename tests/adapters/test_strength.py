@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,19 @@ def test_every_strength_is_an_adapter_of_its_own(registry: Registry) -> None:
 def test_the_copy_is_made_once_and_is_no_version(registry: Registry) -> None:
     before = registry.labels()
     first = registry.verified("style*0.5", BASE_SHA256)
-    stamp = (Path(first.folder) / "card.json").stat().st_ino
+    stamp = (Path(first.folder) / "adapter_config.json").stat().st_ino
     assert registry.verified("style@1*0.5", BASE_SHA256) == first
-    assert (Path(first.folder) / "card.json").stat().st_ino == stamp
+    assert (Path(first.folder) / "adapter_config.json").stat().st_ino == stamp
     assert registry.labels() == before
+
+
+def test_the_copy_has_no_card_of_another_strength(registry: Registry, tmp_path: Path) -> None:
+    first = Path(registry.verified("style@1*0.5", BASE_SHA256).folder)
+    plain = ["adapter_config.json", "adapter_model.safetensors"]
+    assert sorted(file.name for file in first.iterdir()) == plain
+    shutil.copy(tmp_path / "shipped" / "style" / "1" / "card.json", first)  # as earlier releases did
+    registry.verified("style@1*0.5", BASE_SHA256)
+    assert sorted(file.name for file in first.iterdir()) == plain
 
 
 def test_a_copy_with_other_weights_is_made_anew(registry: Registry) -> None:
