@@ -17,6 +17,7 @@ from adapters.prompt import BARE_SYSTEM, PromptTemplate, block, clean
 
 # An untrained base puts blanks wherever JSON allows them.
 MAX_TOKENS = 120
+INSTEAD = "Ask again, or decide with the adapter 'head'."
 
 
 class Said(BaseModel):
@@ -50,7 +51,7 @@ async def answered(
         last = chunk.response_metadata
     if last.get("adapter", "unknown") != adapter:
         raise EngineError(f"The adapter {adapter} was asked for, another one acted. Nothing is decided.")
-    said = read(text)
+    said = read(text, decisions)
     sure = confidence(tokens, said.decision)
     return Answered(said.decision, said.reason_code, sure, last["engine"], last["base"])
 
@@ -108,15 +109,24 @@ def generation(decisions: Mapping[str, DecisionName], adapter: str | None) -> Ge
     return Generation(adapter=adapter, max_tokens=MAX_TOKENS, json_schema=schema(decisions), logprobs=1)
 
 
-def read(text: str) -> Said:
-    """Raises EngineError for an answer that is not what the schema says."""
+def read(text: str, decisions: Mapping[str, DecisionName]) -> Said:
+    """Raises EngineError for an answer that is not what the schema says: not every server holds a model to it.
+
+    `decisions` maps each reason code to its decision.
+    """
     try:
-        return Said.model_validate_json(text)
+        said = Said.model_validate_json(text)
     except ValidationError as error:
         raise EngineError(
-            f"The model answered {text[:80]!r}, which is no decision with a reason code. "
-            "Ask again, or decide with the adapter 'head'."
+            f"The model answered {text[:80]!r}, which is no decision with a reason code. {INSTEAD}"
         ) from error
+    if decisions.get(said.reason_code) != said.decision:
+        expected = ", ".join(f"{code} ({decision})" for code, decision in decisions.items())
+        raise EngineError(
+            f"The model answered {text[:80]!r}, which is no decision with a reason code of its own; "
+            f"the policy's codes are {expected}. {INSTEAD}"
+        )
+    return said
 
 
 def confidence(tokens: Sequence[Mapping[str, Any]], decision: str) -> float:

@@ -43,7 +43,8 @@ class Calibration(Origin):
         return all(getattr(self, name) == value for name, value in origin)
 
     def probability(self, confidence: float) -> float:
-        return 1 / (1 + math.exp(-(self.slope * logit(confidence) + self.intercept)))
+        # Not 1 / (1 + exp(-x)): where few records make the slope steep, exp overflows.
+        return math.exp(-np.logaddexp(0, -(self.slope * logit(confidence) + self.intercept)))
 
 
 def logit(confidence: float) -> float:

@@ -51,12 +51,18 @@ def test_the_schema_lets_each_decision_have_its_own_codes_only(policy: Policy) -
     assert allowed == {(decision, code) for code, decision in policy.decisions.items()}
 
 
-def test_an_answer_is_read_and_anything_else_refused() -> None:
-    said = ask.read(ask.answer("pending", "P1"))
+def test_an_answer_is_read_and_anything_else_refused(policy: Policy) -> None:
+    said = ask.read(ask.answer("pending", "P1"), policy.decisions)
     assert (said.decision, said.reason_code) == ("pending", "P1")
     for text in ("", "approved", json.dumps({"decision": "maybe", "reason_code": "A1"})):
         with pytest.raises(EngineError, match="no decision with a reason code"):
-            ask.read(text)
+            ask.read(text, policy.decisions)
+
+
+@pytest.mark.parametrize("code", ["R1", "X9", "", "A2: the condition is met"])
+def test_a_code_that_is_not_the_decisions_own_is_refused(policy: Policy, code: str) -> None:
+    with pytest.raises(EngineError, match=r"reason code of its own; the policy's codes are A1 \(approved\), "):
+        ask.read(ask.answer("approved", code), policy.decisions)
 
 
 def test_confidence_is_that_of_the_tokens_that_spell_the_decision() -> None:

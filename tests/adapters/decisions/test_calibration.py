@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from adapters.decisions.calibration import Origin, calibrated, expected_calibration_error
+from adapters.decisions.calibration import Calibration, Origin, calibrated, expected_calibration_error
 
 
 def test_one_that_is_always_too_sure_is_brought_to_how_often_it_is_right() -> None:
@@ -33,6 +33,11 @@ def test_one_that_is_surer_where_it_is_wrong_gets_the_same_probability_everywher
 def test_certainty_stays_finite() -> None:
     calibration = calibrated([1.0, 1.0, 0.5, 0.0], [True, True, False, False])
     assert 0 < calibration.probability(0.0) < calibration.probability(1.0) < 1
+
+
+def test_a_steep_one_says_never_and_always_instead_of_overflowing() -> None:
+    steep = Calibration(slope=300, intercept=-800, records=200)
+    assert (steep.probability(1e-6), steep.probability(1 - 1e-6)) == (0, 1)
 
 
 def test_the_error_of_bins() -> None:
