@@ -12,11 +12,13 @@ from adapters.decisions.commands import folder_of
 from adapters.decisions.pack import CALIBRATIONS, read_calibrations, write_calibrations
 from adapters.decisions.policy import PolicyError
 from adapters.decisions.records import PastCase, of_split, request_of
-from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.engines.protocol import EngineError
+from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
-from service.build import build
+from service.build import WRONG_SETUP, build
 from service.decide import HEAD, Decided, Decider, way
-from service.switches import Overrides, SwitchRefused
+from service.errors import InvalidRequest
+from service.switches import Overrides
 
 AT_A_TIME = 8
 
@@ -36,19 +38,27 @@ def calibrate(
     try:
         with settings_of(config, "A calibration needs the data folder for itself: stop it first.") as settings:
             name, found = asyncio.run(measured(settings, overrides, records))
-    except (PolicyError, SwitchRefused) as error:
+    except (*WRONG_SETUP, InvalidRequest) as error:
         raise stop(str(error), WRONG_USE) from None
+    except (EngineError, OSError) as error:
+        raise stop(f"{error} Nothing was measured, and the pack is as it was.", REFUSED) from None
     told = f"{name}: slope {found.slope:.2f}, intercept {found.intercept:.2f}, from {found.records} records."
     show({"way": name, **found.model_dump()}, told, as_json)
 
 
 async def measured(settings: Settings, overrides: Overrides, records: int) -> tuple[str, Calibration]:
-    """Calibrates one way on the calibration split and keeps it in the pack. Raises PolicyError, SwitchRefused."""
+    """Calibrates one way on the calibration split and keeps it in the pack.
+
+    Raises what `build` raises; PolicyError also where the pack cannot be written; EngineError for the first record
+    that the model did not decide.
+    """
     file = folder_of(settings) / CALIBRATIONS
     async with build(settings) as chatbot:
         decider = chatbot.decider
         if decider is None or decider.plan(overrides).layers.adapter == HEAD:
             raise PolicyError("The head is calibrated when it is fitted; name another adapter, or off.")
+        # As it is: better to learn before the model is asked than after that it cannot be written.
+        write_calibrations(read_calibrations(file), file)
         held = of_split(decider.pack.past, "calibration")[:records]
         found = calibration_of(held, await decisions(decider, held, overrides))
         name = way(decider.plan(overrides).layers)
@@ -65,7 +75,11 @@ def calibration_of(past: Sequence[PastCase], decided: Sequence[Decided]) -> Cali
 
 
 async def decisions(decider: Decider, past: Sequence[PastCase], overrides: Overrides) -> list[Decided]:
-    """What these layers decide for past records, some at a time, in their order."""
+    """What these layers decide for past records, some at a time, in their order.
+
+    Raises what `Decider.decide` raises for the first one that fails; the others are stopped, and nothing is left
+    that asks a closed engine.
+    """
     places = asyncio.Semaphore(AT_A_TIME)
     plan = decider.plan(overrides)
 
@@ -73,4 +87,10 @@ async def decisions(decider: Decider, past: Sequence[PastCase], overrides: Overr
         async with places:
             return await decider.decide(request_of(known.case), plan)
 
-    return await asyncio.gather(*map(one, past))
+    tasks = [asyncio.create_task(one(known)) for known in past]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -29,9 +29,12 @@ def generate(
     target: Annotated[Path, typer.Argument(help="The file of records to write.")],
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many records.")] = 2600,
     seed: Annotated[int, typer.Option(help="The same seed gives the same records.")] = 7,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Write example records of invented requests, decided by the pack's policy, some of them wrongly."""
+    if target.exists() and not force:
+        raise stop(f"{target} is there already. Name another file, or replace it with --force.", WRONG_USE)
     try:
         with settings_of(config) as settings:
             folder = folder_of(settings)

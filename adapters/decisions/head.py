@@ -18,6 +18,7 @@ from adapters.decisions.records import Case, PastCase
 from ingest.documents import Vectors
 
 CARD, WEIGHTS = "head.json", "head.safetensors"
+WRITABLE = "In a container whose files are read-only, run this where the pack can be written."
 
 
 class HeadCard(BaseModel):
@@ -78,16 +79,22 @@ def records_sha256(past: Sequence[PastCase]) -> str:
 
 
 def write_head(head: Head, folder: Path) -> None:
-    """The card holds the hash of the weights, so that a changed byte is seen."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The card holds the hash of the weights, so that a changed byte is seen.
+
+    Raises PolicyError where the folder cannot be written.
+    """
     tensors: dict[str, np.ndarray] = {
         "weights": head.weights.astype(np.float32),
         "bias": head.bias.astype(np.float32),
         "memory": head.memory.astype(np.float16),
     }
-    save_file(tensors, folder / WEIGHTS)
-    card = head.card.model_copy(update={"weights_sha256": sha256(folder / WEIGHTS)})
-    (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, folder / WEIGHTS)
+        card = head.card.model_copy(update={"weights_sha256": sha256(folder / WEIGHTS)})
+        (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise PolicyError(f"The head cannot be written to {folder}: {error}. {WRITABLE}") from error
 
 
 def read_head(folder: Path, embedder: str, past: Sequence[PastCase], policy: str) -> Head:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.decisions import ask
 from adapters.decisions.calibration import Calibration
 from adapters.decisions.features import KIND
-from adapters.decisions.head import Head, read_head
+from adapters.decisions.head import WRITABLE, Head, read_head
 from adapters.decisions.policy import Policy, PolicyError, read_policy
 from adapters.decisions.records import PastCase, of_split, read_records
 from adapters.decisions.similar import Memory
@@ -76,4 +76,8 @@ def read_calibrations(path: Path) -> dict[str, Calibration]:
 
 
 def write_calibrations(calibrations: Mapping[str, Calibration], path: Path) -> None:
-    replace_text(path, BY_WAY.dump_json(dict(calibrations), indent=1).decode() + "\n")
+    """Raises PolicyError where the file cannot be written."""
+    try:
+        replace_text(path, BY_WAY.dump_json(dict(calibrations), indent=1).decode() + "\n")
+    except OSError as error:
+        raise PolicyError(f"The calibrations cannot be written to {path}: {error}. {WRITABLE}") from error

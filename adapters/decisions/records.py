@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.decisions.policy import MOST, DecisionName, PolicyError
+from adapters.durable import replace_text
 
 Stated = Literal["attached", "missing", "not stated"]
 Split = Literal["train", "calibration", "test"]
@@ -102,10 +103,10 @@ def read_records(path: Path) -> list[PastCase]:
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:
-    """Raises PolicyError where the file cannot be written."""
+    """As a whole or not at all. Raises PolicyError where the file cannot be written."""
     lines = [record.model_dump_json(exclude_none=True) + "\n" for record in records]
     try:
-        path.write_text("".join(lines), encoding="utf-8")
+        replace_text(path, "".join(lines))
     except OSError as error:
         raise PolicyError(f"The records cannot be written to {path}: {error}") from error
 

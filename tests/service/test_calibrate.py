@@ -1,18 +1,49 @@
 """Calibrating a language model's way: many records at a time, in their order."""
 
+import asyncio
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from adapters.decisions.pack import CALIBRATIONS
 from adapters.decisions.records import of_split
-from adapters.terminal import IN_USE
+from adapters.engines.protocol import EngineError
+from adapters.terminal import IN_USE, REFUSED, WRONG_USE
 from ingest.owner import OwnerLock
 from service.calibrate import calibration_of, decisions
 from service.commands import app
 from service.switches import Overrides
-from tests.service.deciding import DecidingEngine, decider, decision_embedder
+from tests.adapters.engines.openai_server import Served, serving
+from tests.service.conftest import data_folder
+from tests.service.deciding import FOLDER, DecidingEngine, decider, decision_embedder
+
+
+@pytest.fixture
+def served(tmp_path: Path, derived: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A model server that answers no JSON, and the hospital with it and a copy of its decisions."""
+    with serving() as serve:
+        engine, served = serve()
+        settings = {
+            "DATA__FOLDER": data_folder(tmp_path, derived),
+            "DECISIONS__FOLDER": shutil.copytree(FOLDER, tmp_path / "decisions"),
+            "ENGINE__KIND": "openai",
+            "ENGINE__OPENAI__URL": engine.client.base_url,
+            "ENGINE__OPENAI__MODEL": "base",
+            "LAYERS__ADAPTER__SWITCH": "off",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"TRIPTYCH__{name}", str(value))
+        yield served
+
+
+def call() -> Result:
+    result = CliRunner().invoke(app, ["decisions", "calibrate", "--records", "50"])
+    assert isinstance(result.exception, SystemExit), result.exception
+    return result
 
 
 async def test_a_model_that_always_says_the_same_gets_how_often_that_is_right(model_folder: Path) -> None:
@@ -54,3 +85,43 @@ def test_beside_a_running_service_it_says_what_to_do(tmp_path: Path, monkeypatch
         result = CliRunner().invoke(app, ["decisions", "calibrate", "--adapter", "off"])
     assert result.exit_code == IN_USE
     assert "needs the data folder for itself: stop it first" in result.output
+
+
+def test_a_model_that_does_not_decide_ends_it_with_a_sentence(served: Served, tmp_path: Path) -> None:
+    result = call()
+    assert result.exit_code == REFUSED
+    assert "The model answered 'base speaks.'" in result.output
+    assert "Nothing was measured" in result.output
+    assert served.bodies
+    assert (tmp_path / "decisions" / CALIBRATIONS).read_text() == (FOLDER / CALIBRATIONS).read_text()
+
+
+def test_no_model_is_asked_where_the_pack_cannot_be_written(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "decisions" / CALIBRATIONS
+    file.unlink()
+    file.mkdir()
+    result = call()
+    assert result.exit_code == WRONG_USE
+    assert "The calibrations cannot be written to" in result.output
+    assert "can be written." in result.output
+    assert not served.bodies
+
+
+def test_a_set_up_that_is_wrong_is_told_in_a_sentence(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPTYCH__GUARD__EMERGENCIES", str(tmp_path / "none.yaml"))
+    result = call()
+    assert result.exit_code == WRONG_USE
+    assert "none.yaml" in result.output
+
+
+async def test_once_one_failed_the_others_are_not_asked(model_folder: Path) -> None:
+    engine = DecidingEngine(told=False)
+    by = decider(decision_embedder(model_folder), engine)
+    with pytest.raises(EngineError, match="told no probabilities"):
+        await decisions(by, of_split(by.pack.past, "calibration")[:60], Overrides(retrieval="off", adapter="off"))
+    asked = len(engine.seen)
+    assert asked < 60
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1

@@ -25,6 +25,18 @@ def test_records_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
     assert read_records(target) == read_records(FOLDER / RECORDS)[:30]
 
 
+def test_records_that_are_there_are_replaced_by_force_only(tmp_path: Path) -> None:
+    target = tmp_path / "records.jsonl"
+    target.write_text("records of my own\n")
+    result = CliRunner().invoke(app, ["generate", str(target), "--count", "1"])
+    assert result.exit_code == 2
+    assert "is there already" in result.output
+    assert target.read_text() == "records of my own\n"
+    assert CliRunner().invoke(app, ["generate", str(target), "--count", "1", "--force"]).exit_code == 0
+    assert len(read_records(target)) == 1
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_without_a_folder_of_decisions_nothing_is_done(tmp_path: Path) -> None:
     config = ["--config", str(settings_without(tmp_path))]
     for command in (["generate", str(tmp_path / "records.jsonl")], ["fit"], ["train", "lora.yaml"]):

@@ -84,6 +84,15 @@ def test_too_few_records_are_refused(past: list[PastCase], policy: Policy, embed
         fit_head(past[:30], policy.decisions, embedder)
 
 
+def test_a_folder_that_cannot_be_written_is_named(head: Head, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PolicyError, match=r"cannot be written to .*file"):
+        write_head(head, tmp_path / "file")
+    (tmp_path / "head" / WEIGHTS).mkdir(parents=True)
+    with pytest.raises(PolicyError, match=r"cannot be written to .*head"):
+        write_head(head, tmp_path / "head")
+
+
 def test_a_decision_is_the_sum_of_its_codes() -> None:
     shares = np.array([0.3, 0.4, 0.3], dtype=np.float32)
     decisions = {"A1": "approved", "R1": "rejected", "A2": "approved"}
