@@ -33,7 +33,7 @@ MODEL_WAYS = {
 
 def head_rows(head: Head, memory: Memory, test: Embedded) -> list[Row]:
     alone = head.codes(test.cases, test.notes)
-    voted = neighbor_votes(memory, test, head.card.codes)
+    voted = neighbor_votes(memory, test, head.card.codes, head.card.similar)
     ways = {
         "c head": ("head", alone),
         "d head + records": ("head+retrieval", blended(alone, voted, head.card.vote)),
@@ -96,7 +96,7 @@ def pack_rows(settings: Settings) -> list[Row]:
 
 async def appeal_rows(settings: Settings, arguments: argparse.Namespace) -> list[Row]:
     embedder, past = embedder_of(settings), appeals(arguments.appeals)
-    head = fit_head(past, CODES, embedder)
+    head = fit_head(past, CODES, embedder, settings.decisions.similar)
     rows = fitted_rows(past, head, embedder)
     memory = Memory(of_split(past, "train"), head.memory)
     if arguments.ways:

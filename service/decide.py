@@ -9,7 +9,7 @@ from typing import Any
 from adapters.decisions import ask
 from adapters.decisions.calibration import Calibration, Origin
 from adapters.decisions.head import likeliest
-from adapters.decisions.pack import DecisionPack
+from adapters.decisions.pack import ENOUGH, DecisionPack
 from adapters.decisions.policy import DecisionName, Service
 from adapters.decisions.records import Case, Request
 from adapters.decisions.similar import Similar, combined, told, votes
@@ -152,24 +152,28 @@ class Decider:
         return Verdict(said.decision, said.code, said.confidence, origin.model_dump(), origin)
 
     def calibration(self, service: Service, layers: Layers, verdict: Verdict) -> Calibration | None:
-        """That of the way that decided, for all that did; None where there is none, or no record of the service."""
+        """That of the way that decided, for all that did; None where there is none, or too few of the service."""
         if service.name not in self.pack.known_services:
             return None
         if verdict.origin is None:
-            return self.pack.head.card.ways.get(way(layers))
+            card = self.pack.head.card
+            counted = layers.retrieval is None or self.similar == card.similar
+            return card.ways.get(way(layers)) if counted else None
         found = self.pack.calibrations.get(way(layers))
         return found if found and found.holds_for(verdict.origin) else None
 
     def referral(self, service: Service, probability: float | None) -> str | None:
         if service.name not in self.pack.known_services:
             return (
-                f"No past record is for {service.name}, so nobody knows how often it is decided rightly; add some "
-                "that were decided, and run `triptych decisions fit`."
+                f"Too few past records are for {service.name} to know how often it is decided rightly: {ENOUGH} "
+                "for calibration are needed, and some to learn from. A record's id decides what it is for: two in "
+                "ten are for calibration. Add some that were decided, and run `triptych decisions fit`."
             )
         if probability is None:
             return (
-                "Nothing is calibrated for these layers with this model, prompt, policy and records, so nobody "
-                "knows how often they are right; `triptych decisions calibrate` measures it."
+                "Nothing is calibrated for these layers with this model, prompt, policy, records and number of "
+                "similar ones, so nobody knows how often they are right; `triptych decisions calibrate` measures "
+                "it, and of the head `triptych decisions fit`."
             )
         if probability < self.refer_below:
             return f"The probability {probability:.2f} is below the bound of {self.refer_below:g}."

@@ -7,7 +7,7 @@ import typer
 
 from adapters.decisions.generate import generated, read_phrases
 from adapters.decisions.head import write_head
-from adapters.decisions.pack import HEAD, PHRASES, POLICY, RECORDS, check_records
+from adapters.decisions.pack import ENOUGH, HEAD, PHRASES, POLICY, RECORDS, check_records, known_services
 from adapters.decisions.policy import PolicyError, read_policy
 from adapters.decisions.records import read_records, write_records
 from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
@@ -55,13 +55,17 @@ def fit(as_json: JsonOption = False, config: ConfigOption = None) -> None:
             folder = folder_of(settings)
             past, policy = read_records(folder / RECORDS), read_policy(folder / POLICY)
             check_records(policy, past)
-            head = fit_head(past, policy.decisions, embedder_of(settings), policy.sha256)
+            similar = settings.decisions.similar
+            head = fit_head(past, policy.decisions, embedder_of(settings), similar, policy.sha256)
             write_head(head, folder / HEAD)
     except PolicyError as error:
         raise stop(str(error), WRONG_USE) from None
     values = {"folder": str(folder / HEAD), "records": len(past), "marks": len(head.card.known)}
+    unknown = [one.name for one in policy.services if one.name not in known_services(past)]
     text = f"The head was fitted to {len(past)} records and written to {folder / HEAD}."
-    show(values, text, as_json)
+    if unknown:
+        text += f" A person decides on {', '.join(unknown)}: too few records ({ENOUGH} for calibration are needed)."
+    show(values | {"unknown_services": unknown}, text, as_json)
 
 
 @app.command()

@@ -18,7 +18,6 @@ from ingest.embed import Embedder
 STRENGTH = 3.0
 STEPS = 3000
 VOTES = (0.0, 0.1, 0.2, 0.3, 0.5)
-NEIGHBORS = 5
 HEAD, HEAD_RETRIEVAL = "head", "head+retrieval"
 
 
@@ -44,10 +43,15 @@ def embedded(past: Sequence[PastCase], embedder: Embedder) -> Embedded:
 
 
 def fit_head(
-    past: Sequence[PastCase], decisions: Mapping[str, DecisionName], embedder: Embedder, policy_sha256: str = ""
+    past: Sequence[PastCase],
+    decisions: Mapping[str, DecisionName],
+    embedder: Embedder,
+    similar: int,
+    policy_sha256: str = "",
 ) -> Head:
     """Train on the training split; the votes' share and the calibration come from the calibration split.
 
+    The calibration with retrieval is for so many `similar` records, and for no other number.
     Raises PolicyError where a split is too small to learn or to calibrate.
     """
     training, held = of_split(past, "train"), of_split(past, "calibration")
@@ -59,14 +63,14 @@ def fit_head(
     seen, kept = embedded(training, embedder), embedded(held, embedder)
     head = regression(seen, decisions, embedder.fingerprint)
     shares = head.codes(kept.cases, kept.notes)
-    voted = neighbor_votes(Memory(training, seen.told), kept, head.card.codes)
+    voted = neighbor_votes(Memory(training, seen.told), kept, head.card.codes, similar)
     vote = min(VOTES, key=lambda share: loss(blended(shares, voted, share), head.card, held))
     ways = {
         HEAD: calibration_of(shares, head.card, held),
         HEAD_RETRIEVAL: calibration_of(blended(shares, voted, vote), head.card, held),
     }
     hashes = {"records_sha256": records_sha256(past), "policy_sha256": policy_sha256}
-    card = head.card.model_copy(update={"vote": vote, "ways": ways, **hashes})
+    card = head.card.model_copy(update={"vote": vote, "similar": similar, "ways": ways, **hashes})
     return Head(card, head.weights, head.bias, seen.told)
 
 
@@ -108,9 +112,9 @@ def softmax_form(coefficients: np.ndarray, intercept: np.ndarray) -> tuple[Vecto
     return coefficients.T.astype(np.float32), intercept.astype(np.float32)
 
 
-def neighbor_votes(memory: Memory, kept: Embedded, codes: Sequence[str]) -> Vectors:
+def neighbor_votes(memory: Memory, kept: Embedded, codes: Sequence[str], count: int) -> Vectors:
     pairs = zip(kept.cases, kept.told, strict=True)
-    return np.stack([votes(memory.nearest(case, vector, NEIGHBORS), codes) for case, vector in pairs])
+    return np.stack([votes(memory.nearest(case, vector, count), codes) for case, vector in pairs])
 
 
 def blended(shares: Vectors, voted: Vectors, vote: float) -> Vectors:

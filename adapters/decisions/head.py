@@ -1,7 +1,6 @@
 """The classifier head: a multinomial logistic regression over a case's marks and vector, in numpy alone."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,9 @@ WRITABLE = "In a container whose files are read-only, run this where the pack ca
 class HeadCard(BaseModel):
     """What the weights mean and what they were made from.
 
-    `decisions` maps each code to its decision; `vote` is the share that similar past records have in the way with
-    retrieval; `ways` holds the calibration of both ways. The records fitted the policy that has `policy_sha256`.
+    `decisions` maps each code to its decision; `vote` is the share that so many `similar` past records have in the
+    way with retrieval; `ways` holds the calibration of both ways. The records fitted the policy that has
+    `policy_sha256`. A card without `similar` is of an earlier program, whose memory was in the order of the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,12 +39,13 @@ class HeadCard(BaseModel):
     known: tuple[str, ...]
     cuts: dict[str, tuple[float, ...]]
     vote: float
+    similar: int = 0
     ways: dict[str, Calibration]
 
 
 @dataclass(frozen=True)
 class Head:
-    """`weights` (features, codes), `bias` (codes,); `memory` are the training records' vectors, in order."""
+    """`weights` (features, codes), `bias` (codes,); `memory` are the training records' vectors, by their ids."""
 
     card: HeadCard
     weights: Vectors
@@ -74,8 +75,7 @@ def likeliest(
 
 def records_sha256(past: Sequence[PastCase]) -> str:
     """Of the records that the head was made from, whatever their order in the file."""
-    lines = sorted(json.dumps([one.id, one.case.lines(), one.code]) for one in past)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(map(PastCase.line, past))).encode()).hexdigest()
 
 
 def write_head(head: Head, folder: Path) -> None:
@@ -122,6 +122,8 @@ def misfit(head: Head, weights: str, embedder: str, past: Sequence[PastCase], po
         return "has weights that are not finite"
     if embedder != card.embedder:
         return f"was made with the embedder {card.embedder}, this is {embedder}"
+    if not card.similar:
+        return "does not tell how many similar records it was calibrated with, nor the order of its memory"
     if records_sha256(past) != card.records_sha256:
         return "was made from other records than those in the folder"
     if policy != card.policy_sha256:

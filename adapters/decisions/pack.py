@@ -1,5 +1,6 @@
 """A pack's folder of decisions: policy, records, prompts, head and calibrations, checked against each other."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,9 @@ from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
 
 POLICY, RECORDS, PHRASES, PROMPTS, HEAD = "policy.yaml", "records.jsonl", "phrases.yaml", "prompts", "head"
 CALIBRATIONS = "calibrations.json"
+# Calibration records of a service, with some three times as many to train on. Measured on one of the hospital's:
+# with 10, the head said 0.88 of what it kept and 0.68 was right; with 15, it said 0.85 and 0.80 was right.
+ENOUGH = 15
 BY_WAY = TypeAdapter(dict[str, Calibration])
 
 
@@ -38,8 +42,14 @@ class DecisionPack:
 
     @cached_property
     def known_services(self) -> frozenset[str]:
-        """Those that a past record is for; how often others are decided rightly was never measured."""
-        return frozenset(one.case.fields[KIND] for one in self.past)
+        return known_services(self.past)
+
+
+def known_services(past: Sequence[PastCase]) -> frozenset[str]:
+    """Those with records to learn from and ENOUGH to calibrate on: how often others are right, nobody knows."""
+    learnt = {one.case.fields[KIND] for one in of_split(past, "train")}
+    measured = Counter(one.case.fields[KIND] for one in of_split(past, "calibration"))
+    return frozenset(name for name in learnt if measured[name] >= ENOUGH)
 
 
 def open_pack(folder: Path, prompt: str, embedder: str) -> DecisionPack:

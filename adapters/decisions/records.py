@@ -1,6 +1,7 @@
 """Records of requests: what is known of one, and how past ones were decided."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,10 @@ class PastCase:
     @property
     def split(self) -> Split:
         return split_of(self.id)
+
+    def line(self) -> str:
+        """All that is known of it, its id first: two with the same line are the same record."""
+        return json.dumps([self.id, self.case.lines(), self.code])
 
 
 class Request(BaseModel):
@@ -112,4 +117,5 @@ def write_records(records: Iterable[Record], path: Path) -> None:
 
 
 def of_split(past: Iterable[PastCase], split: Split) -> list[PastCase]:
-    return [one for one in past if one.split == split]
+    """In the order of their ids, whatever the file's: a head keeps the training records' vectors in this order."""
+    return sorted((one for one in past if one.split == split), key=PastCase.line)

@@ -63,11 +63,11 @@ async def test_without_retrieval_no_record_has_a_part(embedder: Embedder) -> Non
     assert found.manifest["records_vote"] == 0
 
 
-async def test_a_service_without_past_records_is_decided_without_retrieval_and_goes_to_a_person(
+async def test_a_service_that_nothing_was_learnt_of_is_decided_without_retrieval_and_goes_to_a_person(
     embedder: Embedder,
 ) -> None:
     by = decider(embedder)
-    past = [one for one in by.pack.past if one.case.fields["service"] != KNEE["service"]]
+    past = [one for one in by.pack.past if one.case.fields["service"] != KNEE["service"] or one.split == "test"]
     kept = [at for at, one in enumerate(by.pack.memory.past) if one in past]
     head = replace(by.pack.head, memory=by.pack.head.memory[kept])
     found = await decided(replace(by, pack=replace(by.pack, past=past, head=head)))
@@ -75,7 +75,16 @@ async def test_a_service_without_past_records_is_decided_without_retrieval_and_g
     assert found.verdict.confidence == (await decided(by, Overrides(retrieval="off"))).verdict.confidence
     assert found.probability is None
     assert found.refer is not None
-    assert "No past record is for MRI of the knee" in found.refer
+    assert "Too few past records are for MRI of the knee" in found.refer
+
+
+async def test_with_another_number_of_similar_records_the_head_is_not_calibrated(embedder: Embedder) -> None:
+    by = decider(embedder, similar=1)
+    found = await decided(by)
+    assert found.probability is None
+    assert found.refer is not None
+    assert "of the head `triptych decisions fit`" in found.refer
+    assert (await decided(by, Overrides(retrieval="off"))).probability is not None
 
 
 async def test_below_the_bound_a_person_is_asked(embedder: Embedder) -> None:

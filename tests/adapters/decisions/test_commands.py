@@ -4,17 +4,25 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from adapters.decisions.commands import app
-from adapters.decisions.pack import POLICY, RECORDS
-from adapters.decisions.records import read_records
+from adapters.decisions.head import CARD, HeadCard
+from adapters.decisions.pack import HEAD, POLICY, RECORDS
+from adapters.decisions.records import Record, read_records, write_records
 from tests.adapters.decisions.conftest import FOLDER
 
 
 def settings_without(tmp_path: Path) -> Path:
     file = tmp_path / "settings.yaml"
     file.write_text(f"data: {{folder: {json.dumps(str(tmp_path / 'data'))}}}\n")
+    return file
+
+
+def settings_with(decisions: Path, tmp_path: Path) -> Path:
+    file = settings_without(tmp_path)
+    file.write_text(file.read_text() + f"decisions: {{folder: {json.dumps(str(decisions))}}}\n")
     return file
 
 
@@ -56,8 +64,20 @@ def test_records_with_codes_that_the_policy_does_not_have_are_not_learnt(tmp_pat
     folder = shutil.copytree(FOLDER, tmp_path / "decisions")
     policy = (folder / POLICY).read_text().replace("code: A2", "code: A3")
     (folder / POLICY).write_text(policy)
-    config = settings_without(tmp_path)
-    config.write_text(config.read_text() + f"decisions: {{folder: {json.dumps(str(folder))}}}\n")
-    result = CliRunner().invoke(app, ["fit", "--config", str(config)])
+    result = CliRunner().invoke(app, ["fit", "--config", str(settings_with(folder, tmp_path))])
     assert result.exit_code == 2, result.output
     assert "with the code 'A2'; the policy's codes are" in result.output
+
+
+def test_a_fit_names_the_services_that_are_left_to_people(
+    tmp_path: Path, records: list[Record], model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    folder = tmp_path / "decisions"
+    folder.mkdir()
+    shutil.copy(FOLDER / POLICY, folder)
+    write_records(records[:300], folder / RECORDS)
+    result = CliRunner().invoke(app, ["fit", "--config", str(settings_with(folder, tmp_path))])
+    assert result.exit_code == 0, result.output
+    assert "A person decides on MRI of the knee, MRI of the lower back, " in result.output
+    assert HeadCard.model_validate_json((folder / HEAD / CARD).read_bytes()).similar == 5

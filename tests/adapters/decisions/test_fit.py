@@ -20,7 +20,7 @@ def past(records: list[Record]) -> list[PastCase]:
 
 @pytest.fixture(scope="module")
 def head(past: list[PastCase], policy: Policy, embedder: Embedder) -> Head:
-    return fit_head(past, policy.decisions, embedder, policy.sha256)
+    return fit_head(past, policy.decisions, embedder, 5, policy.sha256)
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_it_learns_more_than_the_most_frequent_decision(
     assert right > np.mean([one.decision == "approved" for one in test.past]) + 0.05
     assert all(head.card.decisions[code] == decision for decision, code, _ in best)
     assert head.card.ways.keys() == {HEAD, HEAD_RETRIEVAL}
+    assert head.card.similar == 5
 
 
 def test_it_is_read_as_it_was_written(
@@ -68,6 +69,16 @@ def test_changed_weights_are_refused(kept: Path, past: list[PastCase], embedder:
         read_head(kept, embedder.fingerprint, past, "")
 
 
+def test_a_head_of_an_earlier_program_is_refused(
+    kept: Path, past: list[PastCase], embedder: Embedder, policy: Policy
+) -> None:
+    card = json.loads((kept / CARD).read_text())
+    del card["similar"]
+    (kept / CARD).write_text(json.dumps(card))
+    with pytest.raises(PolicyError, match=r"nor the order of its memory. Run `triptych decisions fit`"):
+        read_head(kept, embedder.fingerprint, past, policy.sha256)
+
+
 @pytest.mark.parametrize("damage", ["missing", "unreadable"])
 def test_a_damaged_head_is_refused(kept: Path, past: list[PastCase], embedder: Embedder, damage: str) -> None:
     if damage == "missing":
@@ -81,7 +92,7 @@ def test_a_damaged_head_is_refused(kept: Path, past: list[PastCase], embedder: E
 
 def test_too_few_records_are_refused(past: list[PastCase], policy: Policy, embedder: Embedder) -> None:
     with pytest.raises(PolicyError, match="are too few"):
-        fit_head(past[:30], policy.decisions, embedder)
+        fit_head(past[:30], policy.decisions, embedder, 5)
 
 
 def test_a_folder_that_cannot_be_written_is_named(head: Head, tmp_path: Path) -> None:

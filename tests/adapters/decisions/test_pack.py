@@ -3,22 +3,27 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from adapters.decisions.calibration import Calibration
 from adapters.decisions.head import CARD, HeadCard
 from adapters.decisions.pack import (
     CALIBRATIONS,
+    ENOUGH,
     HEAD,
     POLICY,
     PROMPTS,
     RECORDS,
+    known_services,
     open_pack,
     read_calibrations,
     write_calibrations,
 )
 from adapters.decisions.policy import PolicyError
+from adapters.decisions.records import Split, of_split, read_records
 from adapters.prompt import PromptError
+from configs.load import load_settings
 from tests.adapters.decisions.conftest import FOLDER
 
 
@@ -31,6 +36,36 @@ def test_the_shipped_folder_fits_together(fingerprint: str) -> None:
     pack = open_pack(FOLDER, "decide@1", fingerprint)
     assert len(pack.memory.past) == len(pack.memory.vectors)
     assert "decide@1" in pack.prompts
+
+
+def test_records_in_another_order_keep_their_vectors(tmp_path: Path, fingerprint: str) -> None:
+    folder = shutil.copytree(FOLDER, tmp_path / "decisions")
+    lines = (folder / RECORDS).read_text().splitlines()
+    (folder / RECORDS).write_text("\n".join(reversed(lines)) + "\n")
+    shipped, turned = (open_pack(one, "decide@1", fingerprint).memory for one in (FOLDER, folder))
+    assert turned.past == shipped.past
+    assert np.array_equal(turned.vectors, shipped.vectors)
+
+
+def test_the_shipped_services_are_known_and_the_head_is_for_the_shipped_number(fingerprint: str) -> None:
+    pack = open_pack(FOLDER, "decide@1", fingerprint)
+    assert pack.known_services == {one.name for one in pack.policy.services}
+    assert pack.head.card.similar == load_settings(None, {}).settings.decisions.similar
+
+
+@pytest.mark.parametrize(
+    ("kept", "known"),
+    [
+        ({"test": 1}, False),
+        ({"calibration": ENOUGH}, False),
+        ({"train": 30, "calibration": ENOUGH - 1}, False),
+        ({"train": 30, "calibration": ENOUGH}, True),
+    ],
+)
+def test_a_service_is_known_once_it_was_learnt_and_measured(kept: dict[Split, int], known: bool) -> None:
+    past = [one for one in read_records(FOLDER / RECORDS) if one.case.fields["service"] == "PET scan"]
+    some = [one for split, count in kept.items() for one in of_split(past, split)[:count]]
+    assert known_services(some) == (frozenset({"PET scan"}) if known else frozenset())
 
 
 def test_the_shipped_calibrations_are_of_the_shipped_files(fingerprint: str) -> None:

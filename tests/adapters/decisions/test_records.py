@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from adapters.decisions.pack import RECORDS
 from adapters.decisions.policy import PolicyError
-from adapters.decisions.records import Record, Request, read_records, split_of, write_records
+from adapters.decisions.records import Record, Request, of_split, read_records, split_of, write_records
 from tests.adapters.decisions.conftest import FOLDER
 
 REQUEST = {"service": "PET scan", "urgency": "routine", "age": "65+", "referral": "attached"}
@@ -33,6 +33,12 @@ def test_the_split_is_decided_by_the_id_alone() -> None:
     assert split_of("R00001") == split_of("R00001")
     assert counts["train"] / 5000 == pytest.approx(0.6, abs=0.03)
     assert counts["test"] / 5000 == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_split_has_its_records_in_the_order_of_their_ids(records: list[Record]) -> None:
+    past = [record.past() for record in records]
+    found = of_split(past[::-1], "train")
+    assert found == of_split(past, "train") == [one for one in past if one.split == "train"]
 
 
 def test_records_are_read_as_they_were_written(tmp_path: Path, records: list[Record]) -> None:
