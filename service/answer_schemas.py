@@ -4,7 +4,8 @@ A grammar is made between two tokens of everybody's answers, so what fails or ta
 text, which become one rule a letter) is refused at the door.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -50,7 +51,7 @@ class Part(BaseModel):
     required: list[Key] = Field(default_factory=list)
     additional_properties: "bool | Part" = Field(True, alias="additionalProperties")
 
-    items: "bool | Part" = True
+    items: "Part | None" = None
     prefix_items: list["Part"] = Field(default_factory=list, alias="prefixItems")
     min_items: Count = Field(0, alias="minItems")
     max_items: Count = Field(MOST_ITEMS, alias="maxItems")
@@ -73,20 +74,27 @@ class Part(BaseModel):
         told = {same.get(key, key): one for key, one in value.items() if key not in EXPLAINING}
         if isinstance(told.get("$ref"), str):
             told["$ref"] = told["$ref"].replace("#/definitions/", DEFINITION)
+        if told.get("items") is False:
+            raise ValueError("items: false is not what every engine knows; say with maxItems how many there may be")
         if told.keys() & {"minItems", "maxItems"} and not told.keys() & {"items", "prefixItems"}:
             told["items"] = {}
         return {key: one for key, one in told.items() if one is not None or key == "const"}
 
     @model_validator(mode="after")
     def something_fits(self) -> Self:
-        if self.min_items > self.max_items or max(self.minimum, self.above) > min(self.maximum, self.below):
+        if self.min_items > self.max_items or not self.some_number_fits():
             raise ValueError("the least is more than the most, so nothing would fit; turn them round")
         first = len(self.prefix_items)
-        if self.max_items < first or (self.min_items > first and self.items is False):
-            raise ValueError(f"prefixItems has {first}, which minItems and maxItems do not let in; mend them")
+        if self.max_items < first:
+            raise ValueError(f"prefixItems has {first}, which maxItems does not let in; mend it")
         if "integer" in (self.type or ()) and not all(float(bound).is_integer() for bound in self.bounds()):
             raise ValueError("bounds of an integer are whole numbers; round them")
         return self
+
+    def some_number_fits(self) -> bool:
+        step = 1 if "integer" in (self.type or ()) else 0
+        least, most = max(self.minimum, self.above + step), min(self.maximum, self.below - step)
+        return least < most or (least == most and self.above < least < self.below)
 
     def bounds(self) -> list[float]:
         return [self.minimum, self.maximum, self.above, self.below]
@@ -97,6 +105,10 @@ class Part(BaseModel):
         yield from self.any_of or ()
         yield from self.defs.values()
         yield from (part for part in (self.items, self.additional_properties) if isinstance(part, Part))
+
+    def counted_items(self) -> int:
+        """A grammar counts up to maxItems, a state each; without one, it does not count."""
+        return self.max_items if "max_items" in self.model_fields_set else 0
 
     def letters(self) -> int:
         return sum(len(str(one)) for one in (*(self.enum or ()), self.const))
@@ -115,8 +127,28 @@ def all_parts(part: Part) -> Iterator[Part]:
         yield from all_parts(inner)
 
 
+def straight_refs(part: Part) -> Iterator[str]:
+    """What is to stand in the part's own place, not somewhere inside of it."""
+    if part.ref:
+        yield part.ref
+    for one in part.any_of or ():
+        yield from straight_refs(one)
+
+
+def check_refs(schema: Part, parts: Sequence[Part]) -> None:
+    """Every one names a definition, and none goes round without an object or an array in between."""
+    defined = {f"{DEFINITION}{name}": part for name, part in schema.defs.items()}
+    unknown = {part.ref for part in parts if part.ref} - defined.keys()
+    if unknown:
+        raise ValueError(f"{min(unknown)} is not defined; a $ref names one of its own, as {DEFINITION}NAME")
+    try:
+        TopologicalSorter({name: set(straight_refs(part)) for name, part in defined.items()}).prepare()
+    except CycleError as error:
+        raise ValueError(f"{error.args[1][0]} refers only to itself; say what it is") from error
+
+
 def checked(schema: Part) -> Part:
-    """The whole: of bounded cost, and with every definition that it refers to. Raises ValueError."""
+    """The whole: of bounded cost, and with what it refers to. Raises ValueError."""
     parts = list(all_parts(schema))
     for found, most, what in (
         (len(parts), MOST_PARTS, "parts"),
@@ -124,12 +156,11 @@ def checked(schema: Part) -> Part:
         (sum(part.letters() for part in parts), MOST_LETTERS, "letters in enum and const"),
         (sum(part.has_range() for part in parts), MOST_RANGES, "ranges of numbers"),
         (sum(part.min_items for part in parts), MOST_ITEMS, "items that must be there"),
+        (sum(part.counted_items() for part in parts), MOST_ITEMS, "items in all its maxItems together"),
     ):
         if found > most:
             raise ValueError(f"expected a schema of at most {most} {what}, it has {found}; ask for less at once")
-    unknown = {part.ref for part in parts if part.ref} - {"#", *(f"{DEFINITION}{name}" for name in schema.defs)}
-    if unknown:
-        raise ValueError(f"{min(unknown)} is not defined; a $ref names one of its own, as {DEFINITION}NAME")
+    check_refs(schema, parts)
     return schema
 
 

@@ -19,7 +19,7 @@ DECISION: dict[str, Any] = {
         "approved": {"type": ["boolean", "null"]},
         "reasons": {"type": "array", "items": {"$ref": "#/$defs/Reason"}, "minItems": 1, "maxItems": 3},
         "day": {"anyOf": [{"type": "string", "format": "date"}, {"const": "unknown"}, {"const": None}]},
-        "place": {"prefixItems": [{"type": "number", "minimum": 0, "maximum": 90.5}], "items": False},
+        "place": {"prefixItems": [{"type": "number", "minimum": 0, "maximum": 90.5}], "maxItems": 1},
         "count": {"type": "integer", "exclusiveMinimum": 0},
     },
     "required": ["approved"],
@@ -46,7 +46,9 @@ GOOD = [
     {"type": "object", "properties": {"title": {"type": "string"}, "oneOf": {}}, "required": ["title"]},
     nested(20),
     {"enum": ["a", 1, 2.5, True, None, 'say "a\\b"']},
-    {"$ref": "#"},
+    {"$ref": "#/$defs/Tree", "$defs": {"Tree": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}}},
+    {"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 5},
+    {"type": "number", "minimum": 3, "maximum": 3},
 ]
 SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"title": "T", "type": "string", "default": {"a": [1]}, "format": None}, {"type": "string"}),
@@ -55,11 +57,15 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"properties": {"a": True}}, {"properties": {"a": {}}}),
     ({"$ref": "#/definitions/A", "definitions": {"A": {}}}, {"$ref": "#/$defs/A", "$defs": {"A": {}}}),
 ]
+ROUND = {"A": {"$ref": "#/$defs/B"}, "B": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/A"}]}}
+WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 LARGEST: list[dict[str, Any]] = [
     {"enum": [f"number {number:03d}" for number in range(450)]},
     {"properties": {f"p{number}": {} for number in range(199)}, "additionalProperties": False},
     {"prefixItems": [{"type": "number", "minimum": -123456.789, "maximum": 98765.4 + n} for n in range(20)]},
     {"type": "array", "minItems": 1000, "maxItems": 1000},
+    {"properties": {f"p{number}": WORDS | {"maxItems": 10} for number in range(99)}},
+    {"type": "array", "maxItems": 500, "items": WORDS | {"maxItems": 500}},
 ]
 
 
@@ -100,10 +106,14 @@ def test_openvino_makes_a_grammar_of_it(lane: Lane, schema: dict[str, Any]) -> N
         ({"type": "array", "items": {"allOf": []}}, "allOf"),
         ({"type": "array", "minItems": 5, "maxItems": 2}, "nothing would fit"),
         ({"type": "integer", "exclusiveMinimum": 5, "maximum": 2}, "nothing would fit"),
+        ({"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 4}, "nothing would fit"),
+        ({"type": "number", "exclusiveMinimum": 3, "maximum": 3}, "nothing would fit"),
         ({"type": "integer", "minimum": 0.5}, "whole numbers"),
         ({"prefixItems": [{}, {}], "maxItems": 1}, "prefixItems has 2"),
-        ({"prefixItems": [{}], "items": False, "minItems": 3}, "prefixItems has 1"),
+        ({"prefixItems": [{}], "items": False}, "items: false .* maxItems"),
         ({"type": "array", "maxItems": 1_000_000}, "less than or equal to 1000"),
+        ({"properties": {f"p{number}": WORDS | {"maxItems": 501} for number in range(2)}}, "1000 items .* 1002"),
+        ({"type": "array", "maxItems": 600, "items": WORDS | {"maxItems": 600}}, "1000 items .* 1200"),
         ({"enum": []}, "enum"),
         ({"const": float("inf")}, "const"),
         ({"const": 10**400}, "const"),
@@ -111,6 +121,8 @@ def test_openvino_makes_a_grammar_of_it(lane: Lane, schema: dict[str, Any]) -> N
         ({"properties": {'a"b': {}}}, "properties"),
         ({"$defs": {"a/b": {}}}, "defs"),
         ({"$ref": "#/nope"}, "#/nope is not defined"),
+        ({"properties": {"a": {"$ref": "#"}}}, "# is not defined"),
+        ({"$ref": "#/$defs/A", "$defs": ROUND}, "refers only to itself"),
         ({"oneOf": [{"type": "string"}], "anyOf": [{"type": "null"}]}, "oneOf"),
         ({"properties": {"a": {"$ref": "#/$defs/Reason"}}, "$defs": {"Other": {}}}, "Reason is not defined"),
         (nested(21), "at most 20 levels, it has 21"),
