@@ -38,9 +38,9 @@ class Worker:
         self.signed = 0.0
 
     def run(self) -> None:
-        """Until None comes for a request."""
+        """Until None comes for a request. The opener's thread may add a lane while the lanes are looked through."""
         while True:
-            idle = not self.closing and not any(lane.busy for lane in self.lanes.values())
+            idle = not self.closing and not any(lane.busy for lane in list(self.lanes.values()))
             for request in self.arrived(wait=idle):
                 if request is None:
                     return
@@ -81,7 +81,7 @@ class Worker:
             case "close":
                 self.reply([{"id": number, "last": True}])
             case "cancel":
-                for lane in self.lanes.values():
+                for lane in list(self.lanes.values()):
                     lane.cancel(number)
             case "answer" if request["model"] in self.lanes:
                 self.reply(self.lanes[request["model"]].add(number, request))
