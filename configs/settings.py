@@ -178,11 +178,11 @@ class LangChainModel(Section):
 
 
 class Engine(Section):
-    """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request. `device` is torch's.
+    """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request; openvino takes 8192 at most.
 
-    Of more than `adapters` loaded ones, the one that was not used for the longest time is unloaded. A process of
-    openvino that owes answers and gives no sign for `silence_seconds` is replaced: raise it where one step may take
-    so long.
+    `device` is torch's. Of more than `adapters` loaded ones, the one that was not used for the longest time is
+    unloaded. A process of openvino that owes answers and gives no sign for `silence_seconds` is replaced: raise it
+    where one step may take so long.
     """
 
     kind: EngineKind

@@ -27,6 +27,9 @@ from ingest.models import ModelError
 
 logger = logging.getLogger(__name__)
 
+# Of a longer prompt, the tokenizer that OpenVINO makes of a GGUF file keeps the last tokens, and tells nobody.
+MOST_TOKENS = 8192
+
 
 class OpenVINO(Engine):
     """A GGUF model and LoRA adapters; `cache_folder` is for the files with an adapter merged into the base.
@@ -55,7 +58,12 @@ class OpenVINO(Engine):
     _loaded: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
 
     async def open(self) -> "OpenVINO":
-        """Load the base. Raises EngineError."""
+        """Load the base. Raises EngineError, also for a context of more than MOST_TOKENS."""
+        if self.context_tokens > MOST_TOKENS:
+            raise EngineError(
+                f"OpenVINO reads only the last {MOST_TOKENS} tokens of a prompt, and engine.context_tokens is "
+                f"{self.context_tokens}. Lower it to {MOST_TOKENS}, or set engine.kind to llamacpp or openai."
+            )
         self._process = await self._started()
         return self
 
@@ -209,7 +217,8 @@ class OpenVINO(Engine):
     def _check_length(self, chunks: Sequence[wire.Chunk], max_tokens: int) -> None:
         for chunk in chunks:
             if "too_long" in chunk:
+                or_more = " or more" if chunk["too_long"] == MOST_TOKENS else ""
                 raise PromptTooLong(
-                    f"The prompt has {chunk['too_long']} tokens and the answer may have {max_tokens}; the context "
-                    f"holds {self.context_tokens}. Show fewer passages or raise engine.context_tokens."
+                    f"The prompt has {chunk['too_long']}{or_more} tokens and the answer may have {max_tokens}; "
+                    f"the context holds {self.context_tokens}. Show fewer passages or raise engine.context_tokens."
                 )

@@ -11,8 +11,8 @@ import pytest_asyncio
 from langchain_core.messages import HumanMessage
 
 from adapters.engines import wire
-from adapters.engines.openvino import OpenVINO
-from adapters.engines.protocol import AdapterWeights, EngineError, Generation
+from adapters.engines.openvino import MOST_TOKENS, OpenVINO
+from adapters.engines.protocol import AdapterWeights, EngineError, Generation, PromptTooLong
 from tests.adapters.conftest import BASE_SHA256
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -42,6 +42,16 @@ async def test_a_base_that_is_no_model_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(EngineError, match=r"cannot load .*base\.gguf is no GGUF file"):
         await engine.open()
+
+
+async def test_a_context_of_which_only_the_end_would_be_read_is_refused(openvino: OpenVINO) -> None:
+    with pytest.raises(EngineError, match=r"last 8192 tokens .*context_tokens is 8193\. Lower it .* llamacpp"):
+        await openvino.model_copy(update={"context_tokens": MOST_TOKENS + 1}).open()
+
+
+async def test_a_prompt_that_was_cut_is_told_to_be_longer(openvino: OpenVINO) -> None:
+    with pytest.raises(PromptTooLong, match="has 8192 or more tokens"):
+        await openvino.ainvoke([HumanMessage("Hello " * 9000)])
 
 
 async def test_a_merged_file_that_is_no_model_is_named(openvino: OpenVINO, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.engines.openvino import MOST_TOKENS
 from adapters.engines.openvino_lane import genai, keep, tokenizer_of
 
 TEXTS = (
@@ -40,6 +41,11 @@ def test_the_kept_tokenizer_is_the_one_of_the_file(base: Path) -> None:
         ids = [one.encode(text, add_special_tokens=False).input_ids.data.tolist() for one in (kept, read)]
         assert ids[0] == ids[1]
         assert kept.decode(ids[0][0]) == read.decode(ids[0][0])
+
+
+def test_it_keeps_so_many_tokens_of_a_prompt_and_no_more(base: Path) -> None:
+    ids = tokenizer_of(base).encode("Hello " * 9000, add_special_tokens=False).input_ids
+    assert ids.shape[1] == MOST_TOKENS
 
 
 def test_it_is_kept_once_and_nothing_else_is_left(base: Path) -> None:
