@@ -18,6 +18,19 @@ from adapters.engines.protocol import (
     Generation,
 )
 
+ALWAYS = frozenset({"temperature", "max_tokens"})
+FIELDS = {
+    "temperature": ("temperature",),
+    "max_tokens": ("max_tokens", "num_predict", "max_output_tokens"),
+    "top_p": ("top_p",),
+    "seed": ("seed", "random_seed"),
+}
+FINISH = ("finish_reason", "stop_reason", "done_reason")
+ENDS = {
+    **dict.fromkeys(("length", "max_tokens", "model_length", "model_context_window_exceeded"), "length"),
+    **dict.fromkeys(("content_filter", "refusal", "safety"), "content_filter"),
+}
+
 
 def langchain_engine(model: str, options: Mapping[str, Any]) -> "LangChain":
     """The engine of `init_chat_model(model, **options)`. Raises EngineError where that fails."""
@@ -28,7 +41,7 @@ def langchain_engine(model: str, options: Mapping[str, Any]) -> "LangChain":
 
 
 class LangChain(Engine):
-    """`chat` answers; sampling goes to it under the names that LangChain's integrations share."""
+    """`chat` answers; sampling goes to it under the names that it has for it."""
 
     kind: ClassVar[str] = "langchain"
 
@@ -67,7 +80,7 @@ class LangChain(Engine):
         usage: UsageMetadata | None = None
         finish, stops = "stop", [*generation.stop, *stop]
         async for chunk in self._chunks([*messages], stops, generation):
-            finish = chunk.response_metadata.get("finish_reason") or finish
+            finish = finish_of(chunk.response_metadata) or finish
             # Some count the prompt in the first chunk and the answer in the last.
             usage = add_usage(usage, chunk.usage_metadata) if chunk.usage_metadata else usage
             if chunk.text:
@@ -80,13 +93,36 @@ class LangChain(Engine):
         self, messages: list[BaseMessage], stops: list[str], generation: Generation
     ) -> AsyncIterator[AIMessageChunk]:
         """The integration's own. Its errors are those of its provider's library, which share no class."""
+        fields, by_call = sampling(self.chat, generation)
+        chat = self.chat.model_copy(update=fields)
         try:
-            async for chunk in self.chat.astream(messages, stop=stops or None, **sampling(generation)):
+            async for chunk in chat.astream(messages, stop=stops or None, **by_call):
                 yield chunk
         except Exception as error:
             # Only the kind: a provider's message may hold the prompt, or a key.
             raise EngineError(f"The chat model {self.model!r} failed with {type(error).__name__}.") from error
 
 
-def sampling(generation: Generation) -> dict[str, Any]:
-    return {"temperature": generation.temperature, "max_tokens": generation.max_tokens}
+def sampling(chat: BaseChatModel, generation: Generation) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values as fields of the model, and those that it has no field for, to be given with the call.
+
+    Integrations name their fields differently, and a call may not take what a field does. `top_p` and `seed` go
+    only where a request changes them: some providers refuse them. Raises EngineError where they have no field.
+    """
+    changed = generation.model_dump(include=set(FIELDS), exclude_defaults=True)
+    wanted = generation.model_dump(include=set(ALWAYS)) | changed
+    fields = {name: field for name in wanted if (field := field_of(chat, name))}
+    if without := wanted.keys() - fields.keys() - ALWAYS:
+        raise EngineError(f"The chat model {type(chat).__name__} takes no {min(without)}; leave it as it is.")
+    by_call = {name: value for name, value in wanted.items() if name not in fields}
+    return {field: wanted[name] for name, field in fields.items()}, by_call
+
+
+def field_of(chat: BaseChatModel, name: str) -> str | None:
+    return next((field for field in FIELDS[name] if field in type(chat).model_fields), None)
+
+
+def finish_of(metadata: Mapping[str, Any]) -> str | None:
+    """Why the answer ended, by the names of OpenAI, Anthropic, Ollama and Gemini; None where it goes on."""
+    told = next((str(metadata[name]) for name in FINISH if metadata.get(name)), None)
+    return ENDS.get(told.lower(), "stop") if told else None

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 # The engines that run the base from its file, on this machine.
 EMBEDDED = frozenset({"openvino", "llamacpp", "peft"})
 
-FinishReason = Literal["stop", "length", "cancelled"]
+FinishReason = Literal["stop", "length", "content_filter", "cancelled"]
 
 
 class EngineError(RuntimeError):

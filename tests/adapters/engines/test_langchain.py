@@ -69,9 +69,59 @@ async def test_the_counts_of_all_chunks_are_added() -> None:
 
 
 async def test_the_requests_values_reach_the_model() -> None:
-    chat = Counting()
+    chat = Counting(asked={})
     await answer(chat, temperature=0.4, max_tokens=9, stop=("END",))
     assert chat.asked == {"temperature": 0.4, "max_tokens": 9, "stop": ["END"]}
+
+
+class Named(Counting):
+    """As Ollama's: its values are fields under names of its own, and a call takes none."""
+
+    temperature: float | None = None
+    num_predict: int | None = None
+    seed: int | None = None
+    metadata_at_the_end: dict[str, Any] = {}
+
+    async def _astream(  # type: ignore[override]
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        self.asked.update(temperature=self.temperature, num_predict=self.num_predict, seed=self.seed)
+        async for chunk in super()._astream(messages, stop):
+            yield chunk
+        end = AIMessageChunk(content="", response_metadata=self.metadata_at_the_end)
+        yield ChatGenerationChunk(message=end)
+
+
+async def test_a_models_own_fields_take_the_values_of_one_request() -> None:
+    chat = Named(asked={})
+    await answer(chat, temperature=0.4, max_tokens=9, seed=3)
+    assert chat.asked == {"temperature": 0.4, "num_predict": 9, "seed": 3, "stop": None}
+    assert (chat.temperature, chat.num_predict, chat.seed) == (None, None, None)
+
+
+async def test_what_the_model_has_no_field_for_is_refused_unless_it_changes_nothing() -> None:
+    chat = Named(asked={})
+    with pytest.raises(EngineError, match="Named takes no top_p"):
+        await answer(chat, top_p=0.5)
+    assert chat.asked == {}
+    assert joined(await answer(chat, top_p=1.0)) == "From ten."
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"finish_reason": "length"}, "length"),
+        ({"finish_reason": "MAX_TOKENS"}, "length"),
+        ({"stop_reason": "max_tokens"}, "length"),
+        ({"done_reason": "length"}, "length"),
+        ({"stop_reason": "refusal"}, "content_filter"),
+        ({"stop_reason": "end_turn"}, "stop"),
+        ({}, "stop"),
+    ],
+)
+async def test_why_an_answer_ended_is_read_under_each_name(metadata: dict[str, Any], told: str) -> None:
+    last = (await answer(Named(metadata_at_the_end=metadata)))[-1]
+    assert last.response_metadata["finish_reason"] == told
 
 
 async def test_an_adapter_is_refused_before_any_text() -> None:
