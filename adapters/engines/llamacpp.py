@@ -107,6 +107,8 @@ class LlamaCpp(Engine):
             self._served = await asyncio.to_thread(served_gguf, self.gguf, self.sha256, self.cache_folder)
         except ModelError as error:
             raise EngineError(f"llama.cpp cannot load {self.gguf}: {error}") from error
+        except OSError as error:
+            raise EngineError(f"What llama.cpp reads of {self.gguf} cannot be kept: {error}") from error
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="llamacpp")
         self._lanes[None] = lane = Lane(await asyncio.to_thread(self._server, None), None)
         self._base_top = await probe.first_token(self._answer(lane, probe.MESSAGES, (), probe.GENERATION))
@@ -153,6 +155,8 @@ class LlamaCpp(Engine):
             return server(self._served, lora, self.slots, self.context_tokens, self.threads)
         except (EngineError, ValueError) as error:
             raise AdapterRefused(f"The adapter {adapter.name} cannot be put on this base: {error}") from error
+        except OSError as error:
+            raise EngineError(f"The adapter {adapter.name} as a GGUF file cannot be kept: {error}") from error
 
     def _streamed(
         self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation

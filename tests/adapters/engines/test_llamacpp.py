@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from langchain_core.messages import HumanMessage
 from adapters.engines import wire
 from adapters.engines.handoff import Handoff
 from adapters.engines.llamacpp import Lane, LlamaCpp, server
-from adapters.engines.protocol import EngineError, Generation
+from adapters.engines.protocol import AdapterWeights, EngineError, Generation
 from tests.adapters.conftest import BASE_SHA256
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,6 +27,18 @@ async def test_a_model_file_that_is_not_there_is_an_error(tmp_path: Path) -> Non
     )
     with pytest.raises(EngineError, match=r"cannot load .*none\.gguf"):
         await nowhere.open()
+
+
+async def test_what_cannot_be_kept_is_named(
+    gguf: Path, llamacpp: LlamaCpp, house_style: AdapterWeights, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("no folder")
+    nowhere = llamacpp.model_copy(update={"cache_folder": tmp_path / "taken"})
+    with pytest.raises(EngineError, match=rf"{gguf.name} cannot be kept: .*taken"):
+        await nowhere.open()
+    other = replace(house_style, name="other@1")
+    with pytest.raises(EngineError, match=r"The adapter other@1 .* cannot be kept: .*taken"):
+        await nowhere.load(other)
 
 
 class Counting(Handoff[wire.Chunk]):
