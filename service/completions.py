@@ -135,7 +135,8 @@ class Completion:
         return self.transcript.answer().model_dump(exclude={"answer"})
 
     def finish_reason(self) -> str:
-        return "length" if self.transcript.done.manifest.finish_reason == "length" else "stop"
+        finish = self.transcript.done.manifest.finish_reason
+        return finish if finish in ("length", "content_filter") else "stop"
 
     def usage(self) -> dict[str, int]:
         used = self.transcript.usage

@@ -26,6 +26,9 @@ from adapters.engines.protocol import (
 # Less than the five seconds for which docker-compose.yml's health check waits for /ready: it shall hear why.
 STATE_SECONDS = 3.0
 
+# What the client and Reading raise where a line is no JSON, no UTF-8, or of another shape.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+
 
 class OpenAIServer(Engine):
     """`model` is the base's name on the server, `served` gives the server's name of each NAME@VERSION that it has
@@ -161,10 +164,17 @@ class OpenAIServer(Engine):
             async with stream:
                 async for chunk in stream:
                     check_model(chunk.model, name)
-                    if text := reading.read([chunk.model_dump()]):
+                    # Not with warnings: they would repeat what a server sent.
+                    if text := reading.read([chunk.model_dump(warnings=False)]):
                         yield text
         except openai.OpenAIError as error:
             raise translated(error, str(self.client.base_url)) from error
+        except UNREADABLE as error:
+            # Only the kind: the error's text repeats what was sent.
+            raise EngineError(
+                f"The model server at {self.client.base_url} sent what is no part of an answer "
+                f"({type(error).__name__}); see that it speaks OpenAI's format."
+            ) from error
         if reading.finish_reason is None:
             raise EngineError(f"The model server at {self.client.base_url} broke its answer off.")
         yield wire.last_chunk(

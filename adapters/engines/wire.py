@@ -49,17 +49,19 @@ class Reading:
         for chunk in chunks:
             self.usage = chunk.get("usage") or self.usage
             self.timings = chunk.get("timings") or self.timings
-            for choice in chunk.get("choices", ()):
-                text += choice["delta"].get("content") or ""
+            # Some servers send null for what they leave empty.
+            for choice in chunk.get("choices") or ():
+                text += (choice.get("delta") or {}).get("content") or ""
                 logprobs += (choice.get("logprobs") or {}).get("content") or ()
                 self.finish_reason = choice.get("finish_reason") or self.finish_reason
         return text_chunk(text, [token_logprobs(token) for token in logprobs]) if text or logprobs else None
 
     def usage_metadata(self) -> UsageMetadata | None:
-        if not self.usage:
+        prompt, answer = self.usage.get("prompt_tokens"), self.usage.get("completion_tokens")
+        if prompt is None or answer is None:
             return None
         cached = (self.usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        return usage(self.usage["prompt_tokens"], self.usage["completion_tokens"], cached)
+        return usage(prompt, answer, cached)
 
     def last_chunk(self, **made_by: str | None) -> ChatGenerationChunk:
         """The chunk that ends an answer with llama.cpp's timings; one without an end was cancelled."""

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from adapters.prompt import Turn
-from service.completions import overrides, question
+from service.completions import Completion, overrides, question
 from service.errors import InvalidRequest
+from service.events import Done
 from service.openai_schemas import CompletionRequest
+from service.plan import Layers, Manifest
 
 
 def body(**values: Any) -> CompletionRequest:
@@ -67,3 +69,15 @@ def test_a_response_format_is_a_schema_or_none(
     wanted: dict[str, Any] | None, schema: dict[str, Any] | None
 ) -> None:
     assert question(body(response_format=wanted)).json_schema == schema
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("cancelled", "stop")],
+)
+def test_why_an_answer_ended_is_told_in_openais_words(ended: str, told: str) -> None:
+    nothing = Layers(None, None, None)
+    completion = Completion("triptych", include_usage=False)
+    manifest = Manifest(nothing, nothing, {}, "model", "openai", "0" * 64, finish_reason=ended)
+    completion.transcript.add(Done("From ten.", manifest))
+    assert completion.finish_reason() == told

@@ -29,6 +29,8 @@ class Served:
     status: int = 200
     error: str = ""
     breaks_off: bool = False
+    line: bytes = b""
+    finish: str = "stop"
     bodies: list[dict[str, Any]] = field(default_factory=list)
     loads: int = 200
     adapters: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
+        self.wfile.write(self.served.line)
         for chunk in self.chunks(body):
             self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
         self.wfile.write(b"data: [DONE]\n\n")
@@ -83,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
         for text in (f"{body['model']} ", "speaks."):
             yield head | {"choices": [choice({"content": text}, self.logprobs(body))]}
         if not self.served.breaks_off:
-            yield head | {"choices": [choice({}) | {"finish_reason": "stop"}]}
+            yield head | {"choices": [choice({}) | {"finish_reason": self.served.finish}]}
             counts = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
             yield head | {"choices": [], "usage": counts}
 

@@ -138,6 +138,21 @@ async def test_an_answer_that_breaks_off_is_an_error_and_not_a_short_answer(serv
         await answer(engine)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b"{oops", b'{"choices": [{"delta": {"content": "\xff"}}]}', b'{"choices": ["text"]}', b'["text"]', b"3"],
+)
+async def test_a_line_that_is_no_part_of_an_answer_is_the_servers_fault(serve: Serve, line: bytes) -> None:
+    engine, _ = serve(line=b"data: " + line + b"\n\n")
+    with pytest.raises(EngineError, match="sent what is no part of an answer"):
+        await answer(engine)
+
+
+async def test_an_answer_that_a_filter_cut_says_so(serve: Serve) -> None:
+    engine, _ = serve(finish="content_filter")
+    assert (await answer(engine))[-1].response_metadata["finish_reason"] == "content_filter"
+
+
 async def test_a_server_that_is_not_there_is_named() -> None:
     client = AsyncOpenAI(base_url="http://127.0.0.1:9/v1", api_key="none", max_retries=0)
     engine = OpenAIServer(client=client, model="base", sha256="b" * 64, served={"style@1": "lora-style"})

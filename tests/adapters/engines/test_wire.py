@@ -64,6 +64,18 @@ def test_a_server_that_counts_nothing_gives_no_usage() -> None:
     assert reading.usage_metadata() is None
 
 
+def test_null_is_taken_for_nothing() -> None:
+    reading = wire.Reading()
+    counts = {"prompt_tokens": None, "completion_tokens": None}
+    last = {"choices": [{"delta": None, "finish_reason": "stop"}]}
+    read = reading.read([piece("On Mondays"), {"choices": None}, last, {"choices": [], "usage": counts}])
+    assert read is not None and read.text == "On Mondays"
+    assert reading.finish_reason == "stop"
+    assert reading.usage_metadata() is None
+    reading.read([{"choices": [], "usage": {"total_tokens": 3}}])
+    assert reading.usage_metadata() is None
+
+
 def test_log_probabilities_come_with_the_text_they_belong_to() -> None:
     content = [{"token": "On", "logprob": -0.1, "top_logprobs": [{"token": "On", "logprob": -0.1, "id": 5}]}]
     read = wire.Reading().read([piece("On", logprobs={"content": content})])
