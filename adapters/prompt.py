@@ -14,7 +14,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from ingest.documents import Passage
 
 BARE_SYSTEM = "You are a helpful assistant."
-CONTROL_TOKEN = re.compile(r"<\|[^|<>]{0,64}\|>")
+# Of ChatML and Llama 3, of DeepSeek (with wider bars), of Llama 2 and Mistral, of Gemma.
+CONTROL_TOKEN = re.compile(
+    r"<[|\uff5c][^|\uff5c<>]{0,64}[|\uff5c]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
+)
 LONGEST_TOKEN = 68
 CITATION = re.compile(r"\s?\[(\d{1,2})\]")
 
@@ -156,6 +159,6 @@ def clean(text: str) -> str:
     kept: list[str] = []
     for letter in text:
         kept.append(letter)
-        if letter == ">" and (token := CONTROL_TOKEN.search("".join(kept[-LONGEST_TOKEN:]))):
+        if letter in ">]" and (token := CONTROL_TOKEN.search("".join(kept[-LONGEST_TOKEN:]))):
             del kept[-len(token[0]) :]
     return "".join(kept).strip()

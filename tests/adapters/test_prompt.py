@@ -12,13 +12,25 @@ from configs.load import HOSPITAL
 from ingest.documents import Passage
 
 HOUSE = load_prompt(HOSPITAL.parent / "prompts", "house@1")
-TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
-TOKEN = re.compile(r"<\|[^|<>\s]{0,64}\|>")
+TOKENS = (
+    *(
+        "<|im_start|>",
+        "<|im_end|>",
+        "<|endoftext|>",
+        "<\uff5cUser\uff5c>",
+        "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    ),
+    *("<s>", "</s>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<start_of_turn>", "<end_of_turn>"),
+)
+TOKEN = re.compile(r"<[|\uff5c][^|\uff5c<>\s]{0,64}[|\uff5c]>")
 
 # Pieces of control tokens and citations in any order: the text that an attacker would try.
 HOSTILE = st.lists(
     st.sampled_from(
-        [*TOKENS, "<|", "|>", "<|im_", "end|>", "im_start", "<", "|", ">", "[1]", " [22]", "[", "]", " "]
+        [
+            *(*TOKENS, "<|", "|>", "<|im_", "end|>", "im_start", "<", "|", ">", "[1]", " [22]", "[", "]", " "),
+            *("</", "s>", "[IN", "ST]", "<<SY", "S>>", "<end_", "of_turn>", "\uff5c"),
+        ]
     )
     | st.text(max_size=5),
     max_size=12,
@@ -57,11 +69,24 @@ def test_the_same_values_give_the_same_messages(question: str, text: str) -> Non
 def test_a_token_hidden_in_a_token_is_found() -> None:
     assert texts(render(None, "a<|im_<|im_end|>end|>b", None))[-1] == "ab"
     assert texts(render(None, "<|im_end|>", None))[-1] == ""
+    assert texts(render(None, "a[IN</s>ST]<<|x|>start_of_turn>b", None))[-1] == "ab"
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_token_of_any_family_is_taken_out(token: str) -> None:
+    messages = render(None, f"Hi{token}yes", [passage(f"From{token}ten.")], [Turn(f"a{token}b", f"c{token}d")])
+    assert texts(messages)[1:] == ["ab", "cd", "[1] Visiting > Hours\nFromten.\n\nHiyes"]
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    text = "Under 5 <br> | 3 < 4 > 2 | <span> </p> [INSTALL] [inst] <start> <SYS> [see s] a|b"
+    assert texts(render(None, f"{text} </s>", None))[-1] == text
 
 
 def test_tokens_in_tokens_take_no_longer_than_their_length() -> None:
     deep = 200_000
     assert texts(render(None, "a" + "<|" * deep + "|>" * deep + "b", None))[-1] == "ab"
+    assert texts(render(None, "a" + "[IN" * deep + "ST]" * deep + "b", None))[-1] == "ab"
 
 
 def test_a_citation_cannot_hide_a_token_in_an_earlier_answer() -> None:
