@@ -17,6 +17,7 @@ from rich.text import Text
 
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
+from ingest.admin_key import key_file, known_key
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
 from ingest.documents import LABEL
@@ -152,12 +153,10 @@ def _enter(stack: ExitStack, settings: Settings, name: str) -> Ingest:
 
 
 def _admin_key(settings: Settings) -> str:
-    if settings.server.admin_key:
-        return settings.server.admin_key.get_secret_value()
-    file = settings.data.folder / "admin.key"
-    if not file.is_file():
+    key, file = known_key(settings), key_file(settings)
+    if key is None:
         raise ServiceError(f"The running service needs its admin key: neither server.admin_key nor {file} has it.")
-    return file.read_text(encoding="utf-8").strip()
+    return key
 
 
 def _watched(events: Iterator[Progress | SyncReport]) -> SyncReport:

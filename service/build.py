@@ -1,8 +1,6 @@
 """The composition root: settings become the open parts of a chatbot; nothing behind this knows settings."""
 
 import asyncio
-import os
-import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -281,16 +279,3 @@ def experiments_of(settings: Settings) -> tuple[Experiment, ...]:
         )
         for one in settings.experiments
     )
-
-
-def admin_key(settings: Settings) -> str:
-    """The configured key, or the one in the data folder, which is made at the first start."""
-    if settings.server.admin_key:
-        return settings.server.admin_key.get_secret_value()
-    settings.data.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = settings.data.folder / "admin.key"
-    if not file.is_file():
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as key:
-            key.write(secrets.token_urlsafe(32) + "\n")
-    return file.read_text(encoding="utf-8").strip()

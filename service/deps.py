@@ -63,7 +63,8 @@ def require_admin(request: Request, limits: LimitsDep) -> None:
     """Refuse whoever does not send the admin key; the comparison takes the same time for every wrong key."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     right = secrets.compare_digest(key.strip().encode(), limits.admin_key.encode())
-    if scheme.lower() != "bearer" or not right:
+    # An empty key is nobody's, whatever is configured.
+    if scheme.lower() != "bearer" or not key.strip() or not right:
         raise Unauthorized(
             "This route needs the header 'Authorization: Bearer ADMIN-KEY'. The key is in the data folder."
         )

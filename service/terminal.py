@@ -11,8 +11,9 @@ from rich.console import Console
 
 from configs.settings import Settings
 from ingest.owner import FolderInUse, OwnerLock
+from service.admin_key import admin_key
 from service.app import create_app
-from service.build import admin_key, build
+from service.build import build
 from service.server import serving
 
 WAIT_SECONDS = 600

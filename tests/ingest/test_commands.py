@@ -125,7 +125,10 @@ def test_a_service_that_is_away_is_told(config: Path, tmp_path: Path) -> None:
         owner.announce("http://127.0.0.1:9")
         # A long path of a temporary folder may be told on two lines.
         assert "admin.key" in "".join(call(config, "stats").stderr.split())
-        (tmp_path / "data" / "admin.key").write_text(f"{KEY}\n")
+        key = tmp_path / "data" / "admin.key"
+        key.write_text("\n")
+        assert "is empty, expected the admin key" in " ".join(call(config, "stats").stderr.split())
+        key.write_text(f"{KEY}\n")
         result = call(config, "stats")
     assert result.exit_code == 3
     assert "does not answer" in " ".join(result.stderr.split())

@@ -18,7 +18,7 @@ from configs.settings import Settings
 from ingest.embed import Embedder
 from ingest.owner import FolderInUse
 from service.answer import Chatbot
-from service.build import admin_key, build, experiments_of, needed_adapters
+from service.build import build, experiments_of, needed_adapters
 from service.events import Delta, Done, Meta, Sources, Usage
 from service.experiments.running import EARLIER_LOG
 from service.guard.emergencies import EmergencyRulesError
@@ -233,17 +233,3 @@ def test_experiments_are_as_configured(tmp_path: Path) -> None:
     assert (running.key, [arm.value for arm in running.arms]) == ("style-2026", ["on", "tone@2"])
     assert (running.active, running.decision_at, running.interleave) == (True, 300, False)
     assert (stopped.active, stopped.decision_at, stopped.smallest_effect) == (False, 1000, 0.05)
-
-
-def test_the_admin_key_is_made_once_and_is_the_owner_s_alone(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
-    key = admin_key(settings)
-    assert len(key) >= 40
-    assert admin_key(settings) == key
-    assert (settings.data.folder / "admin.key").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_configured_admin_key_wins(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path, server={"admin_key": "from-the-vault"})
-    assert admin_key(settings) == "from-the-vault"
-    assert not (settings.data.folder / "admin.key").exists()

@@ -1,5 +1,6 @@
 """The admin key, and the limit of a question."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ def test_the_key_opens(authorization: bytes) -> None:
 def test_nothing_else_does(authorization: bytes) -> None:
     with pytest.raises(Unauthorized):
         require_admin(sending(authorization), LIMITS)
+
+
+@pytest.mark.parametrize("authorization", [b"", b"Bearer", b"Bearer  ", b"Bearer x"])
+def test_an_empty_key_opens_nothing_even_where_the_configured_one_is_empty(authorization: bytes) -> None:
+    with pytest.raises(Unauthorized):
+        require_admin(sending(authorization), replace(LIMITS, admin_key=""))
 
 
 def test_a_question_may_be_as_long_as_the_limit() -> None:
