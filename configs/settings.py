@@ -1,5 +1,6 @@
 """Every setting once, with its type, its bounds and its unit; the defaults stand in default.yaml."""
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +13,9 @@ from configs.section import Section, Share, Switch
 AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
 EngineKind = Literal["openvino", "llamacpp", "peft", "openai", "langchain"]
-CollectionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+# Of these a Chroma collection can be made, also with a fingerprint behind it.
+COLLECTION = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+CollectionName = Annotated[str, Field(pattern=f"^{COLLECTION.pattern}$")]
 
 
 class Model(Section):

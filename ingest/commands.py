@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from configs.load import ConfigurationError, current_environment, load_settings
-from configs.settings import Settings
+from configs.settings import COLLECTION, Settings
 from ingest.admin_key import key_file, known_key
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
@@ -58,6 +58,7 @@ def sync_command(
     with _ingest(config, collection) as (ingest, settings):
         discovery = discover(paths or settings.documents)
         labels = checked(label)
+        check_name(collection)
         if prune and discovery.unreadable:
             raise SourceError(
                 f"{', '.join(discovery.unreadable)} cannot be read, so nobody knows what is gone, and nothing was "
@@ -76,6 +77,15 @@ def checked(labels: Sequence[str] | None) -> frozenset[str] | None:
             f"The label {wrong[0]!r} is none: expected at most 40 letters, digits, dots, hyphens and underscores."
         )
     return frozenset(labels) if labels else None
+
+
+def check_name(collection: str | None) -> None:
+    """Raises SourceError for a name of which the index could make no collection."""
+    if collection and not COLLECTION.fullmatch(collection):
+        raise SourceError(
+            f"The collection {collection!r} cannot be: expected at most 40 small letters, digits and hyphens, no "
+            "hyphen first. Choose another name."
+        )
 
 
 @app.command("list")

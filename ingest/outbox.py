@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, true
 
 from ingest.database import Database
 from ingest.library_schema import outbox
@@ -36,9 +36,17 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def pending(self, limit: int) -> list[Change]:
+    def collections(self) -> list[str]:
+        """The ids of those with changes, by id."""
+        chosen = select(outbox.c.collection_id).distinct().order_by(outbox.c.collection_id)
         with self._database.read() as connection:
-            rows = connection.execute(select(outbox).order_by(outbox.c.number).limit(limit)).all()
+            return list(connection.execute(chosen).scalars())
+
+    def pending(self, limit: int, collection_id: str | None = None) -> list[Change]:
+        """The first ones, of all collections or of one."""
+        condition = true() if collection_id is None else outbox.c.collection_id == collection_id
+        with self._database.read() as connection:
+            rows = connection.execute(select(outbox).where(condition).order_by(outbox.c.number).limit(limit)).all()
         return [
             Change(row.number, row.collection_id, row.document_id, tuple(json.loads(row.removed))) for row in rows
         ]

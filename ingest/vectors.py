@@ -69,9 +69,10 @@ class VectorIndex:
                 self._usable.pop(name, None)
                 self._client.delete_collection(name)
             for name in known:
-                if not (self.scrub(name) if interrupted else self._compare(name)).clean:
-                    logger.warning("the vector index of %s is incomplete: rebuilding it", name)
-                    self.rebuild(name)
+                with self._leaving_out(name):
+                    if not (self.scrub(name) if interrupted else self._compare(name)).clean:
+                        logger.warning("the vector index of %s is incomplete: rebuilding it", name)
+                        self.rebuild(name)
             self.degraded = False
 
     def apply_outbox(self) -> None:
@@ -134,10 +135,11 @@ class VectorIndex:
         return ScrubReport(collection_id, tuple(sorted(stored - indexed)), tuple(sorted(indexed - stored)))
 
     def _apply_all(self) -> None:
-        while changes := self._library.outbox.pending(_CHANGES):
-            for collection_id in {change.collection_id for change in changes}:
-                self._apply(collection_id, [one for one in changes if one.collection_id == collection_id])
-            self._library.outbox.confirm(changes)
+        for collection_id in self._library.outbox.collections():
+            with self._leaving_out(collection_id):
+                while changes := self._library.outbox.pending(_CHANGES, collection_id):
+                    self._apply(collection_id, changes)
+                    self._library.outbox.confirm(changes)
 
     def _apply(self, collection_id: str, changes: Sequence[Change]) -> None:
         """Safe to repeat: what the library holds now is put in, what it no longer holds is taken out."""
@@ -160,6 +162,18 @@ class VectorIndex:
     def _connected(self) -> "Client":
         self._client = self._client or self._place.connect()
         return self._client
+
+    @contextmanager
+    def _leaving_out(self, collection_id: str) -> Iterator[None]:
+        """What the index refuses of one collection is searched exactly, and waits; the others go on."""
+        # Slow to import; by the time of an error it is loaded.
+        from chromadb.errors import InvalidArgumentError
+
+        try:
+            yield
+        except InvalidArgumentError as error:
+            self._usable.pop(collection_id, None)
+            logger.warning("the vector index refuses %r: searching the library instead (%s)", collection_id, error)
 
     @contextmanager
     def _degrading(self) -> Iterator[None]:

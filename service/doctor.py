@@ -2,7 +2,7 @@
 
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +19,7 @@ from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
 from ingest.models import ModelError, locate
 from ingest.owner import FolderInUse, OwnerLock
+from ingest.records import CollectionStats
 from service.build_search import second_look
 
 FREE_BYTES = 2 * 2**30
@@ -119,12 +120,22 @@ def port(settings: Settings) -> str:
 def library_and_index(settings: Settings) -> str:
     """Every vector of the library is found in the index."""
     with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
+        if waiting := [one for one in corpus.library.stats() if one.waiting]:
+            raise LibraryError(told_waiting(waiting))
         if corpus.serving is None:
             raise LibraryError(f"There are no documents in {corpus.name!r} yet. Run `triptych ingest sync`.")
         report = corpus.index.scrub(corpus.serving.id)
         if not report.clean:
             raise LibraryError(f"The index differs from the library: {report}. It is rebuilt at the next start.")
         return f"{len(corpus.library.documents(corpus.serving.id))} documents, every vector found"
+
+
+def told_waiting(collections: Sequence[CollectionStats]) -> str:
+    names = ", ".join(f"{one.waiting} of {one.name!r}" for one in collections)
+    return (
+        f"Changes wait for the index: {names}. Searches there are exact, but slow; the log says why. If the index "
+        "refuses a name, sync the documents under another one, and remove them here: `triptych ingest remove`."
+    )
 
 
 Check = Callable[[Settings], str]

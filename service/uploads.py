@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from configs.settings import CollectionName
 from ingest.sources import SourceError, Upload
 from service.errors import InvalidRequest
-from service.schemas import Label, Name
+from service.schemas import Label
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 MAX_FIELD_BYTES = 16 * 2**20
@@ -41,7 +42,7 @@ class SyncFields(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    collection: Name | None = None
+    collection: CollectionName | None = None
     prune: Json[bool] = False
     # An empty list would open the files to everybody; without the field they keep the labels that they have.
     labels: Json[Annotated[frozenset[Label], Field(min_length=1)]] | None = None

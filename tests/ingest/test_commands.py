@@ -59,6 +59,14 @@ def test_a_label_that_no_reader_could_have_is_refused(config: Path, docs: Path) 
     assert answer(config, "list")["documents"] == []
 
 
+@pytest.mark.parametrize("name", ["my docs", "a*b", "-a", "A", "a" * 41])
+def test_a_collection_that_the_index_could_not_have_is_refused(config: Path, docs: Path, name: str) -> None:
+    result = call(config, "sync", docs, f"--collection={name}")
+    assert result.exit_code == 2
+    assert "cannot be: expected at most 40" in " ".join(result.stderr.split())
+    assert answer(config, "stats")["collections"] == []
+
+
 def test_nothing_is_pruned_where_a_folder_is_closed(
     config: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,3 +38,13 @@ def test_a_document_is_removed_from_superseded_collections_too(open_in: OpenCorp
         assert len(collections) == 2
         assert remove_document(corpus, "a.md")
         assert [set(corpus.library.document_hashes(one.id)) for one in collections] == [{"b.md"}, {"b.md"}]
+
+
+def test_a_collection_of_a_name_that_is_no_longer_taken_goes_with_its_last_document(open_in: OpenCorpus) -> None:
+    with open_in(name="my docs") as corpus:
+        list(sync(corpus, [Upload("a.md", b"a text"), Upload("b.md", b"b text")]))
+        assert remove_document(corpus, "a.md")
+        assert [one.documents for one in corpus.library.stats()] == [1]
+        assert remove_document(corpus, "b.md")
+        assert corpus.library.stats() == []
+        assert corpus.library.outbox.pending(1) == []

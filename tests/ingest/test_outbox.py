@@ -18,6 +18,16 @@ def test_each_change_waits_until_it_is_confirmed(library: Library) -> None:
     assert library.outbox.pending(10) == changes[3:]
 
 
+def test_the_changes_of_one_collection_are_told_apart(library: Library) -> None:
+    one, other = (library.ensure_collection("docs", fingerprint).id for fingerprint in "fg")
+    for collection in (one, other, one):
+        put(library, collection, make_document("a.md", "one"))
+    assert library.outbox.collections() == [one, other]
+    assert [change.collection_id for change in library.outbox.pending(9, other)] == [other]
+    library.outbox.confirm(library.outbox.pending(9, one))
+    assert library.outbox.collections() == [other]
+
+
 def test_removing_nothing_is_no_change(library: Library) -> None:
     collection = library.ensure_collection("docs", "f").id
     library.remove_document(collection, "a.md")

@@ -145,6 +145,23 @@ def test_a_new_collection_is_searched_and_a_dropped_one_forgotten(
     assert not index.degraded
 
 
+def test_a_collection_that_the_index_refuses_keeps_no_other_waiting(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
+    refused = sqlite_library.ensure_collection("my docs", "f").id
+    lost = put(sqlite_library, refused, make_document("a.md", *TEXTS))
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    query = make_vectors(1)[0]
+    for start in (index.apply_outbox, index.prepare):
+        start()
+        assert sqlite_library.outbox.collections() == [refused]
+        assert index.scrub(collection).clean
+        assert not index.degraded
+        assert index.search(refused, query, 1)[0].chunk_id == lost[0]
+    sqlite_library.drop_collection(refused)
+    assert sqlite_library.outbox.pending(1) == []
+
+
 def test_searches_run_while_documents_change(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
     stop = threading.Event()
     ids = put(sqlite_library, collection, make_document("fixed.md", *TEXTS), seed=3)

@@ -32,6 +32,8 @@ def test_without_fields_nothing_is_pruned_or_labelled() -> None:
         {"labels": "[]"},
         {"unknown": "1"},
         {"present": "[1]"},
+        {"collection": "my docs"},
+        {"collection": "a*b"},
     ],
 )
 def test_wrong_fields_are_named(form: dict[str, Any]) -> None:
