@@ -12,6 +12,7 @@ import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import make_url
 
 import adapters.commands
@@ -25,6 +26,7 @@ import service.experiments.commands
 import service.harvest_commands
 import service.replay.commands
 from adapters.engines.protocol import EngineError
+from adapters.terminal import IN_USE
 from configs.load import ConfigurationError, Loaded, current_environment, load_settings, stay_offline
 from configs.settings import Settings
 from ingest.owner import FolderInUse
@@ -167,7 +169,7 @@ def search(
         return
     table = Table("No.", "Score", "Source", "Place", "Text")
     for one in found["passages"]:
-        table.add_row(str(one["number"]), f"{one['score']:.2f}", one["source"], one["place"], one["text"])
+        table.add_row(*plain(one["number"], f"{one['score']:.2f}", one["source"], one["place"], one["text"]))
     console.print(table if found["passages"] else "Nothing relevant is in the documents.")
 
 
@@ -192,7 +194,7 @@ def config_show(as_json: JsonOption = False, config: ConfigOption = None) -> Non
         return
     table = Table("Setting", "Value", "From")
     for row in rows:
-        table.add_row(row["setting"], json.dumps(row["value"]), row["origin"])
+        table.add_row(*plain(row["setting"], json.dumps(row["value"]), row["origin"]))
     console.print(table)
 
 
@@ -215,7 +217,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     else:
         table = Table("Part", "", "Finding")
         for one in findings:
-            table.add_row(one.part, "[green]ok[/green]" if one.ok else "[red]wrong[/red]", one.detail)
+            table.add_row(one.part, "[green]ok[/green]" if one.ok else "[red]wrong[/red]", *plain(one.detail))
         console.print(table)
     if not all(one.ok for one in findings):
         raise typer.Exit(FAILED)
@@ -234,15 +236,19 @@ def with_reasons(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except WRONG_SETTINGS as error:
         raise stop(str(error), WRONG_USE) from None
-    except (EngineError, FolderInUse, RetrievalError, httpx.HTTPError, OSError) as error:
+    except FolderInUse as error:
+        raise stop(str(error), IN_USE) from None
+    except (EngineError, RetrievalError, httpx.HTTPError, OSError) as error:
         raise stop(str(error), FAILED) from None
 
 
 def checked(response: httpx.Response) -> dict[str, Any]:
-    """The answer's JSON, or the service's own words on what is wrong."""
+    """The answer's JSON, or the service's own words on what is wrong, and in which fields."""
     body: dict[str, Any] = response.json()
     if response.is_error:
-        raise stop(f"{body.get('title', response.status_code)}: {body.get('detail', '')}", FAILED)
+        fields = [each["detail"] for each in body.get("errors", ())]
+        detail = " ".join((body.get("detail", ""), *fields))
+        raise stop(f"{body.get('title', response.status_code)}: {detail}", FAILED)
     return body
 
 
@@ -256,11 +262,17 @@ def print_answer(answer: Mapping[str, Any]) -> None:
 
 def print_compared(rows: list[dict[str, Any]]) -> None:
     for question in dict.fromkeys(row["question"] for row in rows):
-        table = Table("Layers", "Answer", "What acted", title=question, title_justify="left", show_lines=True)
+        title = Text(question)
+        table = Table("Layers", "Answer", "What acted", title=title, title_justify="left", show_lines=True)
         for row in rows:
             if row["question"] == question:
-                table.add_row(row["layers"], row["answer"].replace("[", r"\["), strip(row["manifest"]))
+                table.add_row(*plain(row["layers"], row["answer"], strip(row["manifest"])))
         console.print(table)
+
+
+def plain(*cells: object) -> list[Text]:
+    """A table's cells as they are: square brackets in them are no markup."""
+    return [Text(str(cell)) for cell in cells]
 
 
 def strip(manifest: Mapping[str, Any]) -> str:
