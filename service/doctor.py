@@ -1,40 +1,33 @@
 """`triptych doctor`: each part of the set-up, what is wrong with it and what to do."""
 
 import shutil
-import socket
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.card import CardError
 from adapters.commands import base_of, registry_of
 from adapters.decisions.pack import open_pack
-from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import EMBEDDED, EngineError
-from adapters.prompt import PromptError, load_prompt
-from adapters.registry import UnknownAdapter
+from adapters.prompt import load_prompt
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
-from ingest.database import LibraryError
-from ingest.models import ModelError, locate
+from ingest.database import Database, LibraryError, library_url
+from ingest.models import locate
 from ingest.owner import FolderInUse, OwnerLock
 from ingest.records import CollectionStats
+from service.build import WRONG_SETUP, defaults_of, experiments_of, needed_adapters
 from service.build_search import second_look
+from service.experiments.commands import known_in
+from service.experiments.running import check_alone, check_arms
+from service.guard.emergencies import load_rules
+from service.guard.likeness import load_examples
+from service.records import Records
+from service.server import bound
 
 FREE_BYTES = 2 * 2**30
-PROBLEMS = (
-    ModelError,
-    PolicyError,
-    PromptError,
-    UnknownAdapter,
-    CardError,
-    EngineError,
-    LibraryError,
-    FolderInUse,
-    SQLAlchemyError,
-    OSError,
-)
+PROBLEMS = (*WRONG_SETUP, EngineError, FolderInUse, SQLAlchemyError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +76,12 @@ def prompt(settings: Settings) -> str:
 
 
 def adapter(settings: Settings) -> str:
-    if settings.layers.adapter.switch == "off":
+    """The configured one and those of the experiments."""
+    needed = needed_adapters(settings)
+    if not needed:
         return "switched off"
-    weights = registry_of(settings).verified(settings.layers.adapter.name, base_of(settings))
-    return f"{weights.name} fits the base"
+    registry, base = registry_of(settings), base_of(settings)
+    return f"{', '.join(registry.verified(label, base).name for label in needed)} fits the base"
 
 
 def decisions(settings: Settings) -> str:
@@ -95,6 +90,26 @@ def decisions(settings: Settings) -> str:
         return "none: decisions.folder names no folder"
     pack = open_pack(values.folder, values.prompt, embedder_of(settings).fingerprint)
     return f"{len(pack.past)} records, the head fits them and the embedder"
+
+
+def emergencies(settings: Settings) -> str:
+    rules = load_rules(settings.guard.emergencies)
+    examples = load_examples(settings.guard.examples, rules)
+    return f"{len(rules.rules)} rules, {len(examples.emergencies)} examples"
+
+
+def experiments(settings: Settings) -> str:
+    """Those that are started can run: each arm is there, and no two are about one layer."""
+    every = experiments_of(settings)
+    if not every:
+        return "none"
+    with closing(Records(Database(library_url(settings.library.url, settings.data.folder)))) as records:
+        started = records.experiments.started(every)
+    check_alone(started)
+    layers, known = defaults_of(settings).layers, known_in(settings)
+    for one in started:
+        check_arms(one, layers, known)
+    return f"{len(started)} of {len(every)} started, every arm is there"
 
 
 def disk(settings: Settings) -> str:
@@ -108,13 +123,8 @@ def disk(settings: Settings) -> str:
 
 def port(settings: Settings) -> str:
     host, number = settings.server.host, settings.server.port
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, number))
-        except OSError as error:
-            raise OSError(f"{host}:{number} is taken ({error.strerror}): set server.port, or stop it.") from error
-    return f"{host}:{number} is free"
+    with bound(host, number):
+        return f"{host}:{number} is free"
 
 
 def library_and_index(settings: Settings) -> str:
@@ -146,7 +156,9 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("prompt", prompt),
     ("adapter", adapter),
     ("decisions", decisions),
+    ("emergencies", emergencies),
     ("disk", disk),
+    ("experiments", experiments),
     ("port", port),
     ("library and index", library_and_index),
 )

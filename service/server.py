@@ -63,16 +63,17 @@ async def serving(app: FastAPI, host: str, port: int, shutdown_seconds: int) -> 
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A TCP socket that has the address, but takes no connections yet."""
+    """A TCP socket that has the address, but takes no connections yet. Raises OSError if it is not to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Only a socket that names its protocol gets TCP_NODELAY; without it every answer waits 40 ms for an ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        told = f"{host}:{port} is not to be had ({error.strerror}): set server.port, or stop what has it."
+        raise OSError(told) from error
     return listener
 
 

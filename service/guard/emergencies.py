@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.yaml_text import parse_yaml
 
@@ -160,7 +160,15 @@ def load_rules(path: Path) -> EmergencyRules:
         content = RulesFile.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
         return compiled(content)
     except (OSError, yaml.YAMLError, ValueError) as error:
-        raise EmergencyRulesError(f"The emergency rules in {path} cannot be used: {error}") from error
+        raise EmergencyRulesError(f"The emergency rules in {path} cannot be used: {told(error)}") from error
+
+
+def told(error: Exception) -> str:
+    """Every fault of a file in one line, each with its place."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = ((".".join(map(str, one["loc"])), one["msg"]) for one in error.errors())
+    return "; ".join(f"{place or 'the file'}: {message}" for place, message in faults)
 
 
 def compiled(content: RulesFile) -> EmergencyRules:

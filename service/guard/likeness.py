@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from configs.yaml_text import parse_yaml
 from ingest.documents import Vectors
 from ingest.embed import Embedder
-from service.guard.emergencies import SENTENCE_END, EmergencyRules, EmergencyRulesError, Handoff, readings
+from service.guard.emergencies import SENTENCE_END, EmergencyRules, EmergencyRulesError, Handoff, readings, told
 
 CACHE = "emergency-examples.npz"
 SHORTEST_PART = 3
@@ -90,7 +90,7 @@ def load_examples(path: Path, rules: EmergencyRules) -> Examples:
         content = ExamplesFile.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
         return matched(content, {rule.handoff.rule: rule.handoff for rule in rules.rules})
     except (OSError, yaml.YAMLError, ValueError) as error:
-        raise EmergencyRulesError(f"The emergency examples in {path} cannot be used: {error}") from error
+        raise EmergencyRulesError(f"The emergency examples in {path} cannot be used: {told(error)}") from error
 
 
 def matched(content: ExamplesFile, handoffs: dict[str, Handoff]) -> Examples:

@@ -1,7 +1,14 @@
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from configs.load import HOSPITAL, load_settings
-from service.doctor import Finding, examine
+from ingest.library import open_library
+from service.doctor import PROBLEMS, Finding, adapter, emergencies, examine, experiments, library_and_index
+from tests.ingest.samples import make_document, put
+from tests.service.test_build import ADAPTER_OFF, ARMS, experiment, settings_in
 
 
 def examined(folder: Path, **environment: str) -> dict[str, Finding]:
@@ -32,3 +39,38 @@ def test_what_is_wrong_is_told_of_each_part(tmp_path: Path) -> None:
     assert "ranker.adapter cannot act" in wrong["ranker"]
     assert "is not the expected model" in wrong["base model"]
     assert "house@7" in wrong["prompt"]
+
+
+def test_emergency_rules_and_examples_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    good, broken = settings_in(tmp_path), tmp_path / "broken.yaml"
+    assert "rules, " in emergencies(good)
+    broken.write_text("rules: []", encoding="utf-8")
+    for name, told in (("emergencies", "handoffs: Field required"), ("examples", "harmless: Field required")):
+        guard = good.guard.model_copy(update={name: broken})
+        with pytest.raises(PROBLEMS, match=f"{told}[^\\n]*$"):
+            emergencies(good.model_copy(update={"guard": guard}))
+
+
+def test_arms_of_experiments_that_are_not_there_are_told(tmp_path: Path) -> None:
+    def configured(*, active: bool = True, **arm: Any) -> Any:
+        one = experiment(factor="prompt", active=active, arms=[ARMS[0], {"name": "other", "share": 0.5, **arm}])
+        return settings_in(tmp_path, **ADAPTER_OFF, experiments=[one])
+
+    (tmp_path / "data").mkdir()
+    assert experiments(settings_in(tmp_path)) == "none"
+    assert experiments(configured(value="off")) == "1 of 1 started, every arm is there"
+    assert experiments(configured(value="house@99", active=False)) == "0 of 1 started, every arm is there"
+    with pytest.raises(PROBLEMS, match="house@99"):
+        experiments(configured(value="house@99"))
+    with pytest.raises(PROBLEMS, match="tone@2"):
+        adapter(settings_in(tmp_path, **ADAPTER_OFF, experiments=[experiment()]))
+
+
+def test_changes_that_the_index_refuses_are_told(tmp_path: Path, model_folder: Path) -> None:
+    settings = settings_in(tmp_path)
+    (tmp_path / "data").mkdir()
+    with closing(open_library(None, settings.data.folder)) as library:
+        # As earlier versions took it.
+        put(library, library.ensure_collection("my docs", "f").id, make_document("a.md", "one"))
+    with pytest.raises(PROBLEMS, match="1 of 'my docs'"):
+        library_and_index(settings)

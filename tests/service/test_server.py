@@ -91,8 +91,9 @@ def test_a_taken_port_is_told_before_anything_is_loaded() -> None:
 
     with bound("127.0.0.1", 0) as taken:
         taken.listen()
-        with pytest.raises(OSError, match="in use"):
-            asyncio.run(start(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"127\.0\.0\.1:{port} is not .* in use\): set server\.port"):
+            asyncio.run(start(port))
     assert loaded == []
 
 

@@ -153,7 +153,7 @@ def test_a_small_file_of_one_s_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"rules": []}, "rules"),
+        ({"rules": []}, "used: rules: List should have at least 1 item[^\n]*$"),
         ({"rules": [{"name": "fall", "handoff": "call"}]}, "neither signs nor mentions"),
         ({"rules": [{"name": "fall", "handoff": "nobody", "signs": ["fell"]}]}, "known are call"),
         ({"rules": [{"name": "fall", "handoff": "call", "signs": ["(fell"]}]}, "not a regular expression"),
