@@ -84,6 +84,8 @@ class Part(BaseModel):
     def something_fits(self) -> Self:
         if self.min_items > self.max_items or not self.some_number_fits():
             raise ValueError("the least is more than the most, so nothing would fit; turn them round")
+        if unknown := [key for key in self.required if key not in self.properties]:
+            raise ValueError(f"required names {unknown[0]!r}, which properties does not have; put it there")
         first = len(self.prefix_items)
         if self.max_items < first:
             raise ValueError(f"prefixItems has {first}, which maxItems does not let in; mend it")

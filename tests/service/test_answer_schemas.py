@@ -109,6 +109,8 @@ def test_openvino_makes_a_grammar_of_it(lane: Lane, schema: dict[str, Any]) -> N
         ({"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 4}, "nothing would fit"),
         ({"type": "number", "exclusiveMinimum": 3, "maximum": 3}, "nothing would fit"),
         ({"type": "integer", "minimum": 0.5}, "whole numbers"),
+        ({"type": "object", "required": ["x"]}, "required names 'x', which properties does not have"),
+        ({"properties": {"a": {}, "b": {"required": ["c"]}}, "required": ["a"]}, "required names 'c'"),
         ({"prefixItems": [{}, {}], "maxItems": 1}, "prefixItems has 2"),
         ({"prefixItems": [{}], "items": False}, "items: false .* maxItems"),
         ({"type": "array", "maxItems": 1_000_000}, "less than or equal to 1000"),
