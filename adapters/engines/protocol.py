@@ -3,17 +3,20 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import agenerate_from_stream
 from langchain_core.messages import BaseMessage, BaseMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 # The engines that run the base from its file, on this machine.
 EMBEDDED = frozenset({"openvino", "llamacpp", "peft"})
+
+# Smaller values are 0 to engines that compute with 32 bits.
+LEAST = 1e-6
 
 FinishReason = Literal["stop", "length", "content_filter", "cancelled"]
 
@@ -54,8 +57,8 @@ class Generation(BaseModel):
 
     adapter: str | None = None
     max_tokens: int = 200
-    temperature: float = 0.0
-    top_p: float = 1.0
+    temperature: Annotated[float, AfterValidator(lambda value: value if value >= LEAST else 0.0)] = 0.0
+    top_p: Annotated[float, AfterValidator(lambda value: max(value, LEAST))] = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
