@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -68,6 +69,9 @@ class RemoteIngest:
         return [Failure(**one) for one in self._call("GET", "/admin/documents")["failures"]]
 
     def document(self, source: str) -> tuple[DocumentSummary, list[Chunk]] | None:
+        if not PurePosixPath(source).suffix:
+            # No document's name; the service may have another route there, as it has at `hashes`.
+            return None
         found = self._call("GET", f"/admin/documents/{quote(source)}", missing=None)
         if found is None:
             return None

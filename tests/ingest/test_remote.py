@@ -95,6 +95,7 @@ def test_it_shows_the_same_as_the_owner_does(ingest: RemoteIngest, api: AdminApi
     assert ingest.documents() == local.documents()
     assert ingest.stats() == local.stats()
     assert ingest.document("unknown.md") is None
+    assert ingest.document("hashes") is None, "another route has this name"
     assert ingest.remove("sub/a.md")
     assert not ingest.remove("sub/a.md")
     assert local.documents() == []

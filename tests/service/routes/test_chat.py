@@ -111,9 +111,9 @@ def test_an_emergency_is_handed_off_though_all_places_are_taken() -> None:
 WRONG: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "no body": (b"", JSON, 422, "#"),
     "not JSON": (b'{"question": ', JSON, 400, ""),
-    "not UTF-8": (b'{"question": "\xff"}', JSON, 400, ""),
-    "too deep": (b"[" * 15_000, JSON, 400, ""),
-    "a number of 9,000 digits": (b'{"question": ' + b"1" * 9000 + b"}", JSON, 400, ""),
+    "not UTF-8": (b'{"question": "\xff"}', JSON, 400, "UTF-8"),
+    "too deep": (b"[" * 15_000, JSON, 400, "levels deep"),
+    "a number of 9,000 digits": (b'{"question": ' + b"1" * 9000 + b"}", JSON, 400, "thousands of digits"),
     "a list": (b"[]", JSON, 422, "#"),
     "null": (b"null", JSON, 422, "#"),
     "a form": (b"question=When", {"Content-Type": "application/x-www-form-urlencoded"}, 415, ""),
