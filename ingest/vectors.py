@@ -178,8 +178,7 @@ class VectorIndex:
     @contextmanager
     def _degrading(self) -> Iterator[None]:
         """An error of the index costs speed, never an answer or an ingest: the library has everything."""
-        # Slow to import; by the time of an error it is loaded.
-        from chromadb.errors import ChromaError
+        from chromadb.errors import ChromaError  # As above.
 
         try:
             yield

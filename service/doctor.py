@@ -144,7 +144,8 @@ def told_waiting(collections: Sequence[CollectionStats]) -> str:
     names = ", ".join(f"{one.waiting} of {one.name!r}" for one in collections)
     return (
         f"Changes wait for the index: {names}. Searches there are exact, but slow; the log says why. If the index "
-        "refuses a name, sync the documents under another one, and remove them here: `triptych ingest remove`."
+        "refuses a name, sync its documents under another one, and remove each with `triptych ingest remove SOURCE "
+        "--collection NAME`; the name goes with the last."
     )
 
 
