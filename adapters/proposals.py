@@ -1,13 +1,13 @@
 """The log of proposed style examples: what was proposed, and who accepted or refused it when."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from adapters.durable import append_entry, read_entries
+from adapters.durable import DamagedLine, append_entry, read_entries
 from adapters.examples import StyleExample
 from adapters.harvest import Judged, Proposal, marked
 from ingest.personal import KINDS, redact
@@ -48,15 +48,16 @@ class Proposals:
         self._path = path
 
     def all(self) -> list[Standing]:
-        """In the order in which they were proposed."""
+        """In the order in which they were proposed. Raises DamagedLine."""
         standings: dict[str, Standing] = {}
         for entry in read_entries(self._path):
-            match entry["act"]:
-                case "propose":
-                    made = [Proposal(**{**one, "public": tuple(one["public"])}) for one in entry["proposals"]]
-                    standings |= {one.id: Standing(one, one.answer) for one in made}
-                case _:
-                    standings |= {one: decided(standings[one], entry) for one in entry["ids"]}
+            try:
+                standings |= acted(standings, entry)
+            except (KeyError, TypeError) as error:
+                raise DamagedLine(
+                    f"{self._path}: the entry of {entry.get('at')} with the act {entry.get('act')!r} cannot be "
+                    f"followed ({error}). Mend it, or take it out."
+                ) from error
         return list(standings.values())
 
     def get(self, identity: str) -> Standing:
@@ -120,6 +121,14 @@ class Proposals:
 
     def _append(self, act: str, **values: Any) -> None:
         append_entry(self._path, {"at": datetime.now(UTC).isoformat(timespec="seconds"), "act": act, **values})
+
+
+def acted(standings: Mapping[str, Standing], entry: dict[str, Any]) -> dict[str, Standing]:
+    """The proposals that an entry of the log made or decided on, as they stand after it."""
+    if entry["act"] == "propose":
+        made = [Proposal(**{**one, "public": tuple(one["public"])}) for one in entry["proposals"]]
+        return {one.id: Standing(one, one.answer) for one in made}
+    return {one: decided(standings[one], entry) for one in entry["ids"]}
 
 
 def decided(standing: Standing, entry: dict[str, Any]) -> Standing:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapters.card import CARD, CONFIG, WEIGHTS
 from adapters.durable import published_folder
-from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
 from ingest.models import file_sha256
 
 STRONGEST = 1.5
@@ -67,10 +67,10 @@ def write_scaled(source: Path, strength: float, target: Path) -> None:
             unfinished.mkdir()
             shutil.copyfile(source / WEIGHTS, unfinished / WEIGHTS)
             (unfinished / CONFIG).write_bytes(scaled_config(source, strength))
-    except OSError:
+    except OSError as error:
         # Another may have been faster; its folder says the same.
         if not target.is_dir():
-            raise
+            raise EngineError(f"A copy of {source} at the strength {strength:g} cannot be kept: {error}") from error
 
 
 def scaled_config(source: Path, strength: float) -> bytes:

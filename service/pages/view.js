@@ -133,6 +133,7 @@ function strip(manifest, seconds) {
   chips.push(plain(`${seconds.toFixed(1)} s`));
   if (manifest.retrieval_degraded) chips.push(plain("search was limited", "warn"));
   if (manifest.finish_reason === "length") chips.push(plain("stopped at the length limit", "warn"));
+  if (manifest.finish_reason === "content_filter") chips.push(plain("stopped by the model server's filter", "warn"));
   return element("ul", { className: "strip", ariaLabel: "What made this answer" }, ...chips);
 }
 

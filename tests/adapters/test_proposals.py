@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.durable import DamagedLine
 from adapters.harvest import Proposal
 from adapters.proposals import DecisionRefused, Proposals, UnknownProposal
 from tests.adapters.test_harvest import LIKED, RULES, made
@@ -96,6 +97,17 @@ def test_a_decision_needs_a_proposal_a_name_and_a_reason(log: Proposals) -> None
     with pytest.raises(DecisionRefused, match="--reason"):
         log.refuse(LIKED.id, "Ada", "")
     assert {one.state for one in log.all()} == {"open"}
+
+
+@pytest.mark.parametrize(("act", "changed"), [("accept", "acept"), ("accept", "propose"), (LIKED.id, "h-gone")])
+def test_a_log_that_was_changed_by_hand_is_told_and_not_guessed_at(
+    log: Proposals, path: Path, act: str, changed: str
+) -> None:
+    log.accept(LIKED.id, "Ada")
+    *before, last = path.read_text().splitlines()
+    path.write_text("\n".join([*before, "", last.replace(act, changed)]))
+    with pytest.raises(DamagedLine, match="cannot be followed"):
+        log.all()
 
 
 def test_nothing_is_written_for_nothing(path: Path) -> None:

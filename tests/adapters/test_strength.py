@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.convert import alpha
-from adapters.engines.protocol import AdapterRefused, AdapterWeights
+from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
 from adapters.header import header_of, read_gguf
 from adapters.merge import changes
 from adapters.registry import Registry
@@ -103,3 +103,10 @@ def test_what_it_adds_is_multiplied(gguf: Path, tmp_path: Path) -> None:
     assert whole.keys() == half.keys()
     for name in whole:
         np.testing.assert_allclose(half[name], whole[name] / 2, rtol=1e-6)
+
+
+def test_a_copy_that_cannot_be_kept_is_an_engines_error(make_adapter: MakeAdapter, tmp_path: Path) -> None:
+    weights = AdapterWeights("style@1", str(make_adapter("style/1")), "0" * 64)
+    (tmp_path / "full").write_text("no folder")
+    with pytest.raises(EngineError, match=r"at the strength 0\.5 cannot be kept"):
+        at_strength(weights, 0.5, tmp_path / "full")
