@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import openai
 from langchain_core.messages import BaseMessage
@@ -157,10 +157,26 @@ class OpenAIServer(Engine):
         generation: Generation,
     ) -> AsyncGenerator[ChatGenerationChunk]:
         reading, name = wire.Reading(), self._name(adapter) if adapter else self.model
+        async with aclosing(self._texts(reading, name, wire.request(messages, stop, generation))) as texts:
+            async for text in texts:
+                yield text
+        if reading.finish_reason is None:
+            raise EngineError(f"The model server at {self.client.base_url} broke its answer off.")
+        yield wire.last_chunk(
+            reading.usage_metadata(),
+            engine=self.kind,
+            base=self.base,
+            adapter=adapter.name if adapter else None,
+            finish_reason=reading.finish_reason,
+            timings={},
+        )
+
+    async def _texts(
+        self, reading: wire.Reading, name: str, request: dict[str, Any]
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        """What the server streams, as it is read. Raises EngineError, whatever it sends."""
         try:
-            stream = await self.client.chat.completions.create(
-                model=name, **wire.request(messages, stop, generation)
-            )
+            stream = await self.client.chat.completions.create(model=name, **request)
             async with stream:
                 async for chunk in stream:
                     check_model(chunk.model, name)
@@ -175,16 +191,6 @@ class OpenAIServer(Engine):
                 f"The model server at {self.client.base_url} sent what is no part of an answer "
                 f"({type(error).__name__}); see that it speaks OpenAI's format."
             ) from error
-        if reading.finish_reason is None:
-            raise EngineError(f"The model server at {self.client.base_url} broke its answer off.")
-        yield wire.last_chunk(
-            reading.usage_metadata(),
-            engine=self.kind,
-            base=self.base,
-            adapter=adapter.name if adapter else None,
-            finish_reason=reading.finish_reason,
-            timings={},
-        )
 
 
 class ModelGone(EngineError):
