@@ -1,8 +1,9 @@
 """The connection to SQLite or PostgreSQL: durable commits, many readers, one writer at a time."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,17 @@ class Database:
                 connection.exec_driver_sql("INSERT INTO chunk_words(chunk_words) VALUES ('optimize')")
             with self._writing, self._engine.connect() as connection:
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def copy_to(self, file: Path) -> None:
+        """A whole copy of an SQLite database as of one moment, while others write. Raises LibraryError."""
+        with self._engine.connect() as connection, closing(sqlite3.connect(file)) as copy:
+            # The driver's own: page by page, as row ids are what the word index points to.
+            driver: Any = connection.connection.driver_connection
+            driver.backup(copy)
+            found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        if found != "ok":
+            place = self._engine.url.render_as_string(hide_password=True)
+            raise LibraryError(f"The library at {place} is damaged, so its copy is no backup: {found}")
 
     def close(self) -> None:
         self._engine.dispose()

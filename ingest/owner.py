@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 _SIZE = 1024
+LOCK = "owner.lock"
 
 
 class FolderInUse(Exception):
@@ -27,7 +28,7 @@ class OwnerLock:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 import adapters.commands
 import adapters.decisions.commands
 import ingest.commands
+import service.backup_commands
 import service.calibrate
 import service.evaluation.advise_command
 import service.evaluation.commands
@@ -67,6 +68,8 @@ service.evaluation.commands.app.command("judge")(service.evaluation.judge.comman
 app.add_typer(service.evaluation.commands.app, name="evaluate")
 app.command("advise")(service.evaluation.advise_command.advise_command)
 app.add_typer(service.experiments.commands.app, name="experiments")
+app.command("backup")(service.backup_commands.backup_command)
+app.command("restore")(service.backup_commands.restore_command)
 app.command("replay")(service.replay.commands.replay_command)
 adapters.decisions.commands.app.command("calibrate")(service.calibrate.calibrate)
 app.add_typer(adapters.decisions.commands.app, name="decisions")

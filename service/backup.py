@@ -1,0 +1,124 @@
+"""A backup of all that is not derived, made while the service runs, and the way back into an empty data folder."""
+
+import shutil
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy import URL
+
+from adapters.durable import beside, make_folder, published_folder, replace
+from ingest.database import Database
+from ingest.models import file_sha256
+from ingest.owner import LOCK, OwnerLock
+from ingest.sources import is_source_name
+
+# Adapters of one's own with what was promoted, kept evaluations, proposals of examples.
+FOLDERS = ("adapters", "evaluations", "harvest")
+LIBRARY, LIST = "library.db", "backup.json"
+
+
+class BackupError(Exception):
+    """Nothing was backed up or restored; the message says why and what to do."""
+
+
+class Contents(BaseModel):
+    """What a backup holds: when it was made (UTC, ISO 8601), and the SHA-256 of each file by its relative name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form: Literal[1] = 1
+    made: str
+    files: dict[str, str]
+
+
+def back_up(folder: Path, database: URL, target: Path) -> Contents:
+    """The library as of one moment, page by page while others write, and the folders; there whole or not at all.
+
+    A library in PostgreSQL is not in it: its own tools back it up. Raises BackupError, LibraryError, OSError.
+    """
+    if target.exists():
+        raise BackupError(f"{target} is there already, and a backup is never overwritten. Name another folder.")
+    library = file_of(database)
+    if library and not library.is_file():
+        raise BackupError(f"There is nothing to back up: {library} is not there. Is it the right settings file?")
+    with published_folder(target) as unfinished:
+        # It holds what people asked.
+        unfinished.mkdir(mode=0o700)
+        if library:
+            with closing(Database(database)) as opened:
+                opened.copy_to(unfinished / LIBRARY)
+        for name in FOLDERS:
+            copy_folder(folder / name, unfinished / name)
+        contents = Contents(made=datetime.now(UTC).isoformat(timespec="seconds"), files=hashes(unfinished))
+        (unfinished / LIST).write_text(contents.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return contents
+
+
+def restore(source: Path, folder: Path, database: URL) -> Contents:
+    """Every file is compared with its hash before the first one is copied, and the library comes last.
+
+    What is derived (index, caches) is made anew at the next start. Raises BackupError, FolderInUse, OSError.
+    """
+    contents, library = checked(source), file_of(database)
+    if LIBRARY in contents.files and library is None:
+        raise BackupError(
+            f"{source} holds a library in SQLite, and library.url names another database: set it null."
+        )
+    with OwnerLock(folder):
+        check_empty(folder, library)
+        for name in sorted(contents.files, key=LIBRARY.__eq__):
+            place(source / name, library if library and name == LIBRARY else folder / name)
+    return contents
+
+
+def file_of(database: URL) -> Path | None:
+    """The library's file; None where it is no file's."""
+    is_file = database.get_backend_name() == "sqlite" and database.database
+    return Path(database.database) if is_file and database.database else None
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Without locks, and what is hidden: unfinished files, copies of adapters at other strengths."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(LOCK, ".*"))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(files)}
+
+
+def checked(source: Path) -> Contents:
+    """Its list, once all files are as it says. Raises BackupError."""
+    try:
+        contents = Contents.model_validate_json((source / LIST).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise BackupError(f"{source} is no backup: its {LIST} cannot be read ({error}).") from error
+    for name, sha256 in contents.files.items():
+        if not is_source_name(name):
+            raise BackupError(f"{source} names {name!r}, which leads out of it. Nothing was restored.")
+        if not (source / name).is_file() or file_sha256(source / name) != sha256:
+            raise BackupError(
+                f"{source / name} is not what was backed up. Nothing was restored: take another backup."
+            )
+    return contents
+
+
+def check_empty(folder: Path, library: Path | None) -> None:
+    there = [path for path in folder.iterdir() if path.name != LOCK]
+    if library and library.exists():
+        there.append(library)
+    if there:
+        raise BackupError(
+            f"The data folder {folder} is not empty: {there[0]} is there. Move it away: a restore adds to nothing."
+        )
+
+
+def place(source: Path, target: Path) -> None:
+    make_folder(target.parent)
+    unfinished = beside(target)
+    shutil.copyfile(source, unfinished)
+    replace(unfinished, target)

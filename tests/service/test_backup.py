@@ -1,0 +1,176 @@
+"""Beside a service that writes, and back into an empty folder: the same documents, searches, words and adapters."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from sqlalchemy import URL
+
+from adapters.registry import Registry
+from ingest.corpus import Corpus
+from ingest.database import Database, library_url
+from ingest.embed import Embedder
+from ingest.owner import LOCK, FolderInUse, OwnerLock
+from service.answer import Chatbot
+from service.backup import LIBRARY, LIST, BackupError, back_up, checked, restore
+from service.events import Meta
+from service.outcomes import Outcome
+from service.records import Records
+from tests.service.conftest import PUBLIC_DOCUMENTS, ingest, opened
+from tests.service.parts import answered, chatbot, scripted
+from tests.service.small_adapter import adapter
+
+QUESTIONS = ("When can I visit?", "What does parking cost?", "Are flowers allowed?", "How do I get my records?")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def bot(data: Path, embedder: Embedder) -> Iterator[Chatbot]:
+    """It runs on the data folder, as a service does, and has its lock."""
+    for corpus in opened(data, embedder):
+        ingest(corpus, PUBLIC_DOCUMENTS)
+        ingest(corpus, {"staff.md": "The gate code is willow."}, "staff")
+        bot = chatbot(corpus, data, scripted("From 10 a.m. [1]."))
+        with OwnerLock(data):
+            yield bot
+        bot.records.close()
+
+
+def found(corpus: Corpus) -> list[list[str]]:
+    """The ids that the index finds, the nearest first."""
+    serving = corpus.serving
+    assert serving
+    vectors = corpus.embedder.embed_queries(QUESTIONS)
+    return [[hit.chunk_id for hit in corpus.index.search(serving.id, vector, 5)] for vector in vectors]
+
+
+async def test_what_was_acknowledged_comes_back(
+    bot: Chatbot, data: Path, tmp_path: Path, embedder: Embedder
+) -> None:
+    adapter(data / "adapters" / "style" / "1", "0" * 64, seed=1)
+    (data / "adapters" / ".scaled").mkdir()
+    (data / "cache").mkdir()
+    (data / "cache" / "large.gguf").write_text("derived")
+    meta = (await answered(bot, QUESTIONS[0]))[0]
+    assert isinstance(meta, Meta)
+    bot.records.give_feedback(meta.message_id, None, Outcome("down", ("unsafe",)))
+    before = found(bot.corpus)
+    made = back_up(data, library_url(None, data), tmp_path / "kept")
+    names = {Path(name).parts[0] for name in made.files}
+    assert names == {LIBRARY, "adapters"} and "adapters/style/1/card.json" in made.files
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {*names, LIST}
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
+
+    again = tmp_path / "again"
+    assert restore(tmp_path / "kept", again, library_url(None, again)) == made
+    for corpus in opened(again, embedder):
+        assert not corpus.index.degraded
+        assert found(corpus) == before
+        serving = corpus.serving
+        assert serving
+        assert corpus.library.document_labels(serving.id)["staff.md"] == frozenset({"staff"})
+    records = Records(Database(library_url(None, again)))
+    assert [word.reasons for message in records.judged() if (word := message.feedback)] == [("unsafe",)]
+    records.close()
+    assert Registry(tmp_path / "none", again / "adapters").resolve("style@1").card.name == "style"
+
+
+def test_a_backup_beside_a_writer_has_each_document_whole(bot: Chatbot, data: Path, tmp_path: Path) -> None:
+    over, written = Event(), 0
+
+    def write() -> None:
+        nonlocal written
+        while not over.is_set():
+            ingest(bot.corpus, {f"page-{written}.md": f"# Page {written}\n\n" + "A sentence. " * 200})
+            written += 1
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        for number in range(3):
+            acknowledged = written
+            back_up(data, library_url(None, data), tmp_path / f"kept-{number}")
+            kept = Database(library_url(None, tmp_path / f"kept-{number}"))
+            with kept.read() as connection:
+                torn = connection.exec_driver_sql(
+                    "SELECT count(*) FROM documents WHERE id NOT IN (SELECT document_id FROM chunks)"
+                ).scalar_one()
+                pages = "SELECT count(*) FROM documents WHERE source LIKE 'page-%'"
+                assert connection.exec_driver_sql(pages).scalar_one() >= acknowledged
+            kept.close()
+            assert torn == 0
+    finally:
+        over.set()
+        writer.join()
+
+
+@pytest.fixture
+def kept(bot: Chatbot, data: Path, tmp_path: Path) -> Path:
+    (data / "harvest").mkdir()
+    (data / "harvest" / "proposals.jsonl").write_text("{}\n")
+    back_up(data, library_url(None, data), tmp_path / "kept")
+    return tmp_path / "kept"
+
+
+def test_nothing_is_overwritten_or_added_to(kept: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="never overwritten"):
+        back_up(data, library_url(None, data), kept)
+    with pytest.raises(FolderInUse):
+        restore(kept, data, library_url(None, data))
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").write_text("mine")
+    with pytest.raises(BackupError, match=r"not empty: .*notes\.txt"):
+        restore(kept, tmp_path / "new", library_url(None, tmp_path / "new"))
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"notes.txt", LOCK}
+
+
+@pytest.mark.parametrize("name", [LIBRARY, "harvest/proposals.jsonl"])
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_damaged_backup_restores_nothing(kept: Path, tmp_path: Path, name: str, damage: str) -> None:
+    if damage == "gone":
+        (kept / name).unlink()
+    else:
+        content = bytearray((kept / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (kept / name).write_bytes(content)
+    with pytest.raises(BackupError, match=r"is not what was backed up. Nothing was restored"):
+        restore(kept, tmp_path / "new", library_url(None, tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/etc/hostname", "a/../../b"])
+def test_a_list_that_leads_out_is_refused(kept: Path, name: str) -> None:
+    values = json.loads((kept / LIST).read_text())
+    (kept / LIST).write_text(json.dumps({**values, "files": {name: "0" * 64}}))
+    with pytest.raises(BackupError, match="leads out of it"):
+        checked(kept)
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"form": 2, "made": "", "files": {}}'])
+def test_what_is_no_backup_is_told(tmp_path: Path, content: str | None) -> None:
+    if content:
+        (tmp_path / LIST).write_text(content)
+    with pytest.raises(BackupError, match="is no backup"):
+        checked(tmp_path)
+
+
+def test_a_library_elsewhere_stays_there(kept: Path, data: Path, tmp_path: Path) -> None:
+    elsewhere = URL.create("postgresql+psycopg", host="nowhere.invalid", database="library")
+    with pytest.raises(BackupError, match="set it null"):
+        restore(kept, tmp_path / "new", elsewhere)
+    made = back_up(data, elsewhere, tmp_path / "without")
+    assert list(made.files) == ["harvest/proposals.jsonl"]
+    restore(tmp_path / "without", tmp_path / "new", elsewhere)
+    assert (tmp_path / "new" / "harvest" / "proposals.jsonl").is_file()
+    shutil.rmtree(tmp_path / "new")
+    with pytest.raises(BackupError, match="nothing to back up"):
+        back_up(tmp_path / "new", library_url(None, tmp_path / "new"), tmp_path / "other")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")], "nothing unfinished is left"
