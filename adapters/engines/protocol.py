@@ -57,7 +57,7 @@ class Generation(BaseModel):
 
     adapter: str | None = None
     max_tokens: int = 200
-    temperature: Annotated[float, AfterValidator(lambda value: value if value >= LEAST else 0.0)] = 0.0
+    temperature: Annotated[float, AfterValidator(lambda value: 0.0 if value < LEAST else value)] = 0.0
     top_p: Annotated[float, AfterValidator(lambda value: max(value, LEAST))] = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()

@@ -42,10 +42,9 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     card = card_of(recipe, made_from, ask.FORM, data_of(recipe, rows, kept), trained)
     card = card.model_copy(update={"probe": first_tokens(base, trained.folder, tokenizer)})
     write_card(card, trained.folder)
-    scored = scored_on(unseen, card, trained.folder, settings)
     with published_folder(folder) as unfinished:
         copytree(trained.folder, unfinished)
-    return scored
+        return scored_on(unseen, card, unfinished, settings)
 
 
 def scored_on(unseen: Sequence[Asked], card: Card, folder: Path, settings: Settings) -> Card:

@@ -265,7 +265,7 @@ def test_our_own_adapters_are_found_in_the_data_folder(config: Path, tmp_path: P
         (None, {"prompt": "gone@1"}, "No prompt 'gone@1'"),
         ("data", {"held_back": ["misspelt.md"]}, "misspelt.md"),
         ("data", {"examples": ["/no/examples.jsonl"]}, "/no/examples.jsonl cannot be read"),
-        ("data", {"documents": "/no/documents"}, "no documents below /no/documents"),
+        ("data", {"documents": "/no/documents"}, "no file or folder /no/documents"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_told_before_the_work_begins(
