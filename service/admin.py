@@ -8,6 +8,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+from adapters.card import read_card
 from adapters.engines.protocol import AdapterRefused
 from adapters.registry import AdapterVersion, Registry
 from ingest.corpus import Corpus
@@ -140,28 +141,28 @@ class Admin:
         """The bare name means this version, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
         async with self._promoting:
             version = await asyncio.to_thread(self._registry.resolve, label)
-            await self._ready(version.label)
+            await self._ready(version)
             await asyncio.to_thread(self._registry.promote, version.label, self._loader.engine.base, BY, despite)
 
     async def rollback(self, name: str) -> None:
         """Back to the version promoted before, once it is loaded. Raises UnknownAdapter, AdapterRefused."""
         async with self._promoting:
             version = await asyncio.to_thread(self._registry.earlier, name)
-            await self._ready(version.label)
+            await self._ready(version)
             await asyncio.to_thread(self._registry.rollback, name, self._loader.engine.base, BY)
 
-    async def _ready(self, label: str) -> None:
-        """Loaded, with the weights that its folder has now: it may have been loaded before another took its place.
+    async def _ready(self, version: AdapterVersion) -> None:
+        """Loaded, with the weights that its card tells now: it may have been loaded before another took its place.
 
-        Raises AdapterRefused.
+        The gate, which comes next, compares card and weights. Raises AdapterRefused.
         """
-        loaded = await self._loader.ready(label)
-        there = await asyncio.to_thread(self._registry.verified, label, self._loader.engine.base)
-        if loaded and loaded.sha256 != there.sha256:
+        loaded = await self._loader.ready(version.label)
+        card = await asyncio.to_thread(read_card, version.folder)
+        if loaded and loaded.sha256 != card.weights_sha256:
             raise AdapterRefused(
-                f"{label} is loaded with the weights {loaded.sha256[:12]}, but {there.folder} has "
-                f"{there.sha256[:12]} by now: a version has to be one thing. Give that folder a number of its own "
-                "and promote it under that, or restart the service, which loads what is there."
+                f"{version.label} is loaded with the weights {loaded.sha256[:12]}, but {version.folder} has "
+                f"{card.weights_sha256[:12]} by now: a version has to be one thing. Give that folder a number of "
+                "its own and promote it under that, or restart the service, which loads what is there."
             )
 
     def _named(self, collection: str | None) -> Corpus:

@@ -69,15 +69,16 @@ def restore(source: Path, folder: Path, database: URL) -> Contents:
         )
     with OwnerLock(folder):
         check_empty(folder, library)
-        for name in sorted(contents.files, key=LIBRARY.__eq__):
+        for name in sorted(contents.files, key=lambda name: name == LIBRARY):
             place(source / name, library if library and name == LIBRARY else folder / name)
     return contents
 
 
 def file_of(database: URL) -> Path | None:
     """The library's file; None where it is no file's."""
-    is_file = database.get_backend_name() == "sqlite" and database.database
-    return Path(database.database) if is_file and database.database else None
+    if database.get_backend_name() == "sqlite" and database.database:
+        return Path(database.database)
+    return None
 
 
 def copy_folder(source: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from adapters.dataset.entries import Entry, Finding, Read
 from adapters.durable import replace_text
 from adapters.examples import ExampleError, StyleExample, lines_of
 from adapters.prompt import CITATION
+from configs.faults import in_one_line
 
 BETWEEN_PASSAGES = "||"
 BETWEEN_TAGS = ";"
@@ -194,8 +195,3 @@ def shown(path: Path) -> str:
     """Below the working directory as one would type it, else whole."""
     whole = path.resolve()
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
-
-
-def in_one_line(error: ValidationError) -> str:
-    parts = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
-    return "; ".join(f"{field}: {message}" if field else message for field, message in parts)

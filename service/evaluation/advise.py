@@ -8,6 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from configs.faults import in_one_line
 from configs.yaml_text import parse_yaml
 from service.evaluation.decision import Verdict
 from service.evaluation.layers import LayerResult
@@ -75,8 +76,7 @@ def situation_of(answers: object) -> Situation:
     try:
         return Situation.model_validate(answers)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors())
-        needed = ", ".join(Situation.model_fields)
+        faults, needed = in_one_line(error, "it"), ", ".join(Situation.model_fields)
         raise SituationError(f"The answers describe no situation: {faults}. It has {needed}.") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from configs.faults import in_one_line
 from configs.yaml_text import parse_yaml
 
 GAP = r"(?: [\w.]+){0,5} "
@@ -165,10 +166,7 @@ def load_rules(path: Path) -> EmergencyRules:
 
 def told(error: Exception) -> str:
     """Every fault of a file in one line, each with its place."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    faults = ((".".join(map(str, one["loc"])), one["msg"]) for one in error.errors())
-    return "; ".join(f"{place or 'the file'}: {message}" for place, message in faults)
+    return in_one_line(error, "the file") if isinstance(error, ValidationError) else str(error)
 
 
 def compiled(content: RulesFile) -> EmergencyRules:
