@@ -184,8 +184,8 @@ class Engine(Section):
     """`threads` 0: all cores. `context_tokens` holds prompt and answer of one request; openvino takes 8192 at most.
 
     `device` is torch's. Of more than `adapters` loaded ones, the one that was not used for the longest time is
-    unloaded. A process of openvino that owes answers and gives no sign for `silence_seconds` is replaced: raise it
-    where one step may take so long.
+    unloaded. A process of openvino that owes answers and gives no sign for `silence_seconds` is replaced; of
+    llamacpp and peft, which cannot be, /ready says so. Raise it where one step may take so long.
     """
 
     kind: EngineKind

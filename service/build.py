@@ -174,11 +174,12 @@ async def gguf_engine(settings: Settings) -> Engine:
         "slots": engine.slots,
         "context_tokens": engine.context_tokens,
         "threads": engine.threads,
+        "silence_seconds": engine.silence_seconds,
     }
     if engine.kind == "openvino":
         from adapters.engines.openvino import OpenVINO
 
-        return await OpenVINO(**values, silence_seconds=engine.silence_seconds).open()
+        return await OpenVINO(**values).open()
     from adapters.engines.llamacpp import LlamaCpp
 
     return await LlamaCpp(**values).open()
@@ -198,6 +199,7 @@ async def peft_engine(settings: Settings) -> Engine:
         context_tokens=engine.context_tokens,
         slots=engine.slots,
         device=engine.device,
+        silence_seconds=engine.silence_seconds,
     ).open()
 
 

@@ -24,6 +24,7 @@ from adapters.engines.protocol import (
     Generation,
     PromptTooLong,
 )
+from adapters.engines.pulse import Pulse
 from adapters.header import kept_header
 from ingest.models import ModelError
 
@@ -40,9 +41,10 @@ class Lane:
     (One server with an adapter by request reuses the key-value cache across adapters, without an error.)
     """
 
-    def __init__(self, server: Any, adapter: str | None) -> None:
+    def __init__(self, server: Any, adapter: str | None, pulse: Pulse) -> None:
         self.adapter = adapter
         self._server = server
+        self._pulse = pulse
         self._running: dict[asyncio.Future[None], Handoff[wire.Chunk]] = {}
 
     def start(
@@ -50,11 +52,13 @@ class Lane:
     ) -> asyncio.Future[None]:
         work = asyncio.get_running_loop().run_in_executor(pool, self._generate, body, handoff)
         self._running[work] = handoff
+        self._pulse.owe(work)
         work.add_done_callback(self._running.pop)
         return work
 
     def _generate(self, body: dict[str, Any], handoff: Handoff[wire.Chunk]) -> None:
         def take(chunk: wire.Chunk) -> bool:
+            self._pulse.beat()
             handoff.put(chunk)
             return handoff.cancelled.is_set()
 
@@ -83,7 +87,8 @@ class LlamaCpp(Engine):
     """A GGUF model and LoRA adapters; `cache_folder` is for the adapters' GGUF files.
 
     `slots` answers are generated at the same time, each in `context_tokens` for prompt and answer.
-    Without `cache_prompt`, a request always reads its whole prompt anew.
+    Without `cache_prompt`, a request always reads its whole prompt anew. Where answers are owed and nothing comes
+    for `silence_seconds`, `state` says so.
     """
 
     kind: ClassVar[str] = "llamacpp"
@@ -95,11 +100,13 @@ class LlamaCpp(Engine):
     context_tokens: int
     threads: int
     cache_prompt: bool = True
+    silence_seconds: float = 60
 
     _served: Path = PrivateAttr()
     _lanes: dict[str | None, Lane] = PrivateAttr(default_factory=dict)
     _pool: ThreadPoolExecutor = PrivateAttr()
     _base_top: probe.Top = PrivateAttr()
+    _pulse: Pulse = PrivateAttr(default_factory=Pulse)
 
     async def open(self) -> "LlamaCpp":
         """Load the base. Raises EngineError."""
@@ -110,7 +117,7 @@ class LlamaCpp(Engine):
         except OSError as error:
             raise EngineError(f"What llama.cpp reads of {self.gguf} cannot be kept: {error}") from error
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="llamacpp")
-        self._lanes[None] = lane = Lane(await asyncio.to_thread(self._server, None), None)
+        self._lanes[None] = lane = Lane(await asyncio.to_thread(self._server, None), None, self._pulse)
         self._base_top = await probe.first_token(self._answer(lane, probe.MESSAGES, (), probe.GENERATION))
         return self
 
@@ -124,7 +131,7 @@ class LlamaCpp(Engine):
     async def load(self, adapter: AdapterWeights) -> None:
         if adapter.name in self._lanes:
             return
-        lane = Lane(await asyncio.to_thread(self._server, adapter), adapter.name)
+        lane = Lane(await asyncio.to_thread(self._server, adapter), adapter.name, self._pulse)
         try:
             top = await probe.first_token(self._answer(lane, probe.MESSAGES, (), probe.GENERATION))
             probe.check(adapter, self._base_top, top)
@@ -145,6 +152,9 @@ class LlamaCpp(Engine):
         for lane in lanes:
             await lane.close()
         self._pool.shutdown()
+
+    async def state(self) -> str:
+        return self._pulse.state(self.silence_seconds)
 
     def _server(self, adapter: AdapterWeights | None) -> Any:
         if adapter is None:

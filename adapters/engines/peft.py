@@ -19,13 +19,14 @@ from adapters.engines.peft_batch import Batch
 from adapters.engines.peft_model import Owned
 from adapters.engines.peft_row import Row
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, Engine, EngineError, Generation
+from adapters.engines.pulse import Pulse
 
 
 class Peft(Engine):
     """The dequantised base in `folder`, and adapters; `slots` answers at the same time, the others wait.
 
     Without `cache_prompt`, a request always reads its whole prompt anew. Base and adapters never share a key-value
-    cache.
+    cache. Where answers are owed and nothing comes for `silence_seconds`, `state` says so.
     """
 
     kind: ClassVar[str] = "peft"
@@ -36,6 +37,7 @@ class Peft(Engine):
     slots: int
     cache_prompt: bool = True
     device: str = "cpu"
+    silence_seconds: float = 60
 
     _pool: ThreadPoolExecutor | None = PrivateAttr(default=None)
     _owned: Owned = PrivateAttr()
@@ -44,6 +46,7 @@ class Peft(Engine):
     _loaded: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
     _changing: asyncio.Lock = PrivateAttr(default_factory=asyncio.Lock)
     _running: dict[asyncio.Future[None], str | None] = PrivateAttr(default_factory=dict)
+    _pulse: Pulse = PrivateAttr(default_factory=Pulse)
 
     async def open(self) -> "Peft":
         """Load the base. Raises EngineError for one that cannot answer in batches, and without the device."""
@@ -108,6 +111,9 @@ class Peft(Engine):
             pool.submit(self._batch.fail, EngineError("The engine was closed while it made this answer."))
             await asyncio.to_thread(pool.shutdown)
 
+    async def state(self) -> str:
+        return self._pulse.state(self.silence_seconds)
+
     async def _streamed(
         self, messages: Sequence[BaseMessage], stop: Sequence[str], generation: Generation
     ) -> AsyncIterator[ChatGenerationChunk]:
@@ -137,6 +143,7 @@ class Peft(Engine):
         self._opened().submit(self._add, row)
         work = asyncio.wrap_future(row.done)
         self._running[work] = row.adapter
+        self._pulse.owe(work)
         work.add_done_callback(self._running.pop)
         return work
 
@@ -149,6 +156,7 @@ class Peft(Engine):
     def _step(self) -> None:
         """Between two steps the thread does what else was asked of it: loading, unloading, new answers."""
         self._stepping = self._batch.step()
+        self._pulse.beat()
         if self._stepping and (pool := self._pool):
             pool.submit(self._step)
 

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -13,6 +14,7 @@ from adapters.engines import wire
 from adapters.engines.handoff import Handoff
 from adapters.engines.llamacpp import Lane, LlamaCpp, server
 from adapters.engines.protocol import AdapterWeights, EngineError, Generation
+from adapters.engines.pulse import Pulse
 from tests.adapters.conftest import BASE_SHA256
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -61,7 +63,7 @@ def started(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lane(gguf: Path) -> AsyncIterator[Lane]:
-    opened = Lane(await asyncio.to_thread(server, gguf, None, 1, 2048, 2), None)
+    opened = Lane(await asyncio.to_thread(server, gguf, None, 1, 2048, 2), None, Pulse())
     yield opened
     await opened.close()
 
@@ -115,6 +117,24 @@ async def test_an_answer_that_ends_without_a_reason_is_an_error(llamacpp: LlamaC
     handoff.put = broken  # type: ignore[method-assign]
     with pytest.raises(EngineError, match="half-way without saying why"):
         [chunk async for chunk in stream]
+
+
+async def test_a_thread_that_hangs_is_told_of_until_it_goes_on(llamacpp: LlamaCpp) -> None:
+    impatient = llamacpp.model_copy(update={"silence_seconds": 0.1})
+    going_on = threading.Event()
+    stream = impatient.astream([HumanMessage(LONG)], generation=Generation(max_tokens=300))
+    async with aclosing(stream):  # type: ignore[type-var]
+        await anext(stream)
+        ((work, handoff),) = impatient._lanes[None]._running.items()
+        handoff.put = lambda _: going_on.wait(60)  # type: ignore[assignment, method-assign, return-value]
+        state = "ok"
+        while state == "ok":
+            await asyncio.sleep(0.05)
+            state = await impatient.state()
+        going_on.set()
+    await asyncio.wait([work])
+    assert "no sign for" in state
+    assert await impatient.state() == "ok"
 
 
 async def test_closing_the_engine_ends_its_answers(gguf: Path, tmp_path: Path) -> None:

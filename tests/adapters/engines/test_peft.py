@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -48,6 +49,21 @@ async def test_forty_mixed_requests_answer_as_each_does_alone(two: Peft) -> None
     together = await asyncio.gather(*(answer(two, *pair) for pair in asked))
     assert [text for text, _ in together] == [alone[pair] for pair in asked]
     assert [last.response_metadata["adapter"] for _, last in together] == [name for _, name in asked]
+
+
+async def test_a_thread_that_hangs_is_told_of_until_it_goes_on(engine: Peft) -> None:
+    engine.silence_seconds = 0.1
+    going_on = threading.Event()
+    engine._opened().submit(going_on.wait, 60)
+    asked = asyncio.create_task(answer(engine, PROMPTS[0]))
+    state = "ok"
+    while state == "ok":
+        await asyncio.sleep(0.05)
+        state = await engine.state()
+    going_on.set()
+    await asked
+    assert "no sign for" in state
+    assert await engine.state() == "ok"
 
 
 async def test_an_adapter_leaves_no_trace_in_the_base(engine: Peft, tmp_path: Path) -> None:
