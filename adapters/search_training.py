@@ -21,6 +21,7 @@ from configs.settings import Settings
 from ingest.embed import Embedder
 from ingest.embed_adapter import ADAPTER_WEIGHTS, CARD, CONFIG, EmbedderCard
 from ingest.models import WEIGHTS, file_sha256, locate
+from ingest.owner import OwnerLock
 
 LIBRARIES = ("torch", "transformers", "peft", "sentence-transformers")
 # The share of the questions that can be answered which the proposed bound lets through.
@@ -30,7 +31,8 @@ LET_THROUGH = 0.95
 def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> EmbedderCard:
     """Train what the recipe says on the configured embedder, and write the adapter with its card to `folder`.
 
-    Examples that fail the check are refused first (DatasetRefused). Raises RecipeError, ExampleError, ModelError.
+    Examples that fail the check are refused first (DatasetRefused). Raises RecipeError, ExampleError, ModelError,
+    and FolderInUse where another training works in the same folder.
     """
     if folder.exists():
         raise ExampleError(f"{folder} exists already: an adapter is never overwritten. Name another folder.")
@@ -42,7 +44,8 @@ def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> Em
     check_both_kinds(asked, unseen)
     source = locate(settings.embedder.model, settings.embedder.sha256)
     checkpoints = (work or settings.data.folder / "training" / "search") / run_of(recipe, source, asked)
-    made = tune(recipe, source, asked, checkpoints)
+    with OwnerLock(checkpoints):
+        made = tune(recipe, source, asked, checkpoints)
     unscored = card_of(recipe, source, asked, made)
     write_card(unscored, made.folder)
     after = Embedder(source, settings.embedder.batch_size, adapter=made.folder)

@@ -19,12 +19,13 @@ from adapters.examples import ExampleError
 from adapters.pool import configured_pool, other_pool, seen_of
 from adapters.prompt import PromptError, load_prompt
 from adapters.recipe import Recipe, RecipeError, read_any_recipe
-from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from adapters.training_errors import TrainingError
 from configs.settings import Settings
 from ingest.build import embedder_of
 from ingest.models import locate
-from ingest.owner import FolderInUse
+
+ANOTHER_FOLDER = "Or name another folder with --work."
 
 RecipeArgument = Annotated[Path, typer.Argument(help="The adapter's recipe, a YAML file.")]
 WorkOption = Annotated[Path | None, typer.Option(help="Where checkpoints go; a killed run goes on there.")]
@@ -147,12 +148,10 @@ def training_libraries() -> Iterator[None]:
 def training_settings(config: Path | None) -> Iterator[Settings]:
     """The settings; what can go wrong becomes a sentence and an exit code. What libraries print goes to stderr."""
     try:
-        with settings_of(config) as settings, redirect_stdout(sys.stderr):
+        with settings_of(config, ANOTHER_FOLDER) as settings, redirect_stdout(sys.stderr):
             yield settings
     except DatasetRefused as error:
         raise stop(str(error), REFUSED) from None
-    except FolderInUse as error:
-        raise stop(str(error), IN_USE) from None
     except (RecipeError, ExampleError, TrainingError) as error:
         raise stop(str(error), WRONG_USE) from None
 

@@ -17,11 +17,17 @@ from adapters.registry import AdapterVersion, Registry
 from adapters.training import Prepared, configured_base, version_of
 from configs.settings import Settings
 from ingest.build import embedder_of
+from ingest.owner import OwnerLock
 
 
 def follow(path: Path, folder: Path, settings: Settings, work: Path | None, processes: int = 1) -> AdapterVersion:
-    """Train what the recipe says on the pack's training records. Raises what `prepare` raises, TrainingError."""
-    return version_of(prepare(path, folder, settings, work, processes), processes=processes)
+    """Train what the recipe says on the pack's training records.
+
+    Raises what `prepare` raises, TrainingError, and FolderInUse where another training works in the same folder.
+    """
+    ready = prepare(path, folder, settings, work, processes)
+    with OwnerLock(ready.work):
+        return version_of(ready, processes=processes)
 
 
 def prepare(path: Path, folder: Path, settings: Settings, work: Path | None, processes: int = 1) -> Prepared:

@@ -20,13 +20,14 @@ from adapters.recipe import RankingRecipe, read_ranking_recipe
 from adapters.training import card_of, configured_base, data_of, run_of
 from configs.settings import Settings
 from ingest.models import locate
+from ingest.owner import OwnerLock
 
 
 def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> Card:
     """Train what the recipe says on the ranker's base; the adapter with its card goes to `folder`, NAME/VERSION.
 
     Examples that fail the check are refused first (DatasetRefused). Raises RecipeError, ExampleError, ModelError,
-    TrainingError.
+    TrainingError, and FolderInUse where another training works in the same folder.
     """
     recipe, data = read_ranking_recipe(path), settings.data.folder
     check_place(folder, recipe.name)
@@ -38,7 +39,8 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     rows, kept = rows_of(groups), rows_of(validation)
     checkpoints = (work or data / "training" / recipe.name) / run_of(recipe, made_from, rows, kept)
     tokenizer = load_tokenizer(base)
-    trained = train_groups(recipe, base, tokenizer, groups, validation, checkpoints)
+    with OwnerLock(checkpoints):
+        trained = train_groups(recipe, base, tokenizer, groups, validation, checkpoints)
     card = card_of(recipe, made_from, ask.FORM, data_of(recipe, rows, kept), trained)
     card = card.model_copy(update={"probe": first_tokens(base, trained.folder, tokenizer)})
     write_card(card, trained.folder)

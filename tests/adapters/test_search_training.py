@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from adapters.commands import app
 from ingest.embed import Embedder
 from ingest.embed_adapter import CARD
+from ingest.owner import OwnerLock
 from tests.adapters.small_examples import ASKED, add_example, write_examples
 
 pytest.importorskip("trl")
@@ -52,6 +53,12 @@ def test_a_recipe_becomes_an_adapter_that_brings_questions_to_their_passages(
     again = tune(recipe)
     assert again.exit_code == 2
     assert "exists already" in again.stderr
+    (checkpoints,) = (recipe.parent / "data" / "training" / "search").iterdir()
+    folder.rename(recipe.parent / "kept")
+    with OwnerLock(checkpoints):
+        beside = tune(recipe)
+    assert beside.exit_code == 3, beside.output
+    assert "in use" in beside.stderr and "--work" in beside.stderr
 
 
 def margin(embedder: Embedder) -> float:

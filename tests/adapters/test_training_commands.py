@@ -145,6 +145,7 @@ def test_two_trainings_do_not_share_a_folder(config: Path, recipe: Path, command
         result = CliRunner().invoke(app, [*command, str(recipe), "--work", str(work), "--config", str(config)])
     assert result.exit_code == 3, result.output
     assert f"{work} is in use by process" in result.stderr
+    assert "--work" in result.stderr and "promote" not in result.stderr.lower()
     assert sorted(path.name for path in work.iterdir()) == ["owner.lock"]
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from adapters.decisions.head import CARD, HeadCard
 from adapters.decisions.pack import HEAD, DecisionPack, open_pack
-from adapters.decisions.training import others, prepare, rows_of
+from adapters.decisions.training import follow, others, prepare, rows_of
 from adapters.recipe import DecisionRecipe, RecipeError, read_decision_recipe
 from adapters.training import version_of
 from configs.load import load_settings
+from ingest.owner import FolderInUse, OwnerLock
 from tests.adapters.decisions.conftest import FOLDER
 from tests.adapters.small_training import write_settings
 
@@ -55,6 +56,8 @@ def test_a_recipe_becomes_a_version_whose_card_tells_of_the_records(tmp_path: Pa
     search = {"adapter": str(FOLDER.parent / "search" / "1")}
     settings = load_settings(write_settings(tmp_path, tiny_model, embedder=search), {}).settings
     whole = prepare(FOLDER / "lora.yaml", FOLDER, settings, None)
+    with OwnerLock(whole.work), pytest.raises(FolderInUse):
+        follow(FOLDER / "lora.yaml", FOLDER, settings, None)
     # A letter is a token of the tiny model.
     few = whole.recipe.training.model_copy(update={"epochs": 1, "max_tokens": 10_000, "batch_size": 2})
     recipe = whole.recipe.model_copy(update={"training": few})

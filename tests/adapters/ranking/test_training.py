@@ -11,6 +11,7 @@ from adapters.commands import app
 from adapters.header import BaseFile
 from adapters.ranking.ask import FORM
 from adapters.ranking.ranker import open_ranker
+from ingest.owner import OwnerLock
 from tests.adapters.small_examples import add_example, write_examples
 
 pytest.importorskip("trl")
@@ -59,6 +60,11 @@ def test_a_recipe_becomes_a_ranker_that_passes_the_gate(recipe: Path, gguf: Path
     again = rank(recipe, "ranker/1")
     assert again.exit_code == 2
     assert "exists already" in again.stderr
+    (checkpoints,) = (recipe.parent / "data" / "training" / "ranker").iterdir()
+    with OwnerLock(checkpoints):
+        beside = rank(recipe, "ranker/2")
+    assert beside.exit_code == 3, beside.output
+    assert "in use" in beside.stderr and "--work" in beside.stderr
 
 
 def test_a_folder_that_could_never_pass_the_gate_is_refused_before_the_training(recipe: Path) -> None:
