@@ -216,5 +216,6 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
 
 def _stop(message: str, code: int) -> typer.Exit:
-    errors.print(message, markup=False, highlight=False)
+    # soft_wrap: a path broken over two lines cannot be copied.
+    errors.print(message, markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(code)

@@ -3,14 +3,13 @@
 import asyncio
 import json
 import logging
-import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import make_url
@@ -27,7 +26,7 @@ import service.experiments.commands
 import service.harvest_commands
 import service.replay.commands
 from adapters.engines.protocol import EngineError
-from adapters.terminal import IN_USE
+from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show, stop
 from configs.load import ConfigurationError, Loaded, current_environment, load_settings, stay_offline
 from configs.settings import Settings
 from ingest.owner import FolderInUse
@@ -37,7 +36,7 @@ from service.guard.redact import redact_logs
 from service.retrieve import RetrievalError
 
 T = TypeVar("T")
-FAILED, WRONG_USE = 1, 2
+FAILED = 1
 DATABASE = ("library", "url")
 COMBINATIONS = {
     "model alone": {"prompt": "off", "retrieval": "off", "adapter": "off"},
@@ -76,10 +75,6 @@ app.add_typer(adapters.decisions.commands.app, name="decisions")
 app.add_typer(config_app, name="config")
 console = Console()
 errors = Console(stderr=True)
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
-SwitchOption = Annotated[str, typer.Option(help="on, off, or a name.")]
 
 
 def main() -> None:
@@ -122,21 +117,18 @@ def compare(
     config: ConfigOption = None,
 ) -> None:
     """Ask one question in four combinations of layers, side by side."""
-    rows = with_reasons(compared(load(config).settings, (question,)))
-    if as_json:
-        print_json(rows)
-    else:
-        print_compared(rows)
+    show_compared(config, (question,), as_json)
 
 
 @app.command()
 def demo(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Ask five questions in four combinations of layers, side by side, and end."""
-    rows = with_reasons(compared(load(config).settings, DEMO))
-    if as_json:
-        print_json(rows)
-    else:
-        print_compared(rows)
+    show_compared(config, DEMO, as_json)
+
+
+def show_compared(config: Path | None, questions: tuple[str, ...], as_json: bool) -> None:
+    rows = with_reasons(compared(load(config).settings, questions))
+    show(rows, side_by_side(rows), as_json)
 
 
 async def compared(settings: Settings, questions: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -167,13 +159,10 @@ def search(
 ) -> None:
     """Search the documents as an answer would."""
     found = with_reasons(searched(load(config).settings, query, collection, limit))
-    if as_json:
-        print_json(found)
-        return
     table = Table("No.", "Score", "Source", "Place", "Text")
     for one in found["passages"]:
         table.add_row(*plain(one["number"], f"{one['score']:.2f}", one["source"], one["place"], one["text"]))
-    console.print(table if found["passages"] else "Nothing relevant is in the documents.")
+    show(found, table if found["passages"] else "Nothing relevant is in the documents.", as_json)
 
 
 async def searched(settings: Settings, query: str, collection: str | None, limit: int | None) -> dict[str, Any]:
@@ -192,13 +181,10 @@ def config_show(as_json: JsonOption = False, config: ConfigOption = None) -> Non
         {"setting": ".".join(key), "value": value_at(loaded.settings, key), "origin": origin}
         for key, origin in sorted(loaded.origins.items())
     ]
-    if as_json:
-        print_json(rows)
-        return
     table = Table("Setting", "Value", "From")
     for row in rows:
         table.add_row(*plain(row["setting"], json.dumps(row["value"]), row["origin"]))
-    console.print(table)
+    show(rows, table, as_json)
 
 
 def value_at(settings: Settings, key: tuple[str, ...]) -> Any:
@@ -215,13 +201,10 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     from service.doctor import examine
 
     findings = examine(load(config).settings)
-    if as_json:
-        print_json([{"part": one.part, "ok": one.ok, "detail": one.detail} for one in findings])
-    else:
-        table = Table("Part", "", "Finding")
-        for one in findings:
-            table.add_row(one.part, "[green]ok[/green]" if one.ok else "[red]wrong[/red]", *plain(one.detail))
-        console.print(table)
+    table = Table("Part", "", "Finding")
+    for one in findings:
+        table.add_row(one.part, "[green]ok[/green]" if one.ok else "[red]wrong[/red]", *plain(one.detail))
+    show([{"part": one.part, "ok": one.ok, "detail": one.detail} for one in findings], table, as_json)
     if not all(one.ok for one in findings):
         raise typer.Exit(FAILED)
 
@@ -263,14 +246,17 @@ def print_answer(answer: Mapping[str, Any]) -> None:
     console.print(f"  {strip(answer['manifest'])}", style="dim", markup=False)
 
 
-def print_compared(rows: list[dict[str, Any]]) -> None:
+def side_by_side(rows: list[dict[str, Any]]) -> Group:
+    """A table a question."""
+    tables = []
     for question in dict.fromkeys(row["question"] for row in rows):
         title = Text(question)
         table = Table("Layers", "Answer", "What acted", title=title, title_justify="left", show_lines=True)
         for row in rows:
             if row["question"] == question:
                 table.add_row(*plain(row["layers"], row["answer"], strip(row["manifest"])))
-        console.print(table)
+        tables.append(table)
+    return Group(*tables)
 
 
 def plain(*cells: object) -> list[Text]:
@@ -285,13 +271,3 @@ def strip(manifest: Mapping[str, Any]) -> str:
     layers = [f"{layer}: {name or 'off'}" for layer, name in manifest["acted"].items()]
     milliseconds = sum(manifest["timings"].values())
     return " · ".join((*layers, manifest["engine"], f"{milliseconds:.0f} ms"))
-
-
-def print_json(value: object) -> None:
-    json.dump(value, sys.stdout, indent=2)
-    sys.stdout.write("\n")
-
-
-def stop(message: str, code: int) -> typer.Exit:
-    errors.print(message, style="red", markup=False)
-    return typer.Exit(code)

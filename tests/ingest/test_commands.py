@@ -161,3 +161,9 @@ def test_a_sync_without_changes_loads_neither_model_nor_index(config: Path, docs
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(again.stdout)["unchanged"] == 1
     assert again.stderr.strip() == ""
+
+
+def test_a_path_in_an_error_can_be_copied(tmp_path: Path) -> None:
+    missing = tmp_path / ("long-" * 20) / "settings.yaml"
+    refused = call(missing, "stats")
+    assert (refused.exit_code, str(missing) in refused.stderr) == (2, True)

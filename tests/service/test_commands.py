@@ -86,3 +86,9 @@ def test_a_folder_in_use_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
             refused = call(tmp_path, *command, server={"port": 0})
             assert refused.exit_code == 3
             assert "is in use by process" in in_one_line(refused.stderr)
+
+
+def test_a_path_in_an_error_can_be_copied(tmp_path: Path) -> None:
+    missing = tmp_path / ("long-" * 20) / "settings.yaml"
+    refused = CliRunner().invoke(app, ["config", "show", "--config", str(missing)])
+    assert (refused.exit_code, str(missing) in refused.stderr) == (2, True)
