@@ -13,7 +13,7 @@ from adapters.engines.protocol import AdapterRefused
 from adapters.registry import AdapterVersion, Registry
 from ingest.corpus import Corpus
 from ingest.documents import Chunk
-from ingest.local import remove_document
+from ingest.local import LocalIngest, remove_document
 from ingest.records import CollectionStats, DocumentSummary, Failure, Job
 from ingest.report import SyncReport
 from ingest.sources import Upload
@@ -49,16 +49,13 @@ class Admin:
     # Documents
 
     def documents(self, collection: str | None = None) -> list[DocumentSummary]:
-        corpus = self._named(collection)
-        return corpus.library.documents(corpus.serving.id) if corpus.serving else []
+        return LocalIngest(self._named(collection)).documents()
 
     def failures(self, collection: str | None = None) -> list[Failure]:
-        corpus = self._named(collection)
-        return corpus.library.failures(corpus.name)
+        return LocalIngest(self._named(collection)).failures()
 
     def document(self, collection: str | None, source: str) -> tuple[DocumentSummary, list[Chunk]] | None:
-        corpus = self._named(collection)
-        return corpus.library.document(corpus.serving.id, source) if corpus.serving else None
+        return LocalIngest(self._named(collection)).document(source)
 
     def hashes(self, collection: str | None = None) -> dict[str, str]:
         """Source -> content hash of what the next sync would leave alone."""
