@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from service.experiments.assign import Experiment
-from service.experiments.sequential import ArmTotals, FloatArray, absolute, always_valid, fixed_horizon
+from service.experiments.sequential import ArmTotals, FloatArray, always_valid, contrast, fixed_horizon
 from service.experiments.units import METRICS
 from service.experiments.verdict import MetricEffect
 
@@ -31,7 +31,7 @@ def effect_of(
 ) -> MetricEffect:
     if min(len(control), len(treated)) < 2:
         return MetricEffect(arm, metric, None, None, None)
-    found = absolute(ArmTotals.of(control), ArmTotals.of(treated))
+    found = contrast([ArmTotals.of(treated), ArmTotals.of(control)], [1.0, -1.0])
     if found is None:
         return MetricEffect(arm, metric, float(treated.mean() - control.mean()), None, None)
     return MetricEffect(

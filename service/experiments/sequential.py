@@ -27,20 +27,10 @@ class ArmTotals:
         """From one outcome a unit; needs two units."""
         return cls(len(outcomes), float(outcomes.mean()), float(outcomes.var(ddof=1)))
 
-    @classmethod
-    def from_sums(cls, units: int, total: float, squares: float) -> "ArmTotals":
-        """From the sum of the outcomes and the sum of their squares; needs two units."""
-        return cls(units, total / units, (squares - total**2 / units) / (units - 1))
-
-    @classmethod
-    def from_counts(cls, units: int, successes: int) -> "ArmTotals":
-        share = successes / units
-        return cls(units, share, share * (1 - share))
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Treatment minus control, of `units` in both arms together."""
+    """Of arms' means, with `units` in all the arms together."""
 
     value: float
     standard_error: float
@@ -55,38 +45,11 @@ class TestedInterval:
     p: float
 
 
-def absolute(control: ArmTotals, treatment: ArmTotals) -> Difference | None:
-    """The difference of means in the outcome's unit (Welch 1947); None before 30 units an arm, or without spread.
-
-    Every interval here rests on a normal limit, which fewer units, or a variance of zero by luck, do not reach.
-    """
-    return welch(control, treatment, treatment.mean - control.mean, 1.0, 1.0)
-
-
-def relative(control: ArmTotals, treatment: ArmTotals) -> Difference | None:
-    """The same as a share of the control's mean, by the delta method; None also where that mean is 0."""
-    if control.mean == 0:
-        return None
-    value = (treatment.mean - control.mean) / abs(control.mean)
-    return welch(control, treatment, value, (treatment.mean / control.mean**2) ** 2, 1 / control.mean**2)
-
-
-def welch(
-    control: ArmTotals, treatment: ArmTotals, value: float, control_scale: float, treatment_scale: float
-) -> Difference | None:
-    """The scales multiply the two means' variances; the degrees of freedom stay those of the plain difference."""
-    if min(control.units, treatment.units) < FEWEST_UNITS or control.variance + treatment.variance <= 0:
-        return None
-    first, second = control.variance / control.units, treatment.variance / treatment.units
-    freedom = (first + second) ** 2 / (first**2 / (control.units - 1) + second**2 / (treatment.units - 1))
-    error = math.sqrt(control_scale * first + treatment_scale * second)
-    return Difference(value, error, control.units + treatment.units, freedom) if error else None
-
-
 def contrast(arms: Sequence[ArmTotals], weights: Sequence[float]) -> Difference | None:
-    """The arms' means, each times its weight, added up: 1, -1, -1, 1 for an interaction, 1 for one arm alone.
+    """The arms' means, each times its weight, added up: 1, -1 for a difference, 1, -1, -1, 1 for an interaction.
 
-    Degrees of freedom after Welch (1947) and Satterthwaite (1946); None as for `absolute`.
+    Degrees of freedom after Welch (1947) and Satterthwaite (1946). None before 30 units an arm, or without spread:
+    every interval here rests on a normal limit, which fewer units, or a variance of zero by luck, do not reach.
     """
     if min(arm.units for arm in arms) < FEWEST_UNITS or sum(arm.variance for arm in arms) <= 0:
         return None
