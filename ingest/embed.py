@@ -38,7 +38,6 @@ class Embedder:
         self,
         path: Path,
         batch_size: int = 32,
-        device: str = "cpu",
         dtype: Literal["float32", "bfloat16"] = "float32",
         adapter: Path | None = None,
         kept: Path | None = None,
@@ -51,7 +50,6 @@ class Embedder:
         self._path = path
         self._adapter = adapter
         self._batch_size = batch_size
-        self._device = device
         self._dtype = dtype
         self._kept = kept
         self._lock = threading.Lock()
@@ -156,7 +154,7 @@ class Embedder:
 
         # In float32 until the adapter is in the weights: bfloat16 would round its small changes away.
         model = SentenceTransformer(
-            str(self._path), device=self._device, local_files_only=True, model_kwargs={"dtype": "float32"}
+            str(self._path), device="cpu", local_files_only=True, model_kwargs={"dtype": "float32"}
         )
         if self._adapter:
             add_adapter(model.transformers_model, self._adapter)

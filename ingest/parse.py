@@ -29,9 +29,9 @@ _TRUSTED_SIZE = 256 * 1024
 class Parser:
     """Parses files one after the other; close it to end its child process."""
 
-    def __init__(self, max_bytes: int = 20 * MIB, limits: Limits | None = None) -> None:
+    def __init__(self, max_bytes: int = 20 * MIB) -> None:
         self.max_bytes = max_bytes
-        self._sandbox = Sandbox(limits or Limits())
+        self._sandbox = Sandbox(Limits())
 
     def parse(self, source: str, content: bytes) -> Document:
         """The document; its labels are those that its own metadata names, or none.
@@ -62,4 +62,4 @@ class Parser:
         return self._sandbox.outline(form, content)
 
 
-__all__ = ["SUFFIXES", "Limits", "ParseError", "Parser"]
+__all__ = ["SUFFIXES", "ParseError", "Parser"]

@@ -3,12 +3,12 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import agenerate_from_stream
-from langchain_core.messages import BaseMessage, BaseMessageChunk
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -17,8 +17,6 @@ EMBEDDED = frozenset({"openvino", "llamacpp", "peft"})
 
 # Smaller values are 0 to engines that compute with 32 bits.
 LEAST = 1e-6
-
-FinishReason = Literal["stop", "length", "content_filter", "cancelled"]
 
 
 class EngineError(RuntimeError):
@@ -147,8 +145,3 @@ class Engine(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return f"triptych-{self.kind}"
-
-
-def joined(chunks: list[BaseMessageChunk]) -> str:
-    """The text of a finished stream."""
-    return "".join(str(chunk.content) for chunk in chunks)

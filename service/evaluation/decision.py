@@ -109,14 +109,14 @@ def wanted(effect: Effect, smallest_useful: float) -> int:
     return questions_needed(effect.spread, distance)
 
 
-def questions_needed(spread: float, effect: float, level: float = 0.95, power: float = 0.8) -> int:
-    """Questions that show an effect of this size with this power, both in the score's unit.
+def questions_needed(spread: float, effect: float) -> int:
+    """Questions that show an effect of this size at 95 % with a power of 80 %, both in the score's unit.
 
     The normal formula with Guenther's (1981) correction for Student's t. `spread` is the standard deviation of
     the paired differences; planning by it, not by the effect seen so far, keeps luck at the start out of the plan.
     """
-    quantile = float(norm.ppf((1 + level) / 2))
-    normal = ((quantile + float(norm.ppf(power))) * spread / effect) ** 2
+    quantile = float(norm.ppf(0.975))
+    normal = ((quantile + float(norm.ppf(0.8))) * spread / effect) ** 2
     return math.ceil(normal + quantile**2 / 2)
 
 

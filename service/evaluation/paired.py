@@ -14,6 +14,7 @@ EXACT_GROUPS = 14
 
 # What rounding leaves of differences that are all the same.
 NOTHING = 1e-9
+LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +85,20 @@ def differences(values: FloatArray, groups: Sequence[str] | None = None) -> Diff
     return Differences(sums, np.bincount(members).astype(float))
 
 
-def t_interval(sample: Differences, level: float = 0.95) -> FloatArray:
+def t_interval(sample: Differences, level: float = LEVEL) -> FloatArray:
     """Low and high of Student's interval for each contrast: (contrasts, 2). Needs two groups."""
     half = t.ppf((1 + level) / 2, sample.groups - 1) * sample.standard_error
     return np.column_stack([sample.mean - half, sample.mean + half])
 
 
-def bca_interval(sample: Differences, level: float = 0.95, resamples: int = 5000, seed: int = 0) -> FloatArray:
-    """Low and high of the bias-corrected, accelerated bootstrap (Efron 1987): (contrasts, 2). Needs two groups.
+def bca_interval(sample: Differences, resamples: int = 5000, seed: int = 0) -> FloatArray:
+    """Low and high of the bias-corrected, accelerated bootstrap (Efron 1987), 95 %: (contrasts, 2).
 
-    Whole groups are drawn again. All contrasts share the draws, so that their intervals can be compared.
+    Needs two groups: whole ones are drawn again. All contrasts share the draws, so that intervals can be compared.
     """
     counts = drawn(sample.groups, resamples, seed)
     means = (counts @ sample.sums) / (counts @ sample.sizes)[:, None]
-    tails = bca_tails(means - sample.mean, acceleration(sample), level)
+    tails = bca_tails(means - sample.mean, acceleration(sample))
     return np.array([np.quantile(column, ends) for column, ends in zip(means.T, tails, strict=True)])
 
 
@@ -117,12 +118,12 @@ def acceleration(sample: Differences) -> FloatArray:
     return np.asarray(skew)
 
 
-def bca_tails(shifts: FloatArray, skew: FloatArray, level: float) -> FloatArray:
+def bca_tails(shifts: FloatArray, skew: FloatArray) -> FloatArray:
     """The two quantiles to read for each contrast: (contrasts, 2). Ties with the estimate count half."""
     rounding = 1e-12 * (np.abs(shifts).max(axis=0) + 1e-300)
     below = ((shifts < -rounding).sum(axis=0) + (shifts <= rounding).sum(axis=0)) / 2
     bias = norm.ppf((below + 0.5) / (len(shifts) + 1))[:, None]
-    reach = bias + norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    reach = bias + norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return np.asarray(norm.cdf(bias + reach / (1 - skew[:, None] * reach)))
 
 

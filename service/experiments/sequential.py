@@ -133,10 +133,10 @@ def cuped(outcomes: FloatArray, before: FloatArray) -> FloatArray:
     return adjusted
 
 
-def units_per_arm(spread: float, effect: float, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Units in each of two equal arms that show a difference of this size, for one look at the end.
+def units_per_arm(spread: float, effect: float, alpha: float = 0.05) -> int:
+    """Units in each of two equal arms that show such a difference with a power of 80 %, for one look at the end.
 
     `spread` is the standard deviation of a unit's outcome, `effect` in the same unit.
     """
-    quantiles = float(norm.ppf(1 - alpha / 2)) + float(norm.ppf(power))
+    quantiles = float(norm.ppf(1 - alpha / 2)) + float(norm.ppf(0.8))
     return math.ceil(2 * (quantiles * spread / effect) ** 2)

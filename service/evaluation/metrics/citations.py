@@ -11,14 +11,10 @@ SUPPORTED = 0.8
 
 @dataclass(frozen=True, slots=True)
 class CitationScores:
-    """Shares from 0 to 1: `recall` of the sentences, the others of the citations; None without any.
-
-    `validity` is the share of cited numbers that were shown at all.
-    """
+    """Shares from 0 to 1: `recall` of the sentences, `precision` of the citations; None without any."""
 
     recall: float | None
     precision: float | None
-    validity: float | None
 
 
 def citation_scores(answer: str, passages: Sequence[str], threshold: float = SUPPORTED) -> CitationScores:
@@ -31,15 +27,12 @@ def citation_scores(answer: str, passages: Sequence[str], threshold: float = SUP
     """
     recalled: list[bool] = []
     precise: list[bool] = []
-    marks: list[int] = []
     for sentence in sentences(answer):
         cited = list(dict.fromkeys(int(mark) for mark in CITED.findall(sentence)))
         shown = {mark: passages[mark - 1] for mark in cited if 1 <= mark <= len(passages)}
         recalled.append(supported(sentence, shown.values(), threshold))
         precise += [mark in shown and needed(sentence, shown, mark, threshold) for mark in cited]
-        marks += cited
-    valid = [1 <= mark <= len(passages) for mark in marks]
-    return CitationScores(share(recalled), share(precise), share(valid))
+    return CitationScores(share(recalled), share(precise))
 
 
 def supported(sentence: str, passages: Iterable[str], threshold: float) -> bool:

@@ -7,7 +7,6 @@ from service.evaluation.metrics.sentences import CITED, sentences
 
 WORD = re.compile(r"[A-Za-z]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][A-Za-z]+)*")
 YOU_FORM = re.compile(r"\b(?:you|your|yours|yourself|yourselves)\b", re.IGNORECASE)
-LONG_SENTENCE = 25
 
 
 def reading_grade(text: str) -> float | None:
@@ -25,12 +24,6 @@ def reading_grade(text: str) -> float | None:
 def length(text: str) -> int:
     """Words, numbers among them, as a limit in a prompt means them."""
     return len(CITED.sub(" ", text).split())
-
-
-def long_sentences(text: str) -> float | None:
-    """The share of sentences over 25 words, numbers among them (GOV.UK's limit), 0 to 1; None without sentences."""
-    lengths = [length(sentence) for sentence in sentences(text)]
-    return sum(one > LONG_SENTENCE for one in lengths) / len(lengths) if lengths else None
 
 
 def you_form(text: str) -> float | None:

@@ -12,7 +12,6 @@ from adapters.engines.protocol import (
     EngineError,
     Generation,
     PromptTooLong,
-    joined,
 )
 from tests.adapters.engines.openai_server import BASE_TOP, QUESTION, Serve, answer, serving
 
@@ -28,7 +27,7 @@ def serve() -> Iterator[Serve]:
 async def test_the_base_answers_under_its_own_name(serve: Serve) -> None:
     engine, served = serve()
     chunks = await answer(engine, max_tokens=9, temperature=0.5, top_p=0.9, seed=3, stop=("END",))
-    assert joined([*chunks]) == "base speaks."
+    assert "".join(chunk.text for chunk in chunks) == "base speaks."
     (body,) = served.bodies
     assert body["messages"] == [{"role": "user", "content": "When are you open?"}]
     assert {key: body[key] for key in ("model", "max_tokens", "temperature", "top_p", "seed", "stop")} == {
@@ -84,7 +83,7 @@ async def test_a_server_without_log_probabilities_cannot_take_adapters(serve: Se
 
 async def test_a_server_that_answers_from_another_model_is_refused(serve: Serve) -> None:
     engine, _ = serve(answers_as="base")
-    assert joined([*await answer(engine)]) == "base speaks."
+    assert "".join(chunk.text for chunk in await answer(engine)) == "base speaks."
     engine, _ = serve(answers_as="other")
     with pytest.raises(AdapterRefused, match="'other', asked was 'base'"):
         await answer(engine)

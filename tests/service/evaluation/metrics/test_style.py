@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from service.evaluation.metrics.style import (
     length,
-    long_sentences,
     on_style,
     reading_grade,
     required_parts,
@@ -59,11 +58,6 @@ def test_length_counts_numbers_and_no_citations() -> None:
     assert length("Call 555-0100 before 8 p.m. [1].") == 6
 
 
-def test_long_sentences() -> None:
-    assert long_sentences(f"{'word ' * 26}end. Short one. Call.") == pytest.approx(1 / 3)
-    assert long_sentences("") is None
-
-
 def test_you_form() -> None:
     assert you_form("You can come. Your card is needed. The young visit. Call us.") == pytest.approx(2 / 4)
     assert you_form("[1]") is None
@@ -85,5 +79,5 @@ def test_on_style_counts_each_demand_alike() -> None:
 
 @given(st.text())
 def test_no_text_makes_a_value_that_is_not_a_number(text: str) -> None:
-    for value in (reading_grade(text), you_form(text), long_sentences(text)):
+    for value in (reading_grade(text), you_form(text)):
         assert value is None or math.isfinite(value)
