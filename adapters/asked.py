@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.dataset.check import check_search_recipe
-from adapters.dataset.read import read_style
+from adapters.dataset.entries import Told
+from adapters.dataset.read import read_elsewhere, read_style
 from adapters.dataset.report import insist
-from adapters.examples import Pool, StyleExample, gold_passage, read_examples, split_examples
-from adapters.pool import configured_pool, other_pool, seen_of
+from adapters.examples import Pool, StyleExample, gold_passage, split_examples
+from adapters.pool import configured_pool, seen_of
 from adapters.recipe import RankingRecipe, SearchRecipe
 from configs.settings import Settings
 from ingest.embed import Embedder
@@ -17,12 +18,12 @@ from ingest.embed import Embedder
 @dataclass(frozen=True, slots=True)
 class Examples:
     """Examples that passed the check, split by document, and the passages that training may see: `seen` of the
-    documents, `others` of other pages.
+    documents, `others` with the examples about other pages.
     """
 
     embedder: Embedder
     seen: Pool
-    others: Pool | None
+    others: Told | None
     training: list[StyleExample]
     validation: list[StyleExample]
 
@@ -32,10 +33,9 @@ def checked_examples(path: Path, recipe: SearchRecipe | RankingRecipe, settings:
     data = recipe.data
     embedder, pool = configured_pool(data.documents, settings)
     seen = seen_of(data, pool)
-    read = read_style(data.examples)
-    others = other_pool(recipe, embedder, settings)
-    insist(check_search_recipe(recipe, read, pool, others, embedder, settings.guard.no_answer), str(path))
-    splits = split_examples(read_examples(data.examples), frozenset(data.validation), frozenset(data.held_back))
+    told, others = Told(read_style(data.examples), pool), read_elsewhere(recipe, embedder, settings)
+    insist(check_search_recipe(recipe, told, others, embedder, settings.guard.no_answer), str(path))
+    splits = split_examples(told.read.examples, frozenset(data.validation), frozenset(data.held_back))
     return Examples(embedder, seen, others, *splits)
 
 

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from adapters.base import chat_template_sha256, dequantised, load_tokenizer, tokenizer_sha256
 from adapters.card import CONFIG, WEIGHTS, Base, Card, TrainingData, Trial, write_card
 from adapters.dataset.check import check_recipe
-from adapters.dataset.read import read_style
+from adapters.dataset.entries import Told
+from adapters.dataset.read import read_elsewhere, read_style
 from adapters.dataset.report import insist
 from adapters.examples import (
     ExampleError,
@@ -24,13 +25,12 @@ from adapters.examples import (
     StyleExample,
     as_dicts,
     make_rows,
-    read_examples,
     split_examples,
 )
 from adapters.first_tokens import first_tokens
 from adapters.launch import check_processes, train_on
 from adapters.learning_curve import as_told, newest_curve
-from adapters.pool import configured_pool, other_pool, seen_of
+from adapters.pool import configured_pool, seen_of
 from adapters.precision import machine
 from adapters.prompt import PromptTemplate, load_prompt
 from adapters.recipe import DecisionRecipe, Mix, ModelRecipe, Recipe, RecipeError, read_recipe
@@ -84,13 +84,14 @@ def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
     embedder, pool = configured_pool(recipe.data.documents, settings)
     seen = seen_of(recipe.data, pool)
-    read = read_style(recipe.data.examples)
+    told = Told(read_style(recipe.data.examples), pool)
     base, made_from = configured_base(settings.engine.base, data)
     tokenizer = load_tokenizer(base)
-    others = other_pool(recipe, embedder, settings)
-    insist(check_recipe(recipe, read, pool, others, embedder, template, tokenizer), str(path))
-    rows, validation = rows_of(recipe, embedder, seen, template)
-    rows += elsewhere(recipe, embedder, others, template)
+    others = read_elsewhere(recipe, embedder, settings)
+    insist(check_recipe(recipe, told, others, embedder, template, tokenizer), str(path))
+    rows, validation = rows_of(told.read.examples, recipe, embedder, seen, template)
+    if others:
+        rows += rows_from(others.read.examples, embedder, others.pool, template, recipe, recipe.mix, 2)
     check_both(rows, validation, path)
     start = Path(registry.verified(recipe.start, made_from.sha256).folder) if recipe.start else None
     if start:
@@ -142,14 +143,13 @@ def train_anew(ready: Prepared, recipe: ModelRecipe, rows: Sequence[Row], folder
 
 
 def rows_of(
-    recipe: Recipe, embedder: Embedder, pool: Pool, template: PromptTemplate
+    examples: Sequence[StyleExample], recipe: Recipe, embedder: Embedder, pool: Pool, template: PromptTemplate
 ) -> tuple[list[Row], list[Row]]:
     """Training and validation rows."""
-    examples = read_examples(recipe.data.examples)
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
     training, validation = (
-        rows_from(examples, embedder, pool, template, recipe, mix, number)
-        for number, (examples, mix) in enumerate(zip(splits, (recipe.mix, once(recipe.mix)), strict=True))
+        rows_from(some, embedder, pool, template, recipe, mix, number)
+        for number, (some, mix) in enumerate(zip(splits, (recipe.mix, once(recipe.mix)), strict=True))
     )
     return training, validation
 
@@ -166,15 +166,6 @@ def rows_from(
     """Mixed by chance; `number` is what parts the seeds of several calls."""
     questions = embedder.embed_queries([example.question for example in examples])
     return make_rows(examples, questions, pool, template, mix, recipe.no_answer, recipe.training.seed + number)
-
-
-def elsewhere(recipe: Recipe, embedder: Embedder, pool: Pool | None, template: PromptTemplate) -> list[Row]:
-    """Training rows about other pages, mixed as the others are. Raises ExampleError."""
-    if recipe.elsewhere is None:
-        return []
-    assert pool is not None
-    examples = read_examples(recipe.elsewhere.examples)
-    return rows_from(examples, embedder, pool, template, recipe, recipe.mix, 2)
 
 
 def check_both(rows: Sequence[Row], validation: Sequence[Row], recipe: Path) -> None:

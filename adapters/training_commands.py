@@ -13,10 +13,11 @@ from rich.table import Table
 from adapters.base import gguf_tokenizer
 from adapters.card import Card
 from adapters.dataset.check import check_file, check_recipe, check_search_recipe
-from adapters.dataset.read import check_target, read_style, write_style
+from adapters.dataset.entries import Told
+from adapters.dataset.read import check_target, read_elsewhere, read_style, write_style
 from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
 from adapters.examples import ExampleError
-from adapters.pool import configured_pool, other_pool, seen_of
+from adapters.pool import configured_pool, seen_of
 from adapters.prompt import PromptError, load_prompt
 from adapters.recipe import Recipe, RecipeError, read_any_recipe
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
@@ -158,15 +159,14 @@ def training_settings(config: Path | None) -> Iterator[Settings]:
 
 def _recipe_report(path: Path, settings: Settings) -> Report:
     recipe = read_any_recipe(path)
-    read = read_style(recipe.data.examples)
     embedder, pool = configured_pool(recipe.data.documents, settings)
     seen_of(recipe.data, pool)
-    others = other_pool(recipe, embedder, settings)
+    told, others = Told(read_style(recipe.data.examples), pool), read_elsewhere(recipe, embedder, settings)
     if not isinstance(recipe, Recipe):
-        return check_search_recipe(recipe, read, pool, others, embedder, settings.guard.no_answer)
+        return check_search_recipe(recipe, told, others, embedder, settings.guard.no_answer)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
     base = locate(settings.engine.base.model, settings.engine.base.sha256)
-    return check_recipe(recipe, read, pool, others, embedder, template, gguf_tokenizer(base))
+    return check_recipe(recipe, told, others, embedder, template, gguf_tokenizer(base))
 
 
 def _file_report(path: Path, documents: Path | None, write: Path | None, force: bool, settings: Settings) -> Report:

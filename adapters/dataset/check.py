@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.dataset import findings as find
-from adapters.dataset.entries import Entry, Finding, Read, answers_of, refuses
+from adapters.dataset.entries import Entry, Finding, Read, Told, answers_of, refuses
 from adapters.dataset.near import near_across, near_earlier, place_in
-from adapters.dataset.read import read_plain, read_questions, read_style
+from adapters.dataset.read import read_plain, read_questions
 from adapters.dataset.report import Report
 from adapters.examples import Pool, Vectors, make_rows, split_examples, tokens
 from adapters.prompt import PromptTemplate
-from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe, elsewhere_of
+from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe
 from ingest.embed import Embedder
 
 if TYPE_CHECKING:
@@ -36,25 +36,25 @@ class Examined:
     pool: Pool
 
 
-def examined(read: Read, pool: Pool, embedder: Embedder) -> Examined:
-    entries = full(read.entries)
-    return Examined(read, entries, embedder.embed_queries([entry.example.question for entry in entries]), pool)
+def examined(told: Told, embedder: Embedder) -> Examined:
+    entries = full(told.read.entries)
+    questions = embedder.embed_queries([entry.example.question for entry in entries])
+    return Examined(told.read, entries, questions, told.pool)
 
 
 def check_recipe(
     recipe: Recipe,
-    read: Read,
-    pool: Pool,
-    other_pool: Pool | None,
+    told: Told,
+    others: Told | None,
     embedder: Embedder,
     template: PromptTemplate,
     tokenizer: "PreTrainedTokenizerBase",
 ) -> Report:
-    """`pool` holds all documents, the held-back ones too, and `other_pool` the pages of `recipe.elsewhere`, if any.
+    """`told` are the recipe's examples with all documents, the held-back ones too; `others` are of other pages.
 
     Raises ExampleError for unreadable questions.
     """
-    own, other = examined(read, pool, embedder), others_of(recipe, other_pool, embedder)
+    own, other = examined(told, embedder), examined(others, embedder) if others else None
     found = in_both(recipe.data, own, other, embedder, recipe.no_answer)
     for some in (own, other) if other else (own,):
         found += too_long(recipe, some, template, tokenizer)
@@ -63,9 +63,8 @@ def check_recipe(
 
 def check_search_recipe(
     recipe: SearchRecipe | RankingRecipe,
-    read: Read,
-    pool: Pool,
-    other_pool: Pool | None,
+    told: Told,
+    others: Told | None,
     embedder: Embedder,
     no_answer: str,
 ) -> Report:
@@ -73,18 +72,9 @@ def check_search_recipe(
 
     Answers too: a passage that does not hold its answer is the wrong one.
     """
-    own, other = examined(read, pool, embedder), others_of(recipe, other_pool, embedder)
+    own, other = examined(told, embedder), examined(others, embedder) if others else None
     found = in_both(recipe.data, own, other, embedder, no_answer)
     return report_of(own, other, found, no_answer, (LABELS, NAMES, LENGTHS))
-
-
-def others_of(
-    recipe: Recipe | SearchRecipe | RankingRecipe, pool: Pool | None, embedder: Embedder
-) -> Examined | None:
-    if (elsewhere := elsewhere_of(recipe)) is None:
-        return None
-    assert pool is not None, "a recipe that names other pages is checked with them"
-    return examined(read_style(elsewhere.examples), pool, embedder)
 
 
 def in_both(data: Data, own: Examined, other: Examined | None, embedder: Embedder, no_answer: str) -> list[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from adapters.examples import CITE, WORD, StyleExample
+from adapters.examples import CITE, WORD, Pool, StyleExample
 
 FEWEST_WORDS = 2
 
@@ -38,6 +38,18 @@ class Read:
 
     entries: tuple[Entry, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def examples(self) -> list[StyleExample]:
+        return [entry.example for entry in self.entries]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Examples as they were read, with the pages that they are about."""
+
+    read: Read
+    pool: Pool
 
 
 def refuses(answer: str, no_answer: str) -> bool:

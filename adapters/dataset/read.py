@@ -10,11 +10,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from adapters.dataset.entries import Entry, Finding, Read
+from adapters.dataset.entries import Entry, Finding, Read, Told
 from adapters.durable import replace_text
 from adapters.examples import ExampleError, StyleExample, lines_of
+from adapters.pool import other_pool
 from adapters.prompt import CITATION
+from adapters.recipe import RankingRecipe, Recipe, SearchRecipe, elsewhere_of
 from configs.faults import in_one_line
+from configs.settings import Settings
+from ingest.embed import Embedder
 
 BETWEEN_PASSAGES = "||"
 BETWEEN_TAGS = ";"
@@ -59,6 +63,14 @@ def read_style(paths: Iterable[Path]) -> Read:
             except ValidationError as error:
                 findings.append(Finding("shape", place, f"not a style example: {in_one_line(error)}"))
     return Read(tuple(entries), tuple(findings))
+
+
+def read_elsewhere(
+    recipe: Recipe | SearchRecipe | RankingRecipe, embedder: Embedder, settings: Settings
+) -> Told | None:
+    """The same about the other pages that it trains on, too, if it names any. Raises ExampleError."""
+    other, pages = elsewhere_of(recipe), other_pool(recipe, embedder, settings)
+    return Told(read_style(other.examples), pages) if other and pages else None
 
 
 def read_plain(path: Path) -> Read:

@@ -8,7 +8,7 @@ from adapters.asked import Asked, Examples, asked_of, checked_examples
 from adapters.base import load_tokenizer
 from adapters.card import Card, write_card
 from adapters.durable import published_folder
-from adapters.examples import ExampleError, StyleExample, read_examples
+from adapters.examples import ExampleError, StyleExample
 from adapters.first_tokens import first_tokens
 from adapters.header import BaseFile
 from adapters.ranking import ask
@@ -70,9 +70,7 @@ def asked(examples: Sequence[StyleExample], known: Examples, recipe: RankingReci
 
 
 def elsewhere(recipe: RankingRecipe, known: Examples) -> list[Asked]:
-    """The same of other pages. Raises ExampleError."""
-    if recipe.elsewhere is None:
+    """The same of other pages."""
+    if (others := known.others) is None:
         return []
-    assert known.others is not None
-    examples = read_examples(recipe.elsewhere.examples)
-    return list(asked_of(examples, known.others, known.embedder, recipe.groups.nearest))
+    return list(asked_of(others.read.examples, others.pool, known.embedder, recipe.groups.nearest))

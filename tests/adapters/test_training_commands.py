@@ -9,6 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from adapters.commands import app
+from adapters.dataset.report import Report, insist
 from adapters.training import prepare
 from configs.load import HOSPITAL, load_settings
 from ingest.owner import OwnerLock
@@ -112,6 +113,20 @@ def test_what_is_asked_elsewhere_may_not_be_a_question_of_the_evaluation(
     result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
     assert result.exit_code == 1, result.output
     assert "elsewhere/style.jsonl" in result.stderr and "of the evaluation" in result.stderr
+
+
+def test_what_is_trained_on_is_what_was_checked(
+    config: Path, recipe: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def passed_then_changed(report: Report, path: str) -> None:
+        insist(report, path)
+        for folder, document in ((recipe.parent, f"{WORDS[0]}.md"), (elsewhere, "boats.md")):
+            add_example(folder, document=document, section=None, question="Added late?")
+
+    monkeypatch.setattr("adapters.training.insist", passed_then_changed)
+    ready = prepare(recipe, load_settings(config, {}).settings, None)
+    assert "Added late?" not in {row.example for row in [*ready.rows, *ready.validation]}
+    assert "Added late?" in (recipe.parent / "style.jsonl").read_text()
 
 
 def test_a_page_that_is_not_there_is_told_before_any_training(config: Path, recipe: Path, elsewhere: Path) -> None:

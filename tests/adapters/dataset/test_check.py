@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from adapters.dataset.check import check_file, check_recipe
-from adapters.dataset.entries import Entry, Read
+from adapters.dataset.entries import Entry, Read, Told
+from adapters.dataset.read import read_style
 from adapters.dataset.report import Report
 from adapters.examples import Pool, StyleExample
 from adapters.pool import split_pool
@@ -52,8 +53,8 @@ def read_of(*examples: StyleExample) -> Read:
     return Read(tuple(Entry(f"x:{n}", one) for n, one in enumerate(examples, start=1)), ())
 
 
-def checked(plan: Recipe, read: Read, pool: Pool, embedder: Embedder, other_pool: Pool | None = None) -> Report:
-    return check_recipe(plan, read, pool, other_pool, embedder, HOUSE, byte_tokenizer())
+def checked(plan: Recipe, read: Read, pool: Pool, embedder: Embedder, others: Told | None = None) -> Report:
+    return check_recipe(plan, Told(read, pool), others, embedder, HOUSE, byte_tokenizer())
 
 
 def kinds(report: Report) -> set[tuple[str, str]]:
@@ -110,22 +111,23 @@ OTHERS = (
 )
 
 
-def with_others(tmp_path: Path, embedder: Embedder, *examples: StyleExample, **values: int) -> tuple[Recipe, Pool]:
-    """A recipe that names these examples about another house's page, and that page's passages."""
+def with_others(tmp_path: Path, embedder: Embedder, *examples: StyleExample, **values: int) -> tuple[Recipe, Told]:
+    """A recipe that names these examples about another house's page, and these, with that page's passages."""
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "boats.md").write_text("# Boats\n\n## Trips\n\nThe boat leaves at noon from the pier.\n")
     file = tmp_path / "others.jsonl"
     file.write_text("\n".join(json.dumps(asdict(example)) for example in examples))
     elsewhere = Elsewhere(examples=(file,), documents=docs)
-    return recipe(**values).model_copy(update={"elsewhere": elsewhere}), split_pool(docs, embedder, 200, 0)
+    told = Told(read_style([file]), split_pool(docs, embedder, 200, 0))
+    return recipe(**values).model_copy(update={"elsewhere": elsewhere}), told
 
 
 def test_good_examples_about_other_pages_pass_and_are_counted_apart(
     pool: Pool, embedder: Embedder, tmp_path: Path
 ) -> None:
-    plan, other_pool = with_others(tmp_path, embedder, *OTHERS)
-    report = checked(plan, read_of(*GOOD), pool, embedder, other_pool)
+    plan, others = with_others(tmp_path, embedder, *OTHERS)
+    report = checked(plan, read_of(*GOOD), pool, embedder, others)
     assert report.passed and kinds(report) == set()
     assert (report.figures["examples"], report.figures["examples about other pages"]) == (3, 2)
     assert report.good == 3
@@ -140,15 +142,15 @@ def test_what_is_wrong_about_other_pages_is_told_too(pool: Pool, embedder: Embed
         replace(first, id="o5", question="What is on board?", document="gone.md"),
         replace(first, id="o6"),
     )
-    plan, other_pool = with_others(tmp_path, embedder, *OTHERS, *wrong)
-    told = kinds(checked(plan, read_of(*GOOD), pool, embedder, other_pool))
+    plan, others = with_others(tmp_path, embedder, *OTHERS, *wrong)
+    told = kinds(checked(plan, read_of(*GOOD), pool, embedder, others))
     expected = {("shape", 3), ("personal", 4), ("facts", 5), ("shape", 6), ("duplicate", 7)}
     assert {(kind, f"{tmp_path}/others.jsonl:{line}") for kind, line in expected} <= told
 
 
 def test_rows_about_other_pages_are_measured_too(pool: Pool, embedder: Embedder, tmp_path: Path) -> None:
-    plan, other_pool = with_others(tmp_path, embedder, *OTHERS, max_tokens=300)
-    told = kinds(checked(plan, read_of(*GOOD), pool, embedder, other_pool))
+    plan, others = with_others(tmp_path, embedder, *OTHERS, max_tokens=300)
+    told = kinds(checked(plan, read_of(*GOOD), pool, embedder, others))
     assert ("too-long", f"{tmp_path}/others.jsonl:1") in told
 
 
