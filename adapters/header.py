@@ -55,9 +55,13 @@ class BaseFile:
     cache: Path
 
     @cached_property
+    def sha256(self) -> str:
+        return file_sha256(self.gguf)
+
+    @cached_property
     def shapes(self) -> Shapes:
         """As in its header. Raises ModelError."""
-        return kept_header(self.gguf, file_sha256(self.gguf), self.cache).shapes
+        return kept_header(self.gguf, self.sha256, self.cache).shapes
 
 
 def kept_header(gguf: Path, sha256: str, cache: Path) -> Header:

@@ -199,14 +199,15 @@ def once(mix: Mix) -> Mix:
 def configured_base(base: Model, data: Path) -> tuple[Path, Base]:
     """The folder of the dequantised base, kept below `data`, and what a card tells of it. Raises ModelError."""
     gguf = locate(base.model, base.sha256)
-    folder = dequantised(gguf, file_sha256(gguf), data / "cache" / "base")
-    return folder, base_of(base.model, gguf, folder)
+    sha256 = base.sha256 or file_sha256(gguf)
+    folder = dequantised(gguf, sha256, data / "cache" / "base")
+    return folder, base_of(base.model, sha256, folder)
 
 
-def base_of(uri: str, gguf: Path, folder: Path) -> Base:
+def base_of(uri: str, sha256: str, folder: Path) -> Base:
     return Base(
         uri=uri,
-        sha256=file_sha256(gguf),
+        sha256=sha256,
         tokenizer_sha256=tokenizer_sha256(folder),
         chat_template_sha256=chat_template_sha256(load_tokenizer(folder)),
     )

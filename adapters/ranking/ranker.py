@@ -19,7 +19,7 @@ from adapters.merge import kept_merged
 from adapters.ranking import ask
 from adapters.ranking.network import Network, Tokens
 from adapters.verify import verify
-from ingest.models import ModelError, file_sha256
+from ingest.models import ModelError
 
 LENGTHS = 64
 
@@ -79,15 +79,14 @@ def open_ranker(adapter: Path, base: BaseFile, cache: Path, threads: int) -> Ran
 
     `threads` 0: all cores. Raises ModelError.
     """
-    sha256 = file_sha256(base.gguf)
     try:
-        card = verify(adapter, sha256, base.shapes)
+        card = verify(adapter, base.sha256, base.shapes)
         if card.prompt_sha256 != ask.FORM.hash:
             raise ModelError(
                 f"The adapter in {adapter} learnt {card.prompt}, not {ask.FORM.label}: it cannot rank passages. "
                 "Train one with `triptych adapters rank`."
             )
-        merged = kept_merged(base.gguf, sha256, cache, adapter, card.weights_sha256)
+        merged = kept_merged(base.gguf, base.sha256, cache, adapter, card.weights_sha256)
         network = network_of(merged)
         ranker = Ranker(network, card.weights_sha256, threads)
         told = f"{card.name}, as kept in {network} (delete that folder and {merged.name}: both are made anew),"

@@ -79,7 +79,7 @@ def prepared(model: Path, folder: Path, recipe: Recipe) -> Prepared:
         template=load_prompt(HOSPITAL.parent / "prompts", recipe.prompt),
         tokenizer=load_tokenizer(model),
         base=model,
-        made_from=base_of("file:base", model / "model.safetensors", model),
+        made_from=base_of("file:base", file_sha256(model / "model.safetensors"), model),
         rows=ROWS,
         validation=ROWS[:2],
         start=None,

@@ -20,7 +20,7 @@ ROWS = [Row(f"e{n}", (HumanMessage(f"When is {n}?"),), "From ten.") for n in (1,
 
 
 def test_only_the_same_rows_and_values_go_on_from_a_checkpoint(tiny_model: Path) -> None:
-    base = base_of("file:base", tiny_model / "model.safetensors", tiny_model)
+    base = base_of("file:base", "e" * 64, tiny_model)
     other_base = base.model_copy(update={"sha256": "f" * 64})
     other_recipe = RECIPE.model_copy(update={"lora": RECIPE.lora.model_copy(update={"rank": 2})})
     runs = [
@@ -42,11 +42,11 @@ def test_the_rows_hash_is_of_what_the_model_saw() -> None:
 
 def test_a_card_tells_what_an_adapter_was_made_from(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / WEIGHTS).write_bytes(b"weights")
-    base = base_of("file:base", tiny_model / "model.safetensors", tiny_model)
+    base = base_of("file:base", "e" * 64, tiny_model)
     template = load_prompt(HOSPITAL.parent / "prompts", RECIPE.prompt)
     trained = Trained(tmp_path, 1.26, 8, ({"step": 2, "loss": 1.0},))
     card = card_of(RECIPE, base, template, data_of(RECIPE, ROWS, ROWS[:1]), trained)
-    assert card.base.sha256 == file_sha256(tiny_model / "model.safetensors")
+    assert card.base.sha256 == "e" * 64
     assert card.base.tokenizer_sha256 == tokenizer_sha256(tiny_model)
     assert card.base.chat_template_sha256 == chat_template_sha256(load_tokenizer(tiny_model))
     assert card.weights_sha256 == file_sha256(tmp_path / WEIGHTS)
