@@ -1,6 +1,7 @@
 """What an adapter says of itself, so that it can be refused where it does not fit."""
 
 import hashlib
+from operator import not_
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +13,6 @@ SHA256 = r"^[0-9a-f]{64}$"
 
 class CardError(ValueError):
     """A card that is missing or cannot be read."""
-
-
-def is_empty(value: object) -> bool:
-    return not value
 
 
 class Part(BaseModel):
@@ -103,9 +100,9 @@ class Card(Part):
     minutes: float
     losses: tuple[dict[str, float], ...]
     scores: dict[str, Any] = {}
-    trials: tuple[Trial, ...] = Field(default=(), exclude_if=is_empty)
-    learning_curve: LearningCurve | None = Field(default=None, exclude_if=is_empty)
-    probe: dict[str, float] = Field(default={}, exclude_if=is_empty)
+    trials: tuple[Trial, ...] = Field(default=(), exclude_if=not_)
+    learning_curve: LearningCurve | None = Field(default=None, exclude_if=not_)
+    probe: dict[str, float] = Field(default={}, exclude_if=not_)
     seal: str = ""
 
 

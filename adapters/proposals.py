@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from adapters.durable import DamagedLine, append_entry, read_entries
 from adapters.examples import StyleExample
 from adapters.harvest import Judged, Proposal, marked
 from ingest.personal import KINDS, redact
+from ingest.records import now
 
 State = Literal["open", "accepted", "refused", "withdrawn"]
 BLANK = re.compile("|".join(rf"\[{kind}\]" for kind in KINDS))
@@ -120,7 +120,7 @@ class Proposals:
         return found
 
     def _append(self, act: str, **values: Any) -> None:
-        append_entry(self._path, {"at": datetime.now(UTC).isoformat(timespec="seconds"), "act": act, **values})
+        append_entry(self._path, {"at": now(), "act": act, **values})
 
 
 def acted(standings: Mapping[str, Standing], entry: dict[str, Any]) -> dict[str, Standing]:

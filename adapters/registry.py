@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from adapters.header import BaseFile, Shapes
 from adapters.scores import SCORES, AdapterScore, latest_score, record_score
 from adapters.strength import at_strength, split_strength, with_strength
 from adapters.verify import verify
+from ingest.records import now
 
 LABEL = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")
 HISTORY = TypeAdapter(dict[str, list[str]])
@@ -241,8 +241,7 @@ class Registry:
     ) -> None:
         """The log first: a crash can leave an entry without its act, never an act without its entry."""
         self._own.mkdir(parents=True, exist_ok=True)
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = {"at": at, "by": by, "act": act, "adapter": version.label, "before": before}
+        entry = {"at": now(), "by": by, "act": act, "adapter": version.label, "before": before}
         entry["weights_sha256"] = version.card.weights_sha256
         append_entry(self._own / LOG, entry | ({"despite": despite} if despite else {}))
         replace_text(self._own / PROMOTED, json.dumps(history, indent=1) + "\n")

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import astuple
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from shutil import copytree
@@ -22,6 +21,7 @@ from ingest.embed import Embedder
 from ingest.embed_adapter import ADAPTER_WEIGHTS, CARD, CONFIG, EmbedderCard
 from ingest.models import WEIGHTS, file_sha256, locate
 from ingest.owner import OwnerLock
+from ingest.records import now
 
 LIBRARIES = ("torch", "transformers", "peft", "sentence-transformers")
 # The share of the questions that can be answered which the proposed bound lets through.
@@ -107,7 +107,7 @@ def sha256_of(asked: Sequence[Asked]) -> str:
 
 def card_of(recipe: SearchRecipe, embedder: Path, asked: Sequence[Asked], made: Tuned) -> EmbedderCard:
     return EmbedderCard(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now(),
         embedder_sha256=file_sha256(embedder / WEIGHTS),
         weights_sha256=file_sha256(made.folder / ADAPTER_WEIGHTS),
         config_sha256=file_sha256(made.folder / CONFIG),

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,6 +40,7 @@ from configs.settings import Model, Settings
 from ingest.embed import Embedder
 from ingest.models import file_sha256, locate
 from ingest.owner import OwnerLock
+from ingest.records import now
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate")
 
@@ -147,9 +147,11 @@ def rows_of(
 ) -> tuple[list[Row], list[Row]]:
     """Training and validation rows."""
     splits = split_examples(examples, frozenset(recipe.data.validation), frozenset(recipe.data.held_back))
+    # Validation needs no variants.
+    mixes = recipe.mix, recipe.mix.model_copy(update={"variants": 1})
     training, validation = (
         rows_from(some, embedder, pool, template, recipe, mix, number)
-        for number, (some, mix) in enumerate(zip(splits, (recipe.mix, once(recipe.mix)), strict=True))
+        for number, (some, mix) in enumerate(zip(splits, mixes, strict=True))
     )
     return training, validation
 
@@ -191,11 +193,6 @@ def check_lora(recipe: Recipe, start: Path, path: Path) -> None:
         )
 
 
-def once(mix: Mix) -> Mix:
-    """Validation needs no variants."""
-    return mix.model_copy(update={"variants": 1})
-
-
 def configured_base(base: Model, data: Path) -> tuple[Path, Base]:
     """The folder of the dequantised base, kept below `data`, and what a card tells of it. Raises ModelError."""
     gguf = locate(base.model, base.sha256)
@@ -235,7 +232,7 @@ def card_of(
 ) -> Card:
     return Card(
         name=recipe.name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now(),
         weights_sha256=file_sha256(trained.folder / WEIGHTS),
         base=base,
         prompt=template.label,

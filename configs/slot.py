@@ -8,7 +8,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-Bound = Annotated[float, Field(ge=0, le=1)]
+from configs.section import Share
+
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 AttributeValue = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")]
 MOST_ATTRIBUTES = 16
@@ -19,8 +20,8 @@ class Namespace(NamedTuple):
     """Users whose hash in the namespace `name` falls into start <= hash < end (0 to 1)."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
-    start: Bound
-    end: Bound
+    start: Share
+    end: Share
 
 
 @dataclass(frozen=True, slots=True)

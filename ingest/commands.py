@@ -20,7 +20,7 @@ from configs.settings import COLLECTION, Settings
 from ingest.admin_key import key_file, known_key
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError
-from ingest.documents import LABEL
+from ingest.documents import LABEL, place
 from ingest.local import LocalIngest
 from ingest.models import ModelError
 from ingest.owner import FolderInUse, OwnerLock
@@ -111,7 +111,7 @@ def show_command(
     if found is None:
         raise _stop(f"There is no document {source}. `triptych ingest list` shows all.", WRONG_USE)
     summary, chunks = found
-    rows = [(chunk.position, " > ".join((chunk.title, *chunk.headings)), chunk.text) for chunk in chunks]
+    rows = [(chunk.position, place(chunk.title, chunk.headings), chunk.text) for chunk in chunks]
     table = _table(("No.", "Place", "Text"), rows)
     _print({"document": asdict(summary), "chunks": [asdict(chunk) for chunk in chunks]}, table, as_json)
 

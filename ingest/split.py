@@ -7,7 +7,7 @@ from math import ceil
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from ingest.documents import Chunk, Document, Section, chunk_id
+from ingest.documents import Chunk, Document, Section, chunk_id, place
 
 # Paragraphs, lines, sentences, words, and at last characters, so that a piece always fits.
 _SEPARATORS = [r"\n\n", r"\n", r"(?<=[.!?])\s+", r"\s+", ""]
@@ -70,15 +70,15 @@ class Splitter:
     def _pieces(self, document: Document) -> Iterator[tuple[str, tuple[str, ...], str]]:
         for section in document.sections:
             title, headings = self._fitting_place(document.title, section)
-            place = Chunk("", 0, title, headings, "").embedded_text
-            for text in self._cut(section.text, self._max_tokens - self._count_tokens(place)):
+            around = Chunk("", 0, title, headings, "").embedded_text
+            for text in self._cut(section.text, self._max_tokens - self._count_tokens(around)):
                 yield title, headings, text
 
     def _fitting_place(self, title: str, section: Section) -> tuple[str, tuple[str, ...]]:
         """Title and headings in half of the room at most: outer headings go first, then the title's end."""
         headings = section.headings
         room = self._max_tokens // 2
-        while headings and self._length(" > ".join((title, *headings))) > room:
+        while headings and self._length(place(title, headings)) > room:
             headings = headings[1:]
         while self._length(title) > room:
             title = title[: len(title) // 2]

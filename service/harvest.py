@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from adapters.harvest import Judged, Kind, Shown, public_in
-from ingest.documents import PUBLIC, Chunk
+from ingest.documents import PUBLIC, Chunk, place
 from ingest.library import Library
 from service.records import Message, Records
 
@@ -67,13 +67,9 @@ def kind_of(message: Message) -> Kind:
 
 def shown(passage: Mapping[str, Any], collection: str, documents: PublicDocuments) -> Shown:
     """By its place in the document: chunk ids change with every new version of it."""
-    place = passage["place"]
+    wanted = passage["place"]
     chunks = documents.chunks(passage.get("collection") or collection, passage["source"])
-    here = [one for one in chunks if place_of(one) == place]
+    here = [one for one in chunks if place(one.title, one.headings) == wanted]
     section = here[0].headings[-1] if here and here[0].headings else None
     text = "\n".join(one.text for one in here) if here else None
     return Shown(passage["number"], passage["source"], section, text, public=bool(chunks))
-
-
-def place_of(chunk: Chunk) -> str:
-    return " > ".join((chunk.title, *chunk.headings))

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from adapters.decisions.records import Request
+from configs.section import spelled_out
 from configs.slot import MOST_ATTRIBUTES, AttributeName, AttributeValue
 from ingest.documents import LABEL
 from service.outcomes import Outcome, Rating, Reason
@@ -36,18 +37,13 @@ def printable(text: str) -> str:
     return text
 
 
-def switch(value: Any) -> Any:
-    """True and False are spellings of on and off."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
-
-
 Printable = Annotated[str, AfterValidator(printable)]
 Text = Annotated[Printable, AfterValidator(not_blank)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 User = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9@._*-]{0,79}$")]
 Label = Annotated[str, Field(pattern=f"^{LABEL.pattern}$")]
-Switch = Annotated[Name | None, BeforeValidator(switch)]
+Switch = Annotated[Name | None, BeforeValidator(spelled_out)]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MOST_ATTRIBUTES)]
 
 

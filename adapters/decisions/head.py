@@ -15,6 +15,7 @@ from adapters.decisions.features import matrix
 from adapters.decisions.policy import DECISIONS, DecisionName, PolicyError
 from adapters.decisions.records import Case, PastCase
 from ingest.documents import Vectors
+from ingest.models import file_sha256
 
 CARD, WEIGHTS = "head.json", "head.safetensors"
 WRITABLE = "In a container whose files are read-only, run this where the pack can be written."
@@ -54,13 +55,9 @@ class Head:
 
     def codes(self, cases: Sequence[Case], notes: Vectors) -> Vectors:
         """The probability of each reason code (n, codes), not calibrated. `notes` are the notes' vectors (n, d)."""
-        return code_shares(self.card, self.weights, self.bias, cases, notes)
-
-
-def code_shares(card: HeadCard, weights: Vectors, bias: Vectors, cases: Sequence[Case], notes: Vectors) -> Vectors:
-    logits = matrix(cases, notes, card.known, card.cuts) @ weights + bias
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+        logits = matrix(cases, notes, self.card.known, self.card.cuts) @ self.weights + self.bias
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def likeliest(
@@ -91,7 +88,7 @@ def write_head(head: Head, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / WEIGHTS)
-        card = head.card.model_copy(update={"weights_sha256": sha256(folder / WEIGHTS)})
+        card = head.card.model_copy(update={"weights_sha256": file_sha256(folder / WEIGHTS)})
         (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise PolicyError(f"The head cannot be written to {folder}: {error}. {WRITABLE}") from error
@@ -108,7 +105,7 @@ def read_head(folder: Path, embedder: str, past: Sequence[PastCase], policy: str
         head = Head(card, *(tensors[name].astype(np.float32) for name in ("weights", "bias", "memory")))
     except (OSError, ValidationError, SafetensorError, KeyError) as error:
         raise PolicyError(f"The decision head in {folder} cannot be used: {error}") from error
-    if reason := misfit(head, sha256(folder / WEIGHTS), embedder, past, policy):
+    if reason := misfit(head, file_sha256(folder / WEIGHTS), embedder, past, policy):
         raise PolicyError(f"The decision head in {folder} {reason}. Run `triptych decisions fit`.")
     return head
 
@@ -129,7 +126,3 @@ def misfit(head: Head, weights: str, embedder: str, past: Sequence[PastCase], po
     if policy != card.policy_sha256:
         return "was made for another policy than the one in the folder"
     return None
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

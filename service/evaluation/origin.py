@@ -12,7 +12,7 @@ from service.evaluation.design import Cell, Design
 from service.evaluation.house_style import HouseStyle
 from service.evaluation.metrics.catalogue import VERSION
 from service.evaluation.questions import PackQuestion
-from service.evaluation.store import questions_text
+from service.evaluation.store import as_lines
 from service.plan import Layers
 from service.retrieve import HybridRetriever, check_filled, searchable
 
@@ -34,7 +34,7 @@ async def made_from(
     return {
         "metrics": VERSION,
         "design": declared(design),
-        "questions": sha256(questions_text(questions)),
+        "questions": sha256(as_lines(questions)),
         "engine": chatbot.engine.kind,
         "base": chatbot.engine.base,
         "max_tokens": defaults.max_tokens,

@@ -1,6 +1,6 @@
 """A kept run with another measure of style: its answers scored anew from their text, no model runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.durable import replace_text
@@ -15,7 +15,7 @@ from service.evaluation.store import (
     QUESTIONS,
     Answer,
     Run,
-    questions_text,
+    as_lines,
     read_run,
     run_id,
     write_meta,
@@ -33,7 +33,7 @@ def rescored(run: Run, demands: Style, house: HouseStyle | None) -> Run:
     folder = run.folder.parent / run_id(made_from)
     if not (folder / META).is_file():
         folder.mkdir(exist_ok=True)
-        replace_text(folder / QUESTIONS, questions_text(run.questions))
+        replace_text(folder / QUESTIONS, as_lines(run.questions))
         replace_text(folder / ANSWERS, as_lines(rescored_answer(one, demands, house) for one in run.answers))
         if run.judgements:
             replace_text(folder / JUDGEMENTS, as_lines(run.judgements))
@@ -61,7 +61,3 @@ def style_again(answer: Answer, demands: Style, house: HouseStyle | None) -> Fou
     if answer.failed is not None:
         return dict.fromkeys(STYLE, answer.failed)
     return style(answer.text, answer.status, demands, house)
-
-
-def as_lines(entries: Iterable[Any]) -> str:
-    return "".join(f"{one.model_dump_json()}\n" for one in entries)

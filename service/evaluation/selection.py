@@ -40,5 +40,6 @@ def fits(question: PackQuestion, tags: tuple[str, ...], held_back: set[str] | No
     return tagged and unseen
 
 
-def drawn(seed: int, question_id: str) -> str:
-    return hashlib.sha256(f"{seed}:{question_id}".encode()).hexdigest()
+def drawn(seed: int, name: str) -> str:
+    """Where the seed puts the one of this name, whatever others there are: to sort by."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()

@@ -70,8 +70,8 @@ def run_id(made_from: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def questions_text(questions: Sequence[PackQuestion]) -> str:
-    return "".join(f"{question.model_dump_json()}\n" for question in questions)
+def as_lines(entries: Iterable[BaseModel]) -> str:
+    return "".join(f"{entry.model_dump_json()}\n" for entry in entries)
 
 
 def opened_run(
@@ -91,7 +91,7 @@ def opened_run(
         write_meta(folder, kept.created, design, made_from, kept.setup)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        replace_text(folder / QUESTIONS, questions_text(questions))
+        replace_text(folder / QUESTIONS, as_lines(questions))
         # The last of the two files: where it is, both are whole.
         write_meta(folder, now(), design, made_from, setup)
     return read_run(folder)

@@ -1,6 +1,5 @@
 """Fits a classifier of styles, and measures how well it does on documents that it never saw."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from adapters.decisions.fit import logistic
 from service.evaluation.house_style import StyleClassifier
 from service.evaluation.metrics.distorted import frequencies, vocabulary
 from service.evaluation.paired import FloatArray, Interval, differences, t_interval
+from service.evaluation.selection import drawn
 
 FOLDS = 5
 STRENGTH = 1.0
@@ -67,10 +67,6 @@ def folds(texts: Sequence[Text], seed: int) -> dict[str, int]:
     """Documents dealt out in an order drawn by the seed."""
     documents = sorted({one.document for one in texts}, key=lambda name: drawn(seed, name))
     return {name: at % FOLDS for at, name in enumerate(documents)}
-
-
-def drawn(seed: int, document: str) -> str:
-    return hashlib.sha256(f"{seed}:{document}".encode()).hexdigest()
 
 
 def auc(house: FloatArray, other: FloatArray) -> float:

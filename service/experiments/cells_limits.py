@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from service.experiments.cells import CellsReport
-from service.experiments.limits import WEEK
+from service.experiments.limits import TOO_SHORT, WEEK
 from service.experiments.sequential import FEWEST_UNITS
 
 ALWAYS = (
@@ -30,7 +30,7 @@ def limits(report: CellsReport) -> list[str]:
 def found(report: CellsReport) -> Iterator[str]:
     """What only these experiments lack."""
     if report.days < WEEK:
-        yield "Less than a whole week: weekdays and weekends may bring other users, and what is new may wear off."
+        yield TOO_SHORT
     if min(cell.units for cell in report.cells) < FEWEST_UNITS:
         yield f"Below {FEWEST_UNITS} users in a combination it has no interval, nor have its interactions."
     if len(report.experiments) > TWO:

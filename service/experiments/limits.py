@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from service.experiments.effects import find
 from service.experiments.report import ExperimentReport
 from service.experiments.sequential import FEWEST_UNITS
 from service.experiments.wording import count
@@ -18,6 +19,7 @@ ALWAYS = (
     "In the course over days an answer stands on its own day with the latest word on it, even one that came later.",
 )
 WEEK = 7
+TOO_SHORT = "Less than a whole week: weekdays and weekends may bring other users, and what is new may wear off."
 
 
 def limits(report: ExperimentReport) -> list[str]:
@@ -27,20 +29,14 @@ def limits(report: ExperimentReport) -> list[str]:
 def found(report: ExperimentReport) -> Iterator[str]:
     """What only this experiment lacks."""
     if report.days < WEEK:
-        yield "Less than a whole week: weekdays and weekends may bring other users, and what is new may wear off."
+        yield TOO_SHORT
     if min(arm.units for arm in report.arms) < FEWEST_UNITS:
         yield f"Below {FEWEST_UNITS} users in an arm there is no interval."
     if report.crossed:
         yield f"{count(report.crossed, 'user')} seen under two arms: left out, they count in none."
-    if any(one.bound and alike(report, one.arm, one.metric) for one in report.guardrails):
+    if any(one.bound and not find(report.effects, one.arm, one.metric).always_valid for one in report.guardrails):
         yield "Where all users are alike, a guardrail's range is by the rule of three (3 in n), for one look."
     if report.bucket_version:
         yield f"Counted is bucket version {report.bucket_version} only: who met an earlier one may still feel it."
     if len(report.arms) > 2:
         yield f"{len(report.arms) - 1} arms against one control share the 5 in 100 that may be wrong (Bonferroni)."
-
-
-def alike(report: ExperimentReport, arm: str, metric: str) -> bool:
-    """Whether the guardrail has a range without an interval."""
-    effect = next(one for one in report.effects if (one.arm, one.metric) == (arm, metric))
-    return effect.always_valid is None

@@ -7,7 +7,7 @@ import pytest
 from configs.load import HOSPITAL
 from ingest.parse import Parser
 from service.evaluation.questions import QuestionsError, read_questions
-from service.evaluation.store import questions_text
+from service.evaluation.store import as_lines
 
 PACK = HOSPITAL.parent
 QUESTIONS = read_questions(PACK / "questions.jsonl")
@@ -43,7 +43,7 @@ def test_unanswerable_questions_name_nothing() -> None:
 def test_a_question_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
     file = tmp_path / "questions.jsonl"
     asked = QUESTIONS[0].model_copy(update={"question": "Where\u2028do I park?"})
-    file.write_text(questions_text([asked]), encoding="utf-8")
+    file.write_text(as_lines([asked]), encoding="utf-8")
     assert read_questions(file) == [asked]
 
 
