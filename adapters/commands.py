@@ -1,4 +1,4 @@
-"""The commands `triptych adapters list | show | diff | lineage | verify | export | promote | rollback | train`."""
+"""`triptych adapters list | show | diff | lineage | verify | export | promote | rollback`, beside training's."""
 
 import os
 import pwd

@@ -52,7 +52,11 @@ class Setup(BaseModel):
 
 
 def search_minutes(embedder: Path | None, ranker: Path | None) -> dict[str, float]:
-    """What the cards of the adapters in these folders say; None is one that is not used. Raises CardError."""
+    """What the cards of the adapters in these folders say; None is one that is not used.
+
+    Both were read at the start, which refuses what is no card; one that was changed since raises ValueError, which
+    CardError is, or OSError.
+    """
     found = {}
     if embedder:
         found[placed(embedder)] = EmbedderCard.model_validate_json((embedder / CARD).read_bytes()).minutes

@@ -68,7 +68,7 @@ class JudgeSection:
 
 
 def judge_sections(run: Run, grid: Grid) -> Iterator[JudgeSection]:
-    """None where nobody asked a judge."""
+    """One for each judge; none where nobody asked one."""
     for judge in judges(run):
         own = [one for one in run.judgements if one.judge == judge]
         yield section(run, grid, own, opinions(run, own))
