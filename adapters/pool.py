@@ -1,5 +1,6 @@
 """The passages of a folder of documents, as training needs them: without a library, straight from the files."""
 
+from contextlib import closing
 from pathlib import Path
 
 from adapters.examples import ExampleError, Pool
@@ -46,7 +47,7 @@ def configured_pool(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
 def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens: int) -> Pool:
     """The same with a parser and a splitter of its own; no chunk is longer than the embedder reads."""
     splitter = Splitter(embedder.count_tokens, min(max_tokens, embedder.max_tokens), overlap_tokens)
-    with Parser() as parser:
+    with closing(Parser()) as parser:
         return read_pool(folder, parser, splitter, embedder)
 
 

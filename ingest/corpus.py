@@ -65,7 +65,7 @@ def open_corpus(
         if library_url is None:
             library.jobs.fail_interrupted()
         index = stack.enter_context(closing(_index(library, folder, chroma_server)))
-        parser = stack.enter_context(Parser())
+        parser = stack.enter_context(closing(Parser()))
         if prepare_index:
             index.prepare()
         index.apply_outbox()

@@ -1,8 +1,6 @@
 """A file's bytes to a document: text in this process, other formats in a limited one."""
 
 from pathlib import PurePosixPath
-from types import TracebackType
-from typing import Self
 
 from ingest.documents import Document, content_hash
 from ingest.outline import Outline, ParseError, to_document
@@ -47,14 +45,6 @@ class Parser:
 
     def close(self) -> None:
         self._sandbox.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _outline(self, form: str, content: bytes) -> Outline:
         if form in _IN_PROCESS and len(content) <= _TRUSTED_SIZE:

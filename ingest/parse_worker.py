@@ -6,7 +6,6 @@ import resource
 import sys
 from dataclasses import asdict
 from multiprocessing.connection import Connection
-from types import TracebackType
 
 from ingest.outline import Outline, ParseError
 from ingest.parse_docx import docx_outline
@@ -23,31 +22,21 @@ PARSERS = {
 }
 
 
-class LastWords:
-    """Tells the parent which error ends this process; the error is not stopped."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        if kind is not None and not issubclass(kind, (EOFError, SystemExit)):
-            self._pipe.send_bytes(_answer(error=f"{kind.__name__}: {error}"[:300], fatal=True))
-
-
 def serve(pipe: Connection, memory_bytes: int, cpu_seconds: int) -> None:
     """Answers each (format, content) pair with an outline or a reason, until the parent closes the pipe."""
     _restrict(memory_bytes)
-    with LastWords(pipe):
+    try:
         pipe.send_bytes(b"ready")
         while True:
             form, content = pipe.recv_bytes().decode(), pipe.recv_bytes()
             _allow_cpu(cpu_seconds)
             pipe.send_bytes(_parse(form, content))
+    except (EOFError, SystemExit):
+        raise
+    except BaseException as error:
+        # The parent learns which error ends this process.
+        pipe.send_bytes(_answer(error=f"{type(error).__name__}: {error}"[:300], fatal=True))
+        raise
 
 
 def _parse(form: str, content: bytes) -> bytes:

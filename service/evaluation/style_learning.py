@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def beginning(text: str, words: int) -> str:
 def read_sections(folder: Path, names: Iterable[str]) -> Iterator[Passage]:
     """The documents' sections, whole, as they are parsed for search. Raises ExampleError."""
     whole = Splitter(lambda text: len(text.split()), SECTION_WORDS)
-    with Parser() as parser:
+    with closing(Parser()) as parser:
         for name in names:
             if not (folder / name).is_file():
                 raise ExampleError(f"Examples are about {name}, which is not among the documents in {folder}.")

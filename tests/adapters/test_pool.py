@@ -1,3 +1,4 @@
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_document_below_the_folder_becomes_passages(folder: Path, embedder: Embedder) -> None:
-    with Parser() as parser:
+    with closing(Parser()) as parser:
         pool = read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
     assert [one.source for one in pool.passages] == ["more.md/parking.txt", "visiting.md", "visiting.md"]
     assert [one.headings for one in pool.passages][1:] == [("Hours",), ("Children",)]
@@ -44,7 +45,7 @@ def test_what_ingest_passes_over_and_what_not_everybody_may_read_is_not_learnt(
     (folder / "._parking.md").write_bytes(b"\x00\xff")
     for name, label in (("staff.md", "staff"), ("both.md", "public, staff")):
         (folder / name).write_text(f"---\nlabels: [{label}]\n---\nThe gate code is 482915.\n")
-    with Parser() as parser:
+    with closing(Parser()) as parser:
         pool = read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
     assert pool.sources == {"more.md/parking.txt", "visiting.md", "both.md"}
     assert pool.restricted == {"staff.md"}
@@ -52,12 +53,12 @@ def test_what_ingest_passes_over_and_what_not_everybody_may_read_is_not_learnt(
 
 def test_a_document_that_cannot_be_read_is_named(folder: Path, embedder: Embedder) -> None:
     (folder / "broken.docx").write_bytes(b"no docx")
-    with Parser() as parser, pytest.raises(ExampleError, match=r"broken\.docx"):
+    with closing(Parser()) as parser, pytest.raises(ExampleError, match=r"broken\.docx"):
         read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
 
 
 def test_a_folder_without_documents_is_an_error(tmp_path: Path, embedder: Embedder) -> None:
-    with Parser() as parser, pytest.raises(ExampleError, match="no documents for everybody"):
+    with closing(Parser()) as parser, pytest.raises(ExampleError, match="no documents for everybody"):
         read_pool(tmp_path, parser, Splitter(embedder.count_tokens, 200), embedder)
 
 

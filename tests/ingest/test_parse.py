@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from ingest.parse import SUFFIXES, ParseError, Parser
 
 @pytest.fixture(scope="module")
 def parser() -> Iterator[Parser]:
-    with Parser(max_bytes=500_000) as parser:
+    with closing(Parser(max_bytes=500_000)) as parser:
         yield parser
 
 

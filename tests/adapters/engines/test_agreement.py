@@ -1,6 +1,7 @@
 """llama.cpp and torch are the same model, with the adapter and without: they choose the same next tokens."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from statistics import fmean
 
@@ -43,7 +44,7 @@ def prompts(
     rows = [json.loads(line) for line in (PACK / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
     asked = [row["question"] for row in rows if set(card.data.held_back) & set(row["documents"])]
     asked = asked[:: len(asked) // PROMPTS][:PROMPTS]
-    with Parser() as parser:
+    with closing(Parser()) as parser:
         pool = read_pool(PACK / "documents", parser, Splitter(embedder.count_tokens, 256), embedder)
     template = load_prompt(PACK / "prompts", card.prompt)
     vectors = embedder.embed_queries(asked)

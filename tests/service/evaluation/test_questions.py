@@ -1,5 +1,6 @@
 """The hospital's questions: complete, and true to its documents."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_ids_and_questions_are_unique() -> None:
 
 
 def test_every_fact_stands_in_the_named_section_of_its_document() -> None:
-    with Parser() as parser:
+    with closing(Parser()) as parser:
         texts = {path.name: parser.parse(path.name, path.read_bytes()) for path in (PACK / "documents").iterdir()}
     for question in (question for question in QUESTIONS if question.answerable):
         sections = [section for name in question.documents for section in texts[name].sections]
