@@ -8,9 +8,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from adapters.verify import MAX_RANK
+from configs.section import Share
 from configs.yaml_text import parse_yaml
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class RecipeError(ValueError):
@@ -222,29 +221,16 @@ R = TypeVar("R", Recipe, SearchRecipe, RankingRecipe)
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Relative paths start at the recipe's folder. `data.like` names a file with the values that `data` leaves out.
-
-    Raises RecipeError.
-    """
-    return checked(Recipe, path)
-
-
-def read_search_recipe(path: Path) -> SearchRecipe:
-    """The same for the recipe of an embedder's adapter."""
-    return checked(SearchRecipe, path)
-
-
-def read_ranking_recipe(path: Path) -> RankingRecipe:
-    """The same for the recipe of a ranker."""
-    return checked(RankingRecipe, path)
+    """As `read_as`, of the house style."""
+    return read_as(Recipe, path)
 
 
 def read_any_recipe(path: Path) -> Recipe | SearchRecipe | RankingRecipe:
-    """One of those three: only the house style has a prompt, and an embedder's adapter no name."""
+    """One of the three: only the house style has a prompt, and an embedder's adapter no name."""
     values = read_values(path)
     if "prompt" in values:
-        return checked(Recipe, path)
-    return read_ranking_recipe(path) if "name" in values else checked(SearchRecipe, path)
+        return read_recipe(path)
+    return read_as(RankingRecipe, path) if "name" in values else read_as(SearchRecipe, path)
 
 
 def read_decision_recipe(path: Path) -> DecisionRecipe:
@@ -255,7 +241,11 @@ def read_decision_recipe(path: Path) -> DecisionRecipe:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
 
 
-def checked(kind: type[R], path: Path) -> R:
+def read_as(kind: type[R], path: Path) -> R:
+    """Relative paths start at the recipe's folder. `data.like` names a file with the values that `data` leaves out.
+
+    Raises RecipeError.
+    """
     values, folder = read_values(path), path.resolve().parent
     if isinstance(data := values.get("data"), dict) and "like" in data:
         values["data"] = read_values(folder / str(data.pop("like"))) | data

@@ -14,7 +14,7 @@ from adapters.asked import Asked, asked_of, checked_examples
 from adapters.durable import published_folder
 from adapters.examples import ExampleError, Pool
 from adapters.precision import machine
-from adapters.recipe import SearchRecipe, read_search_recipe
+from adapters.recipe import SearchRecipe, read_as
 from adapters.tune import Tuned, tune
 from configs.settings import Settings
 from ingest.embed import Embedder
@@ -36,7 +36,7 @@ def tuned(path: Path, folder: Path, settings: Settings, work: Path | None) -> Em
     """
     if folder.exists():
         raise ExampleError(f"{folder} exists already: an adapter is never overwritten. Name another folder.")
-    recipe = read_search_recipe(path)
+    recipe = read_as(SearchRecipe, path)
     known, others = checked_examples(path, recipe, settings), recipe.training.hard_negatives
     asked, unseen = (
         list(asked_of(some, known.seen, known.embedder, others)) for some in (known.training, known.validation)

@@ -16,7 +16,7 @@ from adapters.ranking.group_trainer import train_groups
 from adapters.ranking.groups import groups_of, rows_of
 from adapters.ranking.ranker import open_ranker
 from adapters.ranking.scores import scores_of
-from adapters.recipe import RankingRecipe, read_ranking_recipe
+from adapters.recipe import RankingRecipe, read_as
 from adapters.training import card_of, configured_base, data_of, run_of
 from configs.settings import Settings
 from ingest.models import locate
@@ -29,7 +29,7 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
     Examples that fail the check are refused first (DatasetRefused). Raises RecipeError, ExampleError, ModelError,
     TrainingError, and FolderInUse where another training works in the same folder.
     """
-    recipe, data = read_ranking_recipe(path), settings.data.folder
+    recipe, data = read_as(RankingRecipe, path), settings.data.folder
     check_place(folder, recipe.name)
     known, seed = checked_examples(path, recipe, settings), recipe.training.seed
     here = [*asked(known.training, known, recipe), *elsewhere(recipe, known)]

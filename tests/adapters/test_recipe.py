@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.recipe import Candidates, Recipe, RecipeError, read_any_recipe, read_recipe, read_search_recipe
+from adapters.recipe import Candidates, Recipe, RecipeError, SearchRecipe, read_any_recipe, read_as, read_recipe
 from adapters.verify import config_problems
 from configs.load import HOSPITAL
 
@@ -71,7 +71,7 @@ def test_the_shipped_recipe_for_a_larger_base_learns_from_other_pages_too() -> N
 
 
 def test_the_shipped_search_recipe_keeps_the_same_documents_back() -> None:
-    recipe = read_search_recipe(SHIPPED.with_name("search.yaml"))
+    recipe = read_as(SearchRecipe, SHIPPED.with_name("search.yaml"))
     assert recipe.data.held_back == read_recipe(SHIPPED).data.held_back
     assert all(path.is_file() for path in recipe.data.examples)
 
@@ -79,7 +79,7 @@ def test_the_shipped_search_recipe_keeps_the_same_documents_back() -> None:
 def test_either_recipe_is_read_as_what_it_is_and_its_errors_are_its_own(tmp_path: Path) -> None:
     search = SHIPPED.with_name("search.yaml")
     assert read_any_recipe(SHIPPED) == read_recipe(SHIPPED)
-    assert read_any_recipe(search) == read_search_recipe(search)
+    assert read_any_recipe(search) == read_as(SearchRecipe, search)
     content = yaml.safe_load(search.read_text())
     content["training"]["scale"] = "wide"
     (tmp_path / "search.yaml").write_text(
@@ -94,7 +94,7 @@ def test_either_recipe_is_read_as_what_it_is_and_its_errors_are_its_own(tmp_path
 def test_a_list_is_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("[1, 2]")
     with pytest.raises(RecipeError, match="expected keys and values, got list"):
-        read_search_recipe(tmp_path / "recipe.yaml")
+        read_as(SearchRecipe, tmp_path / "recipe.yaml")
 
 
 @pytest.mark.parametrize(
