@@ -12,7 +12,7 @@ SCORES = "scores.jsonl"
 
 
 class Finding(BaseModel):
-    """Means of one metric with and without the adapter; `change` with its 95 % interval over questions.
+    """Means of one metric with and without the adapter; `change` with its interval over questions, 95 % as a rule.
 
     `worse`: the adapter loses more than `margin`, and not by luck alone.
     """
@@ -27,7 +27,8 @@ class Finding(BaseModel):
     worse: bool
 
     def __str__(self) -> str:
-        return f"{self.without:.3f} -> {self.with_adapter:.3f} (margin {self.margin:g})"
+        few = "" if self.interval else "; by one question or one document alone, so chance is not ruled out"
+        return f"{self.without:.3f} -> {self.with_adapter:.3f} (margin {self.margin:g}{few})"
 
 
 class Estimate(BaseModel):
@@ -47,7 +48,9 @@ class Estimate(BaseModel):
 class AdapterScore(BaseModel):
     """One evaluation of one version, by the hash of its weights. `at` is when it began, UTC in ISO 8601.
 
-    `combinations` has each metric of each combination of layers with this adapter, or without any, by `engine`.
+    `findings` are means over all combinations with retrieval, `fullest` those of each one with the most layers on,
+    as users get it; empty where that is the same, and in a score of an earlier version. `combinations` has each
+    metric of each combination of layers with this adapter, or without any, by `engine`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,12 +61,21 @@ class AdapterScore(BaseModel):
     at: str
     questions: int
     findings: Mapping[str, Finding]
+    fullest: Mapping[str, Mapping[str, Finding]] = {}
     engine: str = ""
     combinations: Mapping[str, Mapping[str, Estimate]] = {}
 
     @property
     def worse(self) -> dict[str, Finding]:
-        return {metric: finding for metric, finding in self.findings.items() if finding.worse}
+        """By metric; what the mean hides, by metric and combination."""
+        found = {metric: finding for metric, finding in self.findings.items() if finding.worse}
+        hidden = (
+            (f"{metric} with {combination}", finding)
+            for combination, findings in self.fullest.items()
+            for metric, finding in findings.items()
+            if finding.worse and metric not in found
+        )
+        return found | dict(hidden)
 
     def refusal(self) -> str:
         told = ", ".join(f"{metric} {finding}" for metric, finding in self.worse.items())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from adapters.scores import AdapterScore, Estimate, Finding
-from service.evaluation.compare import judged, margins_of
+from service.evaluation.compare import judged, layers_on, margins_of
 from service.evaluation.design import Cell
 from service.evaluation.grid import Grid, change_of, grid_of, mean_of_known
 from service.evaluation.metrics.catalogue import METRICS
@@ -41,7 +41,6 @@ def pairs_with(maker: tuple[str, str], cells: list[Cell], made: Mapping[Cell, tu
 
 def score_of(run: Run, grid: Grid, label: str, weights_sha256: str, pairs: Pairs) -> AdapterScore:
     margins = SAFETY | margins_of(run)
-    found = ((metric, finding(grid, metric, margin, pairs)) for metric, margin in margins.items())
     return AdapterScore(
         adapter=label,
         weights_sha256=weights_sha256,
@@ -49,8 +48,21 @@ def score_of(run: Run, grid: Grid, label: str, weights_sha256: str, pairs: Pairs
         at=run.created,
         questions=len(grid.questions),
         engine=run.made_from["engine"],
-        findings={metric: one for metric, one in found if one is not None},
+        findings=findings(grid, margins, pairs),
+        fullest=in_the_fullest(grid, margins, pairs) if len(pairs) > 1 else {},
     )
+
+
+def in_the_fullest(grid: Grid, margins: Mapping[str, float], pairs: Pairs) -> dict[str, dict[str, Finding]]:
+    """As in a comparison of runs: a mean hides what is lost in the one that is served; several hold together."""
+    most = max(layers_on(with_it) for with_it, _ in pairs)
+    full = [pair for pair in pairs if layers_on(pair[0]) == most]
+    return {pair[0].label: findings(grid, margins, [pair], 1 - 0.05 / len(full)) for pair in full}
+
+
+def findings(grid: Grid, margins: Mapping[str, float], pairs: Pairs, level: float = 0.95) -> dict[str, Finding]:
+    found = ((metric, finding(grid, metric, margin, pairs, level)) for metric, margin in margins.items())
+    return {metric: one for metric, one in found if one is not None}
 
 
 def told(
@@ -71,10 +83,10 @@ def estimates(grid: Grid, cell: Cell) -> Iterator[tuple[str, Estimate]]:
             yield metric, Estimate(mean=found.mean, interval=interval, questions=found.questions)
 
 
-def finding(grid: Grid, metric: str, margin: float, pairs: Pairs) -> Finding | None:
+def finding(grid: Grid, metric: str, margin: float, pairs: Pairs, level: float) -> Finding | None:
     """None where no question has the metric on both sides."""
     with_it, without = (np.stack([grid.column(metric, pair[side]) for pair in pairs], 1) for side in (0, 1))
-    change = change_of(mean_of_known(with_it - without), grid.groups)
+    change = change_of(mean_of_known(with_it - without), grid.groups, level)
     if change.mean is None:
         return None
     both = ~np.isnan(with_it - without)

@@ -69,6 +69,12 @@ def test_a_refusal_names_what_is_worse_and_what_to_do() -> None:
     assert "refused" not in told
 
 
+def test_a_score_of_an_earlier_version_has_no_fullest_combinations(tmp_path: Path) -> None:
+    earlier = scored().model_dump_json(exclude={"fullest"})
+    (tmp_path / SCORES).write_text(f"{earlier}\n")
+    assert scores_in(tmp_path) == [scored()]
+
+
 def test_blank_lines_are_no_evaluations_and_foreign_ones_are_named(tmp_path: Path) -> None:
     record_score(tmp_path, scored())
     file = tmp_path / SCORES

@@ -80,3 +80,28 @@ def test_an_adapter_that_was_never_asked_with_retrieval_has_no_score(tmp_path: P
 
 def test_a_run_without_an_adapter_says_nothing_of_one(tmp_path: Path) -> None:
     assert adapter_scores(planted(tmp_path, {"adapter": 0.3}, questions=10)) == []
+
+
+def test_a_loss_where_all_layers_are_on_is_not_outweighed_by_a_gain_elsewhere(tmp_path: Path) -> None:
+    run = with_makers(planted(tmp_path, {"adapter": 0.0}, questions=80))
+
+    def turned(answer: Answer) -> Answer:
+        """The adapter loses all with the prompt, and wins all without it."""
+        right = 0.5 if answer.cell.adapter == "off" else float(answer.cell.prompt == "off")
+        return answer.model_copy(update={"scores": answer.scores | {"right": right}})
+
+    (score,) = adapter_scores(replace(run, answers=tuple(map(turned, run.answers))))
+    assert not score.findings["right"].worse
+    assert list(score.worse) == ["right with prompt on, retrieval on, adapter on"]
+    assert "right with prompt on, retrieval on, adapter on 0.500 -> 0.000 (margin 0.03)" in score.refusal()
+    assert AdapterScore.model_validate_json(score.model_dump_json()) == score
+
+
+def test_a_loss_by_one_question_alone_blocks_and_says_so(tmp_path: Path) -> None:
+    run = with_makers(planted(tmp_path, {"adapter": 0.0}, questions=1))
+    lost = tuple(
+        one.model_copy(update={"scores": one.scores | {"right": float(one.cell.adapter == "off")}})
+        for one in run.answers
+    )
+    (score,) = adapter_scores(replace(run, answers=lost))
+    assert "right 1.000 -> 0.000 (margin 0.03; by one question or one document alone" in score.refusal()
