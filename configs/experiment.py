@@ -58,6 +58,15 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def each_arm_has_its_name(self) -> "Experiment":
+        names = [arm.name for arm in self.arms]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"more than one arm is named {', '.join(twice)}; answers are counted by the arm's name"
+            )
+        return self
+
+    @model_validator(mode="after")
     def something_is_left(self) -> "Experiment":
         if self.namespace and self.namespace.start >= self.namespace.end:
             raise ValueError(f"its part of the namespace {self.namespace.name!r} is empty: start is not before end")

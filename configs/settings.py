@@ -262,13 +262,36 @@ class Settings(Section):
     experiments: tuple[Experiment, ...]
 
     @model_validator(mode="after")
+    def one_key_an_experiment(self) -> "Settings":
+        keys = [one.key for one in self.experiments]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise ValueError(
+                f"more than one experiment with the key {', '.join(twice)}; what is recorded goes by it, so "
+                "give each experiment its own"
+            )
+        return self
+
+    @model_validator(mode="after")
     def one_experiment_a_factor(self) -> "Settings":
-        pairs = combinations([one for one in self.experiments if one.active], 2)
-        clash = [one for one, other in pairs if one.factor == other.factor and not one.slot.apart_from(other.slot)]
-        twice = sorted({one.factor for one in clash})
+        twice = sorted({one.factor for one, other in self._meeting() if one.factor == other.factor})
         if twice:
             raise ValueError(
                 f"more than one active experiment on {', '.join(twice)}; stop all but one, or keep them apart by "
                 "a namespace or by their dates"
             )
         return self
+
+    @model_validator(mode="after")
+    def one_seed_an_experiment(self) -> "Settings":
+        alike = [(one.key, other.key) for one, other in self._meeting() if one.seed == other.seed]
+        if alike:
+            raise ValueError(
+                f"one seed for the active experiments {' and '.join(alike[0])}: the same users would be in the "
+                "same arms of both, so no effect could be told from the other; give each its own seed"
+            )
+        return self
+
+    def _meeting(self) -> list[tuple[Experiment, Experiment]]:
+        """Every two that can have a user in common."""
+        pairs = combinations([one for one in self.experiments if one.active], 2)
+        return [(one, other) for one, other in pairs if not one.slot.apart_from(other.slot)]

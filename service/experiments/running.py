@@ -129,10 +129,19 @@ def check_arms(experiment: Experiment, configured: Layers, known: Known) -> None
 
 
 def check_alone(started: Sequence[Experiment]) -> None:
-    """Two on one layer would undo each other, unless nobody can be in both. Raises ExperimentRefused."""
-    for one, other in combinations(started, 2):
-        if one.factor == other.factor and not one.slot.apart_from(other.slot):
+    """Two on one layer would undo each other, and two of one seed be one, unless nobody can be in both.
+
+    Raises ExperimentRefused.
+    """
+    meeting = [pair for pair in combinations(started, 2) if not pair[0].slot.apart_from(pair[1].slot)]
+    for one, other in meeting:
+        if one.factor == other.factor:
             raise ExperimentRefused(
                 f"{other.key!r} and {one.key!r} are both about the {one.factor} layer: stop one of them first, or "
                 "give them parts of one namespace, or dates one after the other."
+            )
+        if one.seed == other.seed:
+            raise ExperimentRefused(
+                f"{other.key!r} and {one.key!r} have one seed: the same users would be in the same arms of both, "
+                "so no effect could be told from the other. Stop one of them first, or give it another seed."
             )

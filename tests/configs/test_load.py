@@ -220,6 +220,44 @@ def test_two_active_experiments_on_one_layer_are_refused(tmp_path: Path) -> None
         load_settings(file, {})
 
 
+ON_LAYER = "{key: %s, factor: %s, seed: %s, coverage: 1, active: %s, " + ARMS % "0.5" + "}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (("k", "adapter", "a", "true"), ("k", "prompt", "p", "true"), "more than one experiment with the key k;"),
+        (("k", "adapter", "a", "true"), ("k", "adapter", "b", "false"), "more than one experiment with the key k;"),
+        (
+            ("k", "adapter", "a", "true"),
+            ("m", "prompt", "a", "true"),
+            "one seed for the active experiments k and m:",
+        ),
+    ],
+)
+def test_experiments_that_would_be_taken_for_one_are_refused(
+    tmp_path: Path, one: tuple[str, ...], other: tuple[str, ...], told: str
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"experiments: [{ON_LAYER % one}, {ON_LAYER % other}]\n")
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings(file, {})
+
+
+def test_a_stopped_experiment_may_have_the_seed_of_an_active_one(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    two = ON_LAYER % ("k", "adapter", "a", "false"), ON_LAYER % ("m", "prompt", "a", "true")
+    file.write_text(f"experiments: [{', '.join(two)}]\n")
+    assert len(load_settings(file, {}).settings.experiments) == 2
+
+
+def test_two_arms_of_one_name_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"experiments: [{ON_LAYER % ('k', 'adapter', 's', 'true')}]\n".replace("name: b", "name: a"))
+    with pytest.raises(ConfigurationError, match="more than one arm is named a;"):
+        load_settings(file, {})
+
+
 DATED = "{key: k%s, factor: adapter, seed: s, coverage: 1, active: true, " + ARMS % "0.5" + ", %s}"
 
 

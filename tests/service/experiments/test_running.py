@@ -129,6 +129,15 @@ def test_what_cannot_be_changes_nothing(log: ExperimentLog, act: str, key: str, 
     assert log.acts() == []
 
 
+def test_two_of_one_seed_do_not_run_together(log: ExperimentLog) -> None:
+    copied = replace(PROMPT, seed=SPRING.seed)
+    with pytest.raises(ExperimentRefused, match="'prompt' and 'spring' have one seed"):
+        log.start("prompt", (SPRING, copied), "Ada")
+    log.stop("spring", (SPRING, copied), "Ada")
+    log.start("prompt", (SPRING, copied), "Ada")
+    assert log.running((SPRING, copied)) == (copied,)
+
+
 def test_what_is_started_runs_within_its_dates_only(log: ExperimentLog) -> None:
     dated = replace(SUMMER, slot=Slot(starts=DECEMBER, ends=DECEMBER + WEEK))
     log.start("summer", (dated,), "Ada")
