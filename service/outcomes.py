@@ -10,6 +10,8 @@ from ingest.records import now
 from service.records_schema import conversations, exposures, messages, old_feedback, outcomes
 
 Rating = Literal["up", "down"]
+# What changes where a layer's name comes to mean something else.
+HASHES = {"prompt": "prompt_sha256", "retrieval": "collection_fingerprint", "adapter": "adapter_sha256"}
 Reason = Literal["answer_wrong", "evidence_wrong", "not_our_style", "not_helpful", "unsafe"]
 
 
@@ -37,7 +39,8 @@ class Feedback(Outcome):
 class ExposedOutcome:
     """An answer made under an arm, and the latest word on it; `rating` is None where nobody said one.
 
-    `latency_ms` is the time that the answer took, and `passages` what it was shown, as its manifest tells.
+    `latency_ms` is the time that the answer took, `passages` what it was shown, and `made_by` what stood in the
+    experiment's layer, as its manifest tells; None where the layer had no turn.
     """
 
     experiment: str
@@ -52,6 +55,7 @@ class ExposedOutcome:
     escalated: bool
     follow_up_needed: bool
     passages: tuple[Mapping[str, Any], ...] = ()
+    made_by: str | None = None
 
 
 def keep(connection: Connection, message_id: str, outcome: Outcome) -> None:
@@ -89,7 +93,7 @@ def made_under(experiment: str, bucket_version: int, min_bucket_version: int) ->
     of_it = exposures.c.experiment == experiment
     blocked = select(exposures.c.unit).where(of_it, exposures.c.bucket_version < min_bucket_version)
     return (
-        select(exposures.c.experiment, exposures.c.unit, exposures.c.arm, messages)
+        select(exposures.c.experiment, exposures.c.unit, exposures.c.arm, exposures.c.factor, messages)
         .join(conversations, conversations.c.user == exposures.c.unit)
         .join(messages, (messages.c.conversation_id == conversations.c.id) & (arm == exposures.c.arm))
         .where(of_it, exposures.c.bucket_version == bucket_version, version == bucket_version)
@@ -144,7 +148,17 @@ def joined(row: Row[Any], words: Sequence[Feedback]) -> ExposedOutcome:
         escalated=bool(word and word.escalated),
         follow_up_needed=bool(word and word.follow_up_needed),
         passages=tuple(row.manifest["passages"]),
+        made_by=maker(row.manifest, row.factor),
     )
+
+
+def maker(manifest: Mapping[str, Any], factor: str) -> str | None:
+    """`style@2 1f2e3d4c`: the name and its hash; `off`; None where search found nothing, so that no model ran."""
+    acted, kept = manifest["acted"][factor], manifest.get(HASHES[factor])
+    if acted is None:
+        return "off" if manifest["path"] == "model" else None
+    # A collection's has two parts: how texts are read, and how they are cut.
+    return " ".join([acted, *(part[:8] for part in (kept or "").split("-") if part)])
 
 
 def take_over(connection: Connection) -> None:

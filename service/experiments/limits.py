@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from service.experiments.effects import find
 from service.experiments.report import ExperimentReport
 from service.experiments.sequential import FEWEST_UNITS
-from service.experiments.wording import count
+from service.experiments.wording import count, mixed_sentences
 
 ALWAYS = (
     "An answer that nobody rated counts 0: an arm whose users say more moves further from 0. Compare the rated "
@@ -28,6 +28,7 @@ def limits(report: ExperimentReport) -> list[str]:
 
 def found(report: ExperimentReport) -> Iterator[str]:
     """What only this experiment lacks."""
+    yield from mixed_sentences(report)
     if report.days < WEEK:
         yield TOO_SHORT
     if min(arm.units for arm in report.arms) < FEWEST_UNITS:

@@ -5,19 +5,19 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from service.experiments.assign import Experiment
+from service.experiments.assign import Arm, Experiment
 from service.experiments.effects import arm_alpha, effects_of, find
 from service.experiments.guardrails import Guardrail, guardrails_of
 from service.experiments.past import explained_by, spread_of
 from service.experiments.sequential import SRM_ALARM, FloatArray, srm_p, units_per_arm
-from service.experiments.units import GOAL, METRICS, Unit, by_arm, days_of, units_of
+from service.experiments.units import GOAL, METRICS, Unit, by_arm, days_of, makers_of, units_of
 from service.experiments.verdict import Evidence, MetricEffect, Verdict, judged
 from service.outcomes import ExposedOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class ArmReport:
-    """`means` are over units; empty without any."""
+    """`means` are over units; empty without any. `makers`: what stood in the layer -> its answers."""
 
     name: str
     value: str
@@ -26,6 +26,7 @@ class ArmReport:
     answers: int
     rated: int
     means: Mapping[str, float]
+    makers: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,13 @@ def report_of(
     guardrails = guardrails_of(experiment, effects, values)
     ratio = srm_p([len(values[GOAL][arm]) for arm in arms], [arm.share for arm in experiment.arms])
     days = days_of(outcomes)
+    makers = {arm: makers_of(outcomes, arm) for arm in arms}
     evidence = [evidence_of(arm, effects, guardrails, len(units), days) for arm in arms[1:]]
     return ExperimentReport(
         key=experiment.key,
         factor=experiment.factor,
         bucket_version=experiment.bucket_version,
-        arms=tuple(arm_report(arm.name, arm.value, arm.share, units) for arm in experiment.arms),
+        arms=tuple(arm_report(arm, units, makers[arm.name]) for arm in experiment.arms),
         crossed=crossed,
         with_past=sum(unit.name in before for unit in units),
         explained=explained_by(units, arms, before),
@@ -83,8 +85,15 @@ def report_of(
         one_look=one_look(experiment, values[GOAL]),
         effects=effects,
         guardrails=guardrails,
-        verdicts=tuple(judged(one, experiment, ratio < SRM_ALARM) for one in evidence),
+        verdicts=tuple(
+            judged(one, experiment, ratio < SRM_ALARM, mixed(makers, arms[0], one.arm)) for one in evidence
+        ),
     )
+
+
+def mixed(makers: Mapping[str, Mapping[str, int]], *arms: str) -> list[str]:
+    """Those of the arms whose layer did not hold one and the same all the time."""
+    return [arm for arm in arms if len(makers[arm]) > 1]
 
 
 def evidence_of(
@@ -102,7 +111,15 @@ def one_look(experiment: Experiment, ratings: Mapping[str, FloatArray]) -> int |
     return len(experiment.arms) * units_per_arm(spread, experiment.smallest_effect, arm_alpha(experiment))
 
 
-def arm_report(name: str, value: str, share: float, units: Sequence[Unit]) -> ArmReport:
-    own = [unit for unit in units if unit.arm == name]
-    means = {metric: fmean(unit.values[metric] for unit in own) for metric in METRICS} if own else {}
-    return ArmReport(name, value, share, len(own), sum(u.answers for u in own), sum(u.rated for u in own), means)
+def arm_report(arm: Arm, units: Sequence[Unit], makers: Mapping[str, int]) -> ArmReport:
+    own = [unit for unit in units if unit.arm == arm.name]
+    return ArmReport(
+        name=arm.name,
+        value=arm.value,
+        share=arm.share,
+        units=len(own),
+        answers=sum(unit.answers for unit in own),
+        rated=sum(unit.rated for unit in own),
+        means={metric: fmean(unit.values[metric] for unit in own) for metric in METRICS} if own else {},
+        makers=makers,
+    )

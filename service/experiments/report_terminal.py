@@ -10,7 +10,7 @@ from service.experiments.past import past_sentence
 from service.experiments.report import ExperimentReport
 from service.experiments.units import METRICS
 from service.experiments.verdict import MetricEffect
-from service.experiments.wording import UNITS, between, chance, number, signed, sizes_sentence
+from service.experiments.wording import UNITS, between, chance, mixed_sentences, number, signed, sizes_sentence
 
 
 def as_terminal(report: ExperimentReport) -> RenderableType:
@@ -56,4 +56,4 @@ def notes(report: ExperimentReport) -> list[str]:
     ]
     if report.crossed:
         told.append(f"{report.crossed} users were seen under two arms and count in none.")
-    return told
+    return [*told, *mixed_sentences(report)]

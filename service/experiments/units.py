@@ -1,6 +1,6 @@
 """The users of an experiment: each counts once, with the mean of each metric over all answers."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +56,11 @@ def by_arm(
         values = cuped(values, np.array([before.get(unit.name, np.nan) for unit in units], dtype=float))
     of_arm = np.array([unit.arm for unit in units])
     return {arm: values[of_arm == arm] if len(units) else values for arm in arms}
+
+
+def makers_of(outcomes: Sequence[ExposedOutcome], arm: str) -> dict[str, int]:
+    """What stood in the layer under the arm -> its answers, the oldest first."""
+    return dict(Counter(one.made_by for one in outcomes if one.arm == arm and one.made_by))
 
 
 def days_of(outcomes: Sequence[ExposedOutcome]) -> float:

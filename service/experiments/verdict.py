@@ -1,7 +1,7 @@
 """Ship an arm, roll it back, or go on: from intervals that hold at every look, and guardrails."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,16 +54,15 @@ class Verdict:
     more_days: float | None = None
 
 
-def judged(evidence: Evidence, experiment: Experiment, mismatch: bool) -> Verdict:
-    """What to do with an arm.
+def judged(evidence: Evidence, experiment: Experiment, mismatch: bool, mixed: Sequence[str] = ()) -> Verdict:
+    """What to do with an arm; `mixed` are those of it and the control that were more than one thing.
 
-    Check: the arms' sizes do not fit their shares, so nothing is believed. Roll back: the rating is worse for sure,
-    or not better by as much as counts, or a guardrail is harmed by more than that. Ship: better for sure, by at
-    least that much, with all guardrails within it. Go on: everything else.
+    Check: the arms' sizes do not fit their shares, or an arm was more than one thing, so nothing is believed. Roll
+    back: the rating is worse for sure, or not better by as much as counts, or a guardrail is harmed by more than
+    that. Ship: better for sure, by at least that much, with all guardrails within it. Go on: everything else.
     """
     arm, least = evidence.arm, experiment.smallest_effect
-    if mismatch:
-        why = "the arms' sizes do not fit their shares; find out why"
+    if why := doubt(mismatch, mixed):
         return Verdict(arm, "check", f"Believe nothing of {arm} yet: {why}.")
     states = {name: state_of(bound, least) for name, bound in evidence.guardrails.items()}
     harmed = [name for name, state in states.items() if state == "harmed"]
@@ -85,6 +84,15 @@ def judged(evidence: Evidence, experiment: Experiment, mismatch: bool) -> Verdic
     if interval.high < least:
         return Verdict(arm, "roll back", f"Roll back {arm}: its effect, {change}, is below {least:g} for sure.")
     return going_on(evidence, experiment, f"the change of the rating is {change}")
+
+
+def doubt(mismatch: bool, mixed: Sequence[str]) -> str | None:
+    """Why no figure means what it seems to."""
+    if mismatch:
+        return "the arms' sizes do not fit their shares; find out why"
+    if mixed:
+        return f"what {' and '.join(mixed)} had in the layer changed; count anew with a higher bucket_version"
+    return None
 
 
 def state_of(bound: Bound | None, margin: float) -> State:

@@ -1,6 +1,9 @@
 """An experiment's figures as people read them, the same in the terminal and on the page."""
 
+from collections.abc import Iterator
+
 from service.experiments.guardrails import Guardrail
+from service.experiments.report import ExperimentReport
 from service.experiments.sequential import SRM_ALARM, TestedInterval
 
 UNITS = {
@@ -56,3 +59,14 @@ def sizes_sentence(p: float, what: str = "arms") -> str:
         f"The {what}' sizes do not fit their shares (p = {p:.3g}, below {SRM_ALARM:g}): believe no effect before "
         "it is explained. Look for answers that fail or are left out in one arm only, and for changed shares."
     )
+
+
+def mixed_sentences(report: ExperimentReport) -> Iterator[str]:
+    """For each arm whose layer held more than one thing, as where an adapter was promoted under its bare name."""
+    for arm in report.arms:
+        if len(arm.makers) > 1:
+            told = ", ".join(f"{maker} ({count(answers, 'answer')})" for maker, answers in arm.makers.items())
+            yield (
+                f"In the layer of {arm.name} stood, one after the other: {told}. The figures mix them. Name one of "
+                "them in the arm, such as NAME@2 for an adapter, and raise bucket_version: then it counts anew."
+            )

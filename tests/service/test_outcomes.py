@@ -63,6 +63,16 @@ def test_the_same_word_again_is_kept_once(records: Records) -> None:
     assert [word.comment for word in records.feedback("m1", "ann")] == ["No.", None, "No."]
 
 
+def test_an_outcome_tells_what_stood_in_the_layer(records: Records) -> None:
+    style = replace(MANIFEST, acted=Layers("house@1", None, "style@2"), adapter_sha256="1f2e3d4c5b")
+    nothing_found = replace(MANIFEST, path="no_sources")
+    for number, made in enumerate((style, MANIFEST, nothing_found)):
+        exposed = [Exposure(SPRING, "treatment", f"u{number}", "adapter", "on")]
+        manifest = replace(made, experiments={SPRING: "treatment"})
+        records.store_answer(f"m{number}", f"t{number}", f"u{number}", Turn("When?", "Now."), manifest, exposed)
+    assert [row.made_by for row in records.outcomes(SPRING)] == ["style@2 1f2e3d4c", "off", None]
+
+
 def test_outcomes_are_joined_to_every_answer_under_an_arm(records: Records) -> None:
     ask(records, "m1", **{SPRING: "treatment", "other": "control"})
     ask(records, "m2", **{SPRING: "treatment"})

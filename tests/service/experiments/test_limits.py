@@ -27,6 +27,10 @@ def test_a_long_full_experiment_has_only_the_limits_of_all() -> None:
         (FULL[:420], "Below 30 users"),
         ([*FULL, answer("ann", "old"), answer("ann", "new")], "1 user seen under two arms"),
         (LONG, "by the rule of three"),
+        (
+            [*FULL, replace(FULL[0], unit="x", made_by="a"), replace(FULL[0], unit="y", made_by="b")],
+            "stood, one after",
+        ),
     ],
 )
 def test_what_an_experiment_lacks_is_said(outcomes: list[ExposedOutcome], said: str) -> None:

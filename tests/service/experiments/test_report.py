@@ -87,3 +87,26 @@ def test_the_terminal_says_the_sentence_first() -> None:
     assert text.startswith("Ship new: it is rated better")
     assert "1 users were seen under two arms" in text
     assert "rating (-1 to 1)" in text
+
+
+def made_by(outcomes: Iterable[ExposedOutcome], names: dict[str, tuple[str, str]]) -> list[ExposedOutcome]:
+    """Arm -> what stood in the layer until the tenth day, and after it."""
+    return [replace(one, made_by=names[one.arm][one.answered > "2026-03-10"]) for one in outcomes]
+
+
+@pytest.mark.parametrize("mixed", ["old", "new"])
+def test_an_arm_that_was_two_things_is_believed_in_nothing(mixed: str) -> None:
+    names = {"old": ("off", "off"), "new": ("style@1 aaaa", "style@1 aaaa")} | {mixed: ("style@1 a", "style@2 b")}
+    found = report(made_by(study(400, {"old": 0.5, "new": 0.75}), names))
+    [told] = found.verdicts
+    assert told.verdict == "check" and f"what {mixed} had in the layer changed" in told.sentence
+    assert "higher bucket_version" in told.sentence
+    console = Console(record=True, width=300, file=StringIO())
+    console.print(as_terminal(found))
+    assert "style@1 a (180 answers), style@2 b (220 answers)" in console.export_text()
+
+
+def test_an_arm_that_was_one_thing_ships_also_where_some_answers_had_none() -> None:
+    made = made_by(study(400, {"old": 0.5, "new": 0.75}), {"old": ("off", "off"), "new": ("style@1", "style@1")})
+    nothing_found = [replace(made[0], unit="x", made_by=None), replace(made[-1], unit="y", made_by=None)]
+    assert report([*made, *nothing_found]).verdicts[0].verdict == "ship"
