@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from service.evaluation.effects import Effect
 from service.evaluation.guardrails import NonInferiority
-from service.evaluation.paired import cautious, questions_without_spread
+from service.evaluation.paired import cautious, questions_without_spread, varied
 
 FEWEST_QUESTIONS = 20
 MOST_QUESTIONS = 10_000
@@ -37,13 +37,18 @@ def decide(effect: Effect, smallest_useful: float, goal: str, guardrails: Mappin
     if not smallest_useful > 0:
         raise ValueError(f"Expected a smallest useful effect above 0, got {smallest_useful}; declare one.")
     seen = widened(effect)
-    if seen.interval is None or seen.mean is None or seen.questions < FEWEST_QUESTIONS:
+    if seen.interval is None or seen.mean is None:
+        return more(seen, smallest_useful, goal, FEWEST_QUESTIONS - seen.questions)
+    clear = seen.interval.low > 0 and seen.mean >= smallest_useful
+    if seen.questions < FEWEST_QUESTIONS:
+        if clear or seen.interval.high < smallest_useful:
+            return too_early(seen, goal)
         return more(seen, smallest_useful, goal, FEWEST_QUESTIONS - seen.questions)
     if seen.interval.high < smallest_useful:
         return dropped(seen, smallest_useful, goal)
     if harmed := [name for name, guardrail in guardrails.items() if guardrail.harmed]:
         return forbidden(seen, goal, harmed)
-    if seen.interval.low > 0 and seen.mean >= smallest_useful:
+    if clear:
         return guarded(seen, smallest_useful, goal, guardrails)
     return more(seen, smallest_useful, goal, 1)
 
@@ -80,7 +85,7 @@ def guarded(
 def missing(guardrail: NonInferiority) -> int:
     if guardrail.spread is None:
         return FEWEST_QUESTIONS
-    if not guardrail.spread:
+    if not varied(guardrail.spread):
         return max(1, questions_without_spread(guardrail.margin) - guardrail.questions)
     return max(1, questions_needed(guardrail.spread, guardrail.margin) - guardrail.questions)
 
@@ -89,6 +94,13 @@ def dropped(effect: Effect, smallest_useful: float, goal: str) -> Decision:
     lowers = effect.interval is not None and effect.interval.high < 0
     finding = f"it lowers {goal}" if lowers else f"it does not raise {goal} by {smallest_useful:.3g}"
     return Decision("drop", None, f"Drop {effect.name}: {finding}; the change is {measured(effect)}.")
+
+
+def too_early(effect: Effect, goal: str) -> Decision:
+    """The interval would tell already, but too few questions made it."""
+    count = FEWEST_QUESTIONS - effect.questions
+    known = f"{goal} changes by {measured(effect)}, but under {FEWEST_QUESTIONS} questions nothing is decided"
+    return Decision("more", count, f"Undecided on {effect.name}: {known}; {asked(count)}.")
 
 
 def more(effect: Effect, smallest_useful: float, goal: str, at_least: int) -> Decision:
@@ -100,7 +112,7 @@ def more(effect: Effect, smallest_useful: float, goal: str, at_least: int) -> De
 
 def wanted(effect: Effect, smallest_useful: float) -> int:
     """Questions that would decide. Where there were enough to see a useful effect, it lies close under it."""
-    if not effect.spread:
+    if effect.spread is None or not varied(effect.spread):
         return questions_without_spread(smallest_useful)
     planned = questions_needed(effect.spread, smallest_useful)
     distance = smallest_useful - (effect.mean or 0.0)

@@ -23,9 +23,13 @@ class Interval:
     high: float
 
 
+def varied(spread: float | None) -> bool:
+    return spread is not None and spread > NOTHING
+
+
 def cautious(interval: Interval, spread: float | None, questions: int) -> Interval:
     """Where no question differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983)."""
-    if spread and spread > NOTHING:
+    if varied(spread):
         return interval
     reach = 3 / questions
     return Interval(interval.low - reach, interval.high + reach)

@@ -60,6 +60,20 @@ def test_questions_that_never_differed_prove_little(questions: int, expected: tu
     assert verdict(effect(0.0, 0.0, questions)) == expected
 
 
+@pytest.mark.parametrize("mean", [0.4, -0.4])
+def test_a_clear_effect_of_few_questions_asks_for_the_missing_ones_only(mean: float) -> None:
+    decision = decide(effect(mean, 0.4, 12), 0.05, "right", {})
+    assert (decision.verdict, decision.more_questions) == ("more", 8)
+    assert "but under 20 questions nothing is decided; about 8 more questions are needed" in decision.sentence
+    assert "leaves open" not in decision.sentence
+
+
+def test_what_rounding_leaves_is_no_spread() -> None:
+    assert verdict(effect(0.0, 1e-17, 20)) == verdict(effect(0.0, 0.0, 20)) == ("more", 41)
+    rounded = replace(non_inferiority(np.zeros(4), 0.1), spread=1e-17)
+    assert verdict(effect(0.12, 0.2), {"refusals": rounded}) == ("more", 27)
+
+
 def test_without_an_interval_there_is_no_verdict() -> None:
     none = replace(effect(0.1, 0.2, 2), interval=None, mean=None, spread=None, questions=0)
     decision = decide(none, 0.05, "answer recall", {})
