@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from ingest.personal import personal_data, redact
 from ingest.split import SENTENCE_END
 
 Kind = Literal["liked", "corrected", "reviewed", "disliked"]
+# A question and an answer, equal whatever case and punctuation.
+Key = tuple[str, str]
 # An abbreviation's full stop and, after a citation between them, the sentence's.
 TWO_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)")
 LEFT_OUT: Mapping[str, str] = {
@@ -27,6 +29,7 @@ LEFT_OUT: Mapping[str, str] = {
     "passage_gone": "its passage is no longer in the library",
     "held_back": "its document, or one that it cites, is held back for the scores",
     "duplicate": "the same question with the same answer is proposed already",
+    "called_wrong": "somebody called the same answer to the same question wrong",
     "evaluation": "its question is nearly one of the evaluation's",
 }
 
@@ -76,6 +79,24 @@ class Judged:
     def wanted(self) -> str:
         return self.corrected or self.answer
 
+    @property
+    def called_wrong(self) -> bool:
+        """A correction of commas and capitals says nothing against the answer."""
+        return self.kind == "disliked" or (self.kind == "corrected" and self.key(self.wanted) != self.key())
+
+    def key(self, answer: str | None = None) -> Key:
+        """As a proposal of the answer that was given, or of this one, would have it."""
+        return key_of(self.told_question, self.told(self.answer if answer is None else answer))
+
+    @property
+    def told_question(self) -> str:
+        """Without personal data."""
+        return redact(self.question.strip(), self.public)
+
+    def told(self, answer: str) -> str:
+        """As an example has it, without personal data."""
+        return marked(redact(answer, self.public))
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -95,9 +116,8 @@ class Proposal:
     public: tuple[str, ...]
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Equal for the same question and answer, whatever case and punctuation."""
-        return wording(self.question), wording(CITE.sub("", self.answer))
+    def key(self) -> Key:
+        return key_of(self.question, self.answer)
 
     def example(self, answer: str) -> StyleExample:
         return StyleExample(self.id, self.document, self.section, self.question, answer)
@@ -115,10 +135,27 @@ class Rules:
     questions: tuple[tuple[str, str], ...]
 
 
+def key_of(question: str, answer: str) -> Key:
+    return wording(question), wording(CITE.sub("", answer))
+
+
+def called_wrong(answers: Iterable[Judged]) -> dict[Key, str]:
+    """Question and answer -> when somebody last called it wrong."""
+    wrong = sorted((one for one in answers if one.called_wrong), key=lambda one: one.judged or "")
+    return {one.key(): one.judged or "" for one in wrong}
+
+
 def proposals_of(
-    answers: Iterable[Judged], rules: Rules, there: Iterable[Proposal], embedder: Embedder
+    answers: Iterable[Judged],
+    rules: Rules,
+    there: Iterable[Proposal],
+    embedder: Embedder,
+    wrong: Collection[Key] = (),
 ) -> tuple[list[Proposal], Counter[str]]:
-    """New proposals beside those that are there, and how many answers were left out for which reason."""
+    """New proposals beside those that are there, and how many answers were left out for which reason.
+
+    `wrong` is what somebody called wrong, in whichever conversation.
+    """
     keys = {proposal.key for proposal in there}
     found: list[Proposal] = []
     left_out: Counter[str] = Counter()
@@ -127,6 +164,8 @@ def proposals_of(
             proposal = proposed(judged, rules)
             if isinstance(proposal, Proposal) and proposal.key in keys:
                 proposal = "duplicate"
+            if isinstance(proposal, Proposal) and proposal.key in wrong:
+                proposal = "called_wrong"
             if isinstance(proposal, Proposal):
                 keys.add(proposal.key)
                 found.append(proposal)
@@ -169,8 +208,8 @@ def as_proposal(judged: Judged, source: Shown) -> Proposal:
     return Proposal(
         id=judged.id,
         kind=judged.kind,
-        question=redact(judged.question.strip(), judged.public),
-        answer=marked(redact(judged.wanted, judged.public)),
+        question=judged.told_question,
+        answer=judged.told(judged.wanted),
         document=source.document,
         section=source.section,
         message=judged.message,

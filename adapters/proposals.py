@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from adapters.durable import DamagedLine, append_entry, read_entries
 from adapters.examples import StyleExample
-from adapters.harvest import Judged, Proposal, marked
+from adapters.harvest import Judged, Proposal, called_wrong, key_of, marked
 from ingest.personal import KINDS, redact
 from ingest.records import now
 
@@ -73,19 +73,38 @@ class Proposals:
             self._append("propose", proposals=[asdict(one) for one in proposals])
 
     def withdraw_outdated(self, answers: Iterable[Judged]) -> list[str]:
-        """Open proposals on which there is a later word by now are withdrawn; their ids."""
+        """Open proposals on which there is a later word by now are withdrawn; their ids.
+
+        So are those whose answer somebody called wrong, when it was given to them for the same question.
+        """
+        answers = list(answers)
+        wrong = called_wrong(answers)
         latest = {judged.message: judged.word for judged in answers}
         open_ones = [one.proposal for one in self.all() if one.state == "open"]
-        outdated = [one.id for one in open_ones if latest.get(one.message, one.word) != one.word]
+        outdated = [
+            one.id for one in open_ones if latest.get(one.message, one.word) != one.word or one.key in wrong
+        ]
         if outdated:
-            self._append("withdraw", ids=outdated, reason="There is a later word on the answer.")
+            self._append(
+                "withdraw", ids=outdated, reason="There is a later word on the answer, or on an equal one."
+            )
         return outdated
 
     def doubted(self, answers: Iterable[Judged]) -> list[str]:
-        """Ids of accepted proposals whose answer somebody called wrong since. A person decides on them, not we."""
-        wrong = {judged.message: judged.word for judged in answers if judged.kind in ("disliked", "corrected")}
-        accepted = [one.proposal for one in self.all() if one.state == "accepted"]
-        return [one.id for one in accepted if wrong.get(one.message, one.word) != one.word]
+        """Ids of accepted proposals whose answer somebody called wrong since. A person decides on them, not we.
+
+        Also where the same question got the same answer in another conversation, and it was called wrong there.
+        """
+        answers = list(answers)
+        elsewhere = called_wrong(answers)
+        words = {judged.message: judged.word for judged in answers if judged.kind in ("disliked", "corrected")}
+
+        def is_doubted(one: Standing) -> bool:
+            made = one.proposal
+            later = elsewhere.get(key_of(made.question, one.answer), "") >= str(one.at)
+            return later or words.get(made.message, made.word) != made.word
+
+        return [one.proposal.id for one in self.all() if one.state == "accepted" and is_doubted(one)]
 
     def accept(self, identity: str, by: str, answer: str | None = None) -> Standing:
         """Raises UnknownProposal, and DecisionRefused for an answer with something personal or nothing in it."""

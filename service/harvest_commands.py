@@ -13,7 +13,7 @@ from rich.text import Text
 from adapters.dataset.entries import Entry
 from adapters.dataset.read import read_questions, write_style
 from adapters.examples import ExampleError
-from adapters.harvest import LEFT_OUT, Judged, Proposal, Rules, proposals_of
+from adapters.harvest import LEFT_OUT, Judged, Proposal, Rules, called_wrong, proposals_of
 from adapters.proposals import DecisionRefused, Proposals, Standing, UnknownProposal
 from adapters.recipe import RecipeError, read_recipe
 from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, cell, settings_of, show, stop
@@ -165,14 +165,17 @@ def _collected(
     known = {one.proposal.id for one in standings}
     fresh = [judged for judged in answers if judged.id not in known]
     there = [one.proposal for one in standings if one.state != "withdrawn"]
-    return proposals_of(fresh, rules, there, embedder_of(settings, adapted=False))
+    return proposals_of(fresh, rules, there, embedder_of(settings, adapted=False), called_wrong(answers))
 
 
 def _summary(ids: list[str], withdrawn: list[str], doubted: list[str], left_out: Counter[str]) -> Table:
     table = Table("Answers", "What became of them", show_header=False)
     table.add_row(str(len(ids)), "proposed: read each before you accept it, names of people are not found")
     if withdrawn:
-        table.add_row(str(len(withdrawn)), "earlier proposals withdrawn: there is a later word on the answer")
+        table.add_row(
+            str(len(withdrawn)),
+            "earlier proposals withdrawn: there is a later word on the answer, or on an equal one",
+        )
     if doubted:
         told = f"accepted, and somebody said since that the answer is wrong: {', '.join(doubted)}"
         table.add_row(str(len(doubted)), f"{told}. Look at them, and refuse them if need be")

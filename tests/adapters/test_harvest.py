@@ -15,6 +15,7 @@ from adapters.harvest import (
     Rules,
     Shown,
     bare,
+    called_wrong,
     marked,
     proposals_of,
     proposed,
@@ -162,3 +163,9 @@ def test_marking_adds_one_mark_and_changes_no_words(rest: str) -> None:
     assert len(CITE.findall(marked(answer))) == 1
     assert re.findall(r"\w+", bare(marked(answer))) == re.findall(r"\w+", bare(answer))
     assert marked(marked(answer)) == marked(answer)
+
+
+def test_a_correction_of_its_punctuation_does_not_call_an_answer_wrong() -> None:
+    corrected = replace(LIKED, kind="corrected", corrected=LIKED.answer.replace(".", "!").upper())
+    assert called_wrong([LIKED, corrected]) == {}
+    assert called_wrong([replace(corrected, corrected="Visit at noon.")]) == {made(LIKED).key: LIKED.judged}

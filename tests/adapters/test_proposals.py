@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adapters.durable import DamagedLine
-from adapters.harvest import Proposal
+from adapters.harvest import Judged, Proposal
 from adapters.proposals import DecisionRefused, Proposals, UnknownProposal
 from tests.adapters.test_harvest import LIKED, RULES, made
 
@@ -87,6 +87,24 @@ def test_what_was_accepted_and_called_wrong_since_is_told_and_left_to_a_person(l
         OTHER.id
     ]
     assert [one.state for one in log.all()] == ["open", "accepted"]
+
+
+def elsewhere(at: str) -> Judged:
+    """The same question and answer in another conversation, where somebody called it unsafe."""
+    answer = OTHER.answer.upper()
+    return replace(OTHER, message="m9", word=20, kind="disliked", answer=answer, judged=at)
+
+
+def test_what_is_called_wrong_in_another_conversation_is_told_too(log: Proposals) -> None:
+    accepted_at = str(log.accept(OTHER.id, "Ada").at)
+    assert log.doubted([OTHER, elsewhere(accepted_at)]) == [OTHER.id]
+    assert log.doubted([OTHER, elsewhere("2026-01-01T00:00:00+00:00")]) == [], "known before it was accepted"
+    log.accept(OTHER.id, "Ada", "You can visit until 8 p.m.")
+    assert log.doubted([OTHER, elsewhere(accepted_at)]) == [], "another answer was accepted in its place"
+
+
+def test_an_open_one_that_is_called_wrong_in_another_conversation_is_withdrawn(log: Proposals) -> None:
+    assert log.withdraw_outdated([LIKED, OTHER, elsewhere("2026-01-01T00:00:00+00:00")]) == [OTHER.id]
 
 
 def test_a_decision_needs_a_proposal_a_name_and_a_reason(log: Proposals) -> None:

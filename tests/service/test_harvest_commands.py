@@ -119,6 +119,21 @@ async def test_a_refused_one_is_not_proposed_again_and_a_later_word_takes_its_pl
     assert answer(config) == {"proposed": [], "withdrawn": [], "doubted": [], "left_out": {}}
 
 
+async def test_what_one_likes_and_another_calls_wrong_is_left_out_or_doubted(bot: Chatbot, config: Path) -> None:
+    question = "When can I visit the general wards?"
+    await liked(bot, question)
+    [identity] = answer(config)["proposed"]
+    answer(config, "accept", identity, "--by", "Ada")
+    await liked(bot, question, Outcome("down", ("unsafe",)))
+    assert answer(config)["doubted"] == [identity]
+    other = "Until when may I visit the general wards?"
+    await liked(bot, other)
+    await liked(bot, other, Outcome("down", ("answer_wrong",)))
+    later = answer(config)
+    assert (later["proposed"], later["left_out"]) == ([], {"called_wrong": 1})
+    assert "somebody called the same answer" in call(config).stdout
+
+
 async def test_a_reviewed_conversation_is_named_by_a_person(bot: Chatbot, config: Path) -> None:
     meta = (await answered(bot, "When can I visit the general wards?"))[0]
     assert isinstance(meta, Meta)
