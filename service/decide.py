@@ -9,7 +9,7 @@ from typing import Any
 from adapters.decisions import ask
 from adapters.decisions.calibration import Calibration, Origin
 from adapters.decisions.head import likeliest
-from adapters.decisions.pack import ENOUGH, DecisionPack
+from adapters.decisions.pack import ENOUGH, LORA, DecisionPack
 from adapters.decisions.policy import DecisionName, Service
 from adapters.decisions.records import Case, Request
 from adapters.decisions.similar import Similar, combined, told, votes
@@ -22,7 +22,7 @@ from service.loading import AdapterLoader
 from service.plan import Layers, Plan
 from service.switches import Known, Overrides
 
-HEAD, RECORDS, LORA = "head", "records", "decisions"
+HEAD, RECORDS = "head", "records"
 
 
 @dataclass(frozen=True, slots=True)

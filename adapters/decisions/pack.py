@@ -20,6 +20,8 @@ from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
 
 POLICY, RECORDS, PHRASES, PROMPTS, HEAD = "policy.yaml", "records.jsonl", "phrases.yaml", "prompts", "head"
 CALIBRATIONS = "calibrations.json"
+# The one name under which `/decide` knows a LoRA adapter.
+LORA = "decisions"
 # Calibration records of a service, with some three times as many to train on. Measured on one of the hospital's:
 # with 10, the head said 0.88 of what it kept and 0.68 was right; with 15, it said 0.85 and 0.80 was right.
 ENOUGH = 15

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from adapters.base import load_tokenizer
 from adapters.decisions import ask
-from adapters.decisions.pack import DecisionPack, open_pack
+from adapters.decisions.pack import LORA, DecisionPack, open_pack
 from adapters.decisions.records import PastCase, of_split
 from adapters.decisions.similar import Memory, Similar
 from adapters.examples import Row
 from adapters.launch import check_processes
 from adapters.prompt import PromptTemplate
-from adapters.recipe import DecisionRecipe, read_decision_recipe
+from adapters.recipe import DecisionRecipe, RecipeError, read_decision_recipe
 from adapters.registry import AdapterVersion, Registry
 from adapters.training import Prepared, configured_base, version_of
 from configs.settings import Settings
@@ -38,6 +38,7 @@ def prepare(path: Path, folder: Path, settings: Settings, work: Path | None, pro
     looks for near-duplicates or personal data.
     """
     recipe, data = read_decision_recipe(path), settings.data.folder
+    check_name(recipe.name, path)
     check_processes(processes, recipe.training.batch_size)
     registry = Registry(settings.layers.adapter.folder, data / "adapters")
     pack = open_pack(folder, recipe.prompt, embedder_of(settings).fingerprint)
@@ -48,6 +49,14 @@ def prepare(path: Path, folder: Path, settings: Settings, work: Path | None, pro
     base, made_from = configured_base(settings.engine.base, data)
     tokenizer, checkpoints = load_tokenizer(base), work or data / "training" / recipe.name
     return Prepared(recipe, registry, template, tokenizer, base, made_from, rows, validation, None, checkpoints)
+
+
+def check_name(name: str, path: Path) -> None:
+    if name != LORA:
+        raise RecipeError(
+            f"{path}: POST /decide takes an adapter named {LORA!r} only, got {name!r}. Write name: {LORA}; each "
+            "training makes its next version."
+        )
 
 
 def rows_of(recipe: DecisionRecipe, pack: DecisionPack, template: PromptTemplate, count: int) -> list[Row]:

@@ -69,6 +69,14 @@ def test_a_recipe_becomes_a_version_whose_card_tells_of_the_records(tmp_path: Pa
     assert (card.data.held_back, card.learning_curve) == ((), None)
 
 
+def test_a_name_that_decide_would_not_take_is_refused_before_the_training(tmp_path: Path) -> None:
+    text = (FOLDER / "lora.yaml").read_text()
+    (tmp_path / "lora.yaml").write_text(text.replace("name: decisions", "name: authorizations"))
+    settings = load_settings(None, {"TRIPTYCH__DATA__FOLDER": str(tmp_path)}).settings
+    with pytest.raises(RecipeError, match=r"named 'decisions' only, got 'authorizations'. Write name: decisions"):
+        prepare(tmp_path / "lora.yaml", FOLDER, settings, None)
+
+
 def test_a_wrong_recipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lora.yaml").write_text("name: decisions\n")
     with pytest.raises(RecipeError, match=r"lora\.yaml cannot be used"):
