@@ -29,7 +29,7 @@ from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, cell
 from adapters.training_commands import check_command, rank_command, train_command, tune_command
 from adapters.verify import prompt_warning
 from configs.settings import Settings
-from ingest.models import ModelError, locate
+from ingest.models import ModelError, locate_file
 from ingest.owner import OwnerLock
 
 app = typer.Typer(help="Train adapters, look at them, and choose the version that serves.", no_args_is_help=True)
@@ -179,7 +179,7 @@ def export_command(
     """Write an adapter, after the gate, for other programs."""
     with settings_of(config) as settings:
         weights = registry_of(settings).verified(label, base_of(settings))
-        base = locate(settings.engine.base.model, settings.engine.base.sha256)
+        base = locate_file(settings.engine.base.model, settings.engine.base.sha256)
         try:
             export(Path(weights.folder), base, form, target)
         except OSError as error:
@@ -239,7 +239,7 @@ def _registry(config: Path | None, owned: bool = False) -> Iterator[tuple[Regist
 def registry_of(settings: Settings) -> Registry:
     """Ours, with the base to check against where the engine runs it in this process."""
     engine, data = settings.engine, settings.data.folder
-    base = BaseFile(locate(engine.base.model, None), data / "cache") if engine.kind in EMBEDDED else None
+    base = BaseFile(locate_file(engine.base.model, None), data / "cache") if engine.kind in EMBEDDED else None
     return Registry(settings.layers.adapter.folder, data / "adapters", base)
 
 
@@ -247,7 +247,7 @@ def base_of(settings: Settings) -> str:
     base = settings.engine.base
     if base.sha256 is None:
         raise ModelError("engine.base.sha256 is not set: an adapter can only be checked against a known base.")
-    locate(base.model, base.sha256)
+    locate_file(base.model, base.sha256)
     return base.sha256
 
 

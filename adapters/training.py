@@ -38,7 +38,7 @@ from adapters.train import Trained, train
 from adapters.train_process import Task
 from configs.settings import Model, Settings
 from ingest.embed import Embedder
-from ingest.models import file_sha256, locate
+from ingest.models import file_sha256, locate_file
 from ingest.owner import OwnerLock
 from ingest.records import now
 
@@ -195,7 +195,7 @@ def check_lora(recipe: Recipe, start: Path, path: Path) -> None:
 
 def configured_base(base: Model, data: Path) -> tuple[Path, Base]:
     """The folder of the dequantised base, kept below `data`, and what a card tells of it. Raises ModelError."""
-    gguf = locate(base.model, base.sha256)
+    gguf = locate_file(base.model, base.sha256)
     sha256 = base.sha256 or file_sha256(gguf)
     folder = dequantised(gguf, sha256, data / "cache" / "base")
     return folder, base_of(base.model, sha256, folder)

@@ -24,7 +24,7 @@ from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, sett
 from adapters.training_errors import TrainingError
 from configs.settings import Settings
 from ingest.build import embedder_of
-from ingest.models import locate
+from ingest.models import locate_file
 
 ANOTHER_FOLDER = "Or name another folder with --work."
 
@@ -165,7 +165,7 @@ def _recipe_report(path: Path, settings: Settings) -> Report:
     if not isinstance(recipe, Recipe):
         return check_search_recipe(recipe, told, others, embedder, settings.guard.no_answer)
     template = load_prompt(settings.layers.prompt.folder, recipe.prompt)
-    base = locate(settings.engine.base.model, settings.engine.base.sha256)
+    base = locate_file(settings.engine.base.model, settings.engine.base.sha256)
     return check_recipe(recipe, told, others, embedder, template, gguf_tokenizer(base))
 
 

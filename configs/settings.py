@@ -19,7 +19,10 @@ CollectionName = Annotated[str, Field(pattern=f"^{COLLECTION.pattern}$")]
 
 
 class Model(Section):
-    """A model's place (package:, file: or hub: URI) and the SHA-256 its weights must have."""
+    """A model's place (package:, file: or hub: URI) and the SHA-256 its weights must have.
+
+    The embedder is a folder; the base and the ranker's are each a GGUF file (hub:ORG/NAME/FILE@REVISION).
+    """
 
     model: str = Field(pattern=r"^(package|file|hub):.+")
     sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")

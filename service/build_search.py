@@ -3,7 +3,7 @@
 from adapters.header import BaseFile
 from configs.settings import Search, Settings
 from ingest.corpus import Corpus
-from ingest.models import locate
+from ingest.models import locate_file
 from service.retrieve import HybridRetriever
 from service.second_look import SecondLook
 
@@ -16,7 +16,7 @@ def second_look(settings: Settings) -> SecondLook | None:
     # Only who ranks pays for its library.
     from adapters.ranking.ranker import open_ranker
 
-    base = BaseFile(locate(values.model, values.sha256), cache)
+    base = BaseFile(locate_file(values.model, values.sha256), cache)
     ranker = open_ranker(values.adapter, base, cache, settings.engine.threads)
     return SecondLook(ranker, values.passages, values.weight, values.min_log_odds)
 

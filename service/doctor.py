@@ -14,7 +14,7 @@ from adapters.prompt import load_prompt
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import Database, LibraryError, library_url
-from ingest.models import locate
+from ingest.models import locate_file
 from ingest.owner import FolderInUse, OwnerLock
 from ingest.records import CollectionStats
 from service.build import WRONG_SETUP, defaults_of, experiments_of, needed_adapters
@@ -53,7 +53,7 @@ def finding(part: str, check: "Check", settings: Settings) -> Finding:
 def base_model(settings: Settings) -> str:
     if settings.engine.kind not in EMBEDDED:
         return f"the engine {settings.engine.kind} brings its own"
-    return f"{locate(settings.engine.base.model, settings.engine.base.sha256).name}, hash as expected"
+    return f"{locate_file(settings.engine.base.model, settings.engine.base.sha256).name}, hash as expected"
 
 
 def embedder(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from adapters.ranking.scores import scores_of
 from adapters.recipe import RankingRecipe, read_as
 from adapters.training import card_of, configured_base, data_of, run_of
 from configs.settings import Settings
-from ingest.models import locate
+from ingest.models import locate_file
 from ingest.owner import OwnerLock
 
 
@@ -51,7 +51,7 @@ def follow(path: Path, folder: Path, settings: Settings, work: Path | None) -> C
 
 def scored_on(unseen: Sequence[Asked], card: Card, folder: Path, settings: Settings) -> Card:
     """The card with the scores that the ranker gets as it serves; it is written to the folder."""
-    base = BaseFile(locate(settings.ranker.model, settings.ranker.sha256), settings.data.folder / "cache")
+    base = BaseFile(locate_file(settings.ranker.model, settings.ranker.sha256), settings.data.folder / "cache")
     ranker = open_ranker(folder, base, base.cache, settings.engine.threads)
     scored = card.model_copy(update={"scores": scores_of(unseen, ranker)})
     write_card(scored, folder)
