@@ -35,6 +35,10 @@ PACK_PATHS = (
     ("guard", "emergencies"),
     ("guard", "examples"),
     ("decisions", "folder"),
+    ("embedder", "model"),
+    ("ranker", "model"),
+    ("engine", "base", "model"),
+    ("engine", "openai", "shared", "folder"),
 )
 
 Key = tuple[str, ...]
@@ -106,7 +110,8 @@ def resolved(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         for name in key[:-1]:
             section = section.get(name) if isinstance(section, dict) else None
         if isinstance(section, dict) and key[-1] in section:
-            section[key[-1]] = absolute(section[key[-1]], folder)
+            make = model_on_disk if key[-1] == "model" else absolute
+            section[key[-1]] = make(section[key[-1]], folder)
     return content
 
 
@@ -114,6 +119,12 @@ def absolute(value: Any, folder: Path) -> Any:
     if isinstance(value, list):
         return [absolute(item, folder) for item in value]
     return str(folder / value) if isinstance(value, str) else value
+
+
+def model_on_disk(value: Any, folder: Path) -> Any:
+    """A model's URI; of all kinds only file:PATH has a path, and one that begins with ~ is not relative."""
+    scheme, _, path = str(value).partition(":")
+    return value if scheme != "file" or path[:1] in ("", "~") else f"file:{folder / path}"
 
 
 def flat(content: Mapping[str, Any], above: Key = ()) -> dict[Key, Any]:

@@ -59,6 +59,23 @@ def test_relative_paths_start_at_the_folder_of_their_file(tmp_path: Path) -> Non
     assert settings.guard.examples == tmp_path / "said.yaml"
 
 
+def test_relative_places_of_models_start_there_too_but_not_those_of_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        "embedder: {model: 'file:embedder'}\nranker: {model: 'file:~/ranker.gguf'}\n"
+        "engine: {base: {model: 'file:../base.gguf'}, openai: {shared: {folder: share, seen_as: /s}}}\n"
+    )
+    settings = load_settings(file, {}).settings
+    assert settings.embedder.model == f"file:{tmp_path}/embedder"
+    assert settings.ranker.model == "file:~/ranker.gguf"
+    assert settings.engine.base.model == f"file:{tmp_path}/../base.gguf"
+    assert settings.engine.openai.shared and settings.engine.openai.shared.folder == tmp_path / "share"
+    file.write_text("engine: {base: {model: 'file:/models/base.gguf'}}\nembedder: {model: 'hub:me/e@main'}\n")
+    settings = load_settings(file, {"TRIPTYCH__RANKER__MODEL": "file:ranker.gguf"}).settings
+    assert settings.engine.base.model == "file:/models/base.gguf"
+    assert (settings.embedder.model, settings.ranker.model) == ("hub:me/e@main", "file:ranker.gguf")
+
+
 def test_all_errors_are_told_at_once_with_their_place(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("server: {port: many}\nlayers: {prompts: {}}\nengine: {kind: magic}\n")
