@@ -189,8 +189,16 @@ def validated(content: dict[str, Any], origins: Mapping[Key, str]) -> Settings:
 def described(error: ValidationError, origins: Mapping[Key, str]) -> Iterator[str]:
     for problem in error.errors(include_url=False):
         key = tuple(str(part) for part in problem["loc"])
-        origin = next((origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origins), "settings")
-        yield f"  {'.'.join(key) or 'settings'} ({origin}): {problem['msg']}{got(problem, key)}"
+        place = f"{'.'.join(key) or 'settings'} ({origin_of(key, origins)})"
+        yield f"  {place}: {problem['msg']}{got(problem, key)}"
+
+
+def origin_of(key: Key, origins: Mapping[Key, str]) -> str:
+    """Where the setting came from, or what stands in it, as in a misspelt section, or around it."""
+    for length in range(len(key), 0, -1):
+        if found := dict.fromkeys(origin for one, origin in origins.items() if one[:length] == key[:length]):
+            return ", ".join(found)
+    return "settings"
 
 
 def got(problem: ErrorDetails, key: Key) -> str:

@@ -86,6 +86,15 @@ def test_all_errors_are_told_at_once_with_their_place(tmp_path: Path) -> None:
         assert part in text
 
 
+def test_the_place_of_a_misspelt_section_and_of_what_lacks_in_one_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("layers: {promt: {switch: off}}\nengine: {openai: {shared: {folder: x}}}\n")
+    with pytest.raises(ConfigurationError) as error:
+        load_settings(file, {"TRIPTYCH__SERVERS__PORT__NUMBER": "1"})
+    for line in (f"layers.promt ({file}): ", f"engine.openai.shared.seen_as ({file}): ", "servers (environment): "):
+        assert f"\n  {line}" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
