@@ -19,6 +19,7 @@ CONTROL_TOKEN = re.compile(
     r"<[|\uff5c][^|\uff5c<>]{0,64}[|\uff5c]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
 )
 LONGEST_TOKEN = 68
+LABEL = re.compile(r"[a-z0-9-]+@[1-9][0-9]*")
 CITATION = re.compile(r"\s?\[(\d{1,2})\]")
 
 
@@ -76,7 +77,7 @@ def load_prompt(
 def read_template(folder: Path, label: str) -> tuple[PromptTemplate, Path]:
     name, _, version = label.partition("@")
     path = folder / f"{name}.v{version}.jinja"
-    if not re.fullmatch(r"[a-z0-9-]+@[1-9][0-9]*", label) or not path.is_file():
+    if not LABEL.fullmatch(label) or not path.is_file():
         known = ", ".join(sorted(prompt_labels(folder))) or "none"
         raise PromptError(f"No prompt {label!r}: expected NAME@VERSION out of {known}.")
     try:
@@ -92,8 +93,9 @@ def read_template(folder: Path, label: str) -> tuple[PromptTemplate, Path]:
 
 
 def prompt_labels(folder: Path) -> list[str]:
-    """The `NAME@VERSION` of every template in the folder."""
-    return [path.stem.replace(".v", "@") for path in sorted(folder.glob("*.v*.jinja"))]
+    """The `NAME@VERSION` of every template in the folder; other files, such as a copy's, are none."""
+    named = (path.stem.replace(".v", "@") for path in sorted(folder.glob("*.v*.jinja")))
+    return [label for label in named if LABEL.fullmatch(label)]
 
 
 @lru_cache(maxsize=32)

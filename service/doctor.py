@@ -10,14 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.commands import base_of, registry_of
 from adapters.decisions.pack import open_pack
 from adapters.engines.protocol import EMBEDDED, EngineError
-from adapters.prompt import load_prompt
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import Database, LibraryError, library_url
 from ingest.models import locate_file
 from ingest.owner import FolderInUse, OwnerLock
 from ingest.records import CollectionStats
-from service.build import WRONG_SETUP, defaults_of, experiments_of, needed_adapters
+from service.build import WRONG_SETUP, defaults_of, experiments_of, load_prompts, needed_adapters
 from service.build_search import second_look
 from service.experiments.commands import known_in
 from service.experiments.running import check_alone, check_arms
@@ -71,8 +70,17 @@ def ranker(settings: Settings) -> str:
 
 
 def prompt(settings: Settings) -> str:
-    template = load_prompt(settings.layers.prompt.folder, settings.layers.prompt.name)
-    return f"{template.label}, {template.hash[:12]}"
+    """All of the folder load, as at the start; of the configured one also whether it fits `guard.no_answer`."""
+    layer, sentence = settings.layers.prompt, settings.guard.no_answer
+    template = load_prompts(layer.folder, layer.name)[layer.name]
+    found = f"{template.label}, {template.hash[:12]}"
+    if in_one_line(sentence) in in_one_line(template.text):
+        return found
+    return f"{found}; it lacks guard.no_answer ({sentence!r}): where sources hold no answer, the model says its own"
+
+
+def in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def adapter(settings: Settings) -> str:

@@ -139,6 +139,15 @@ def test_labels_come_from_the_file_names(write: Callable[[str, str], Path]) -> N
     folder = write("house.v10.jinja", BOTH)
     assert sorted(prompt_labels(folder)) == ["house@10", "house@2"]
     assert load_prompt(folder, "house@10").label == "house@10"
+    for stray in (
+        "house.v2.old.jinja",
+        "house.v2 (copy).jinja",
+        "Haus.v1.jinja",
+        "house.v02.jinja",
+        "a.vb.v1.jinja",
+    ):
+        write(stray, BOTH)
+    assert sorted(prompt_labels(folder)) == ["house@10", "house@2"]
 
 
 def test_the_hash_follows_the_text(write: Callable[[str, str], Path]) -> None:

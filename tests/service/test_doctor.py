@@ -1,3 +1,4 @@
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -5,8 +6,10 @@ from typing import Any
 import pytest
 
 from configs.load import HOSPITAL, load_settings
+from configs.settings import Settings
 from ingest.library import open_library
-from service.doctor import PROBLEMS, Finding, adapter, emergencies, examine, experiments, library_and_index
+from service.build import load_prompts
+from service.doctor import PROBLEMS, Finding, adapter, emergencies, examine, experiments, library_and_index, prompt
 from tests.ingest.samples import make_document, put
 from tests.service.test_build import ADAPTER_OFF, ARMS, experiment, settings_in
 
@@ -39,6 +42,32 @@ def test_what_is_wrong_is_told_of_each_part(tmp_path: Path) -> None:
     assert "ranker.adapter cannot act" in wrong["ranker"]
     assert "is not the expected model" in wrong["base model"]
     assert "house@7" in wrong["prompt"]
+
+
+def with_prompts(folder: Path, **environment: str) -> Settings:
+    """The hospital's, with a copy of its prompts that can be edited."""
+    prompts = shutil.copytree(HOSPITAL.parent / "prompts", folder / "prompts", dirs_exist_ok=True)
+    return load_settings(HOSPITAL, {"TRIPTYCH__LAYERS__PROMPT__FOLDER": str(prompts), **environment}).settings
+
+
+def test_a_draft_beside_the_prompt_is_told_as_the_start_tells_it(tmp_path: Path) -> None:
+    settings = with_prompts(tmp_path)
+    folder, name = settings.layers.prompt.folder, settings.layers.prompt.name
+    (folder / "house.v1 (copy).jinja").write_text("{% block")
+    assert prompt(settings).startswith("house@1, ")
+    assert [*load_prompts(folder, name)] == ["house@1"]
+    (folder / "house.v2.jinja").write_text(
+        "{% block system %}{{ oops }}{% endblock %}{% block user %}{% endblock %}"
+    )
+    for start in (lambda: prompt(settings), lambda: load_prompts(folder, name)):
+        with pytest.raises(PROBLEMS, match=r"house\.v2\.jinja cannot be rendered: 'oops' is undefined"):
+            start()
+
+
+def test_a_prompt_with_another_sentence_than_the_guards_is_told(tmp_path: Path) -> None:
+    assert "no_answer" not in prompt(with_prompts(tmp_path))
+    other = with_prompts(tmp_path, TRIPTYCH__GUARD__NO_ANSWER="Ask at 555-0177.")
+    assert "lacks guard.no_answer ('Ask at 555-0177.')" in prompt(other)
 
 
 def test_emergency_rules_and_examples_that_cannot_be_used_are_told(tmp_path: Path) -> None:
