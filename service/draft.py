@@ -133,6 +133,7 @@ class Draft:
             turns=self.turns,
             json_schema=self.json_schema,
             finish_reason=self.engine.get("finish_reason", "stop"),
+            answered_as=self.engine.get("answered_as"),
             tokens={"prompt": self.usage.prompt_tokens, "completion": self.usage.completion_tokens},
             timings=self.stages,
             experiments={one.experiment: one.arm for one in self.exposures},

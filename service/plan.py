@@ -103,7 +103,7 @@ class Manifest:
 
     `path` tells how the answer came about: `model`, `emergency` (fixed hand-off, no layer ran) or
     `no_sources` (retrieval found nothing; the fixed text, no model ran). `rule` names the emergency rule
-    whose hand-off was given.
+    whose hand-off was given. `answered_as` is the name that a model server gave to what answered; None elsewhere.
     Two `collection_fingerprint`s are joined by BOTH, as the names of interleaved collections are in the layers.
     `retrieval_settings` are the values that chose the passages, by their names in `layers.retrieval`, and the
     ranker's (its weights' SHA-256, `ranker_passages`, `ranker_weight`, `ranker_min_log_odds`); a retriever that is
@@ -134,6 +134,7 @@ class Manifest:
     turns: int = 0
     json_schema: Mapping[str, Any] | None = None
     finish_reason: str = "stop"
+    answered_as: str | None = None
     tokens: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     experiments: Mapping[str, str] = field(default_factory=dict)

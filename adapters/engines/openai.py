@@ -48,6 +48,7 @@ class OpenAIServer(Engine):
 
     _loaded: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
     _loading_again: asyncio.Lock = PrivateAttr(default_factory=asyncio.Lock)
+    _base_names: set[str] = PrivateAttr(default_factory=set)
 
     @property
     def base(self) -> str:
@@ -168,6 +169,7 @@ class OpenAIServer(Engine):
             base=self.base,
             adapter=adapter.name if adapter else None,
             finish_reason=reading.finish_reason,
+            answered_as=reading.model,
             timings={},
         )
 
@@ -179,7 +181,7 @@ class OpenAIServer(Engine):
             stream = await self.client.chat.completions.create(model=name, **request)
             async with stream:
                 async for chunk in stream:
-                    check_model(chunk.model, name)
+                    await self._check_model(chunk.model, name)
                     # Not with warnings: they would repeat what a server sent.
                     if text := reading.read([chunk.model_dump(warnings=False)]):
                         yield text
@@ -192,15 +194,25 @@ class OpenAIServer(Engine):
                 f"({type(error).__name__}); see that it speaks OpenAI's format."
             ) from error
 
+    async def _check_model(self, answered: str | None, asked: str) -> None:
+        """A server that answers from another model than asked would answer from the wrong layers.
+
+        The base may have several names: asked for gpt-4o, OpenAI answers as gpt-4o-2024-08-06. No adapter's is one.
+        """
+        if not answered or answered == asked or (asked == self.model and answered in self._base_names):
+            return
+        if asked != self.model or answered in await self._adapter_names():
+            raise AdapterRefused(f"The server answered from the model {answered!r}, asked was {asked!r}.")
+        # So that the server is asked for its adapters once, and not for each answer.
+        self._base_names.add(answered)
+
+    async def _adapter_names(self) -> set[str]:
+        ours = {self._name(adapter) for adapter in self._loaded.values()}
+        return {*self.served.values(), *ours, *await openai_lora.listed_adapters(self.client)}
+
 
 class ModelGone(EngineError):
     """The server has no model of that name; nothing was generated."""
-
-
-def check_model(answered: str | None, asked: str) -> None:
-    """A server that answers from another model than asked would answer from the wrong layers."""
-    if answered and answered != asked:
-        raise AdapterRefused(f"The server answered from the model {answered!r}, asked was {asked!r}.")
 
 
 def translated(error: openai.OpenAIError, url: str) -> EngineError:

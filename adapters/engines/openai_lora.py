@@ -35,6 +35,17 @@ async def listed(client: AsyncOpenAI) -> list[str]:
         raise EngineError(f"The server at {client.base_url} does not list its models: {error}") from error
 
 
+async def listed_adapters(client: AsyncOpenAI) -> list[str]:
+    """Those of the names that are adapters': vLLM tells the model that each is on. Raises EngineError."""
+    try:
+        return [model.id async for model in client.models.list() if getattr(model, "parent", None)]
+    except openai.NotFoundError:
+        # A server may answer that lists nothing.
+        return []
+    except openai.OpenAIError as error:
+        raise EngineError(f"The server at {client.base_url} does not list its models: {error}") from error
+
+
 async def load(client: AsyncOpenAI, adapter: AdapterWeights, shared: SharedFolder) -> None:
     """The server serves the adapter from now on. Raises AdapterRefused, EngineError.
 

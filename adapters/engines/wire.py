@@ -39,6 +39,7 @@ class Reading:
     """What the chunks of one answer have said so far."""
 
     finish_reason: str | None = None
+    model: str | None = None
     usage: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -47,6 +48,7 @@ class Reading:
         text = ""
         logprobs: list[dict[str, Any]] = []
         for chunk in chunks:
+            self.model = chunk.get("model") or self.model
             self.usage = chunk.get("usage") or self.usage
             self.timings = chunk.get("timings") or self.timings
             # Some servers send null for what they leave empty.

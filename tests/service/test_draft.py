@@ -35,6 +35,13 @@ def test_the_last_chunk_tells_what_acted() -> None:
     assert made.acted == Layers(None, "hospital", "style@1")
 
 
+def test_the_manifest_tells_the_name_that_a_server_gave_to_what_answered() -> None:
+    made, word = draft(), last_word("openai", "b", "style@1")
+    made.read(word.model_copy(update={"response_metadata": word.response_metadata | {"answered_as": "base-2024"}}))
+    made.timings["answer"] = 1.0
+    assert made.manifest().answered_as == "base-2024"
+
+
 @pytest.mark.parametrize(("asked", "acted"), [("style@1", None), ("style@1", "style@2"), (None, "style@1")])
 def test_another_adapter_than_asked_voids_the_answer(asked: str | None, acted: str | None) -> None:
     made = draft(asked)

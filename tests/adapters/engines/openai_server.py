@@ -27,6 +27,8 @@ class Served:
     answers_as: str | None = None
     logprobs: bool = True
     status: int = 200
+    lists_with: int = 200
+    lists: int = 0
     error: str = ""
     breaks_off: bool = False
     line: bytes = b""
@@ -40,12 +42,11 @@ class Handler(BaseHTTPRequestHandler):
     served: Served
 
     def do_GET(self) -> None:
-        if self.served.status != 200:
-            self.reply(self.served.status, {"error": {"message": self.served.error}})
+        self.served.lists += 1
+        if (status := max(self.served.status, self.served.lists_with)) != 200:
+            self.reply(status, {"error": {"message": self.served.error}})
             return
-        self.reply(
-            200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.served.models]}
-        )
+        self.reply(200, {"object": "list", "data": [listed(name) for name in self.served.models]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -106,6 +107,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def listed(name: str) -> dict[str, Any]:
+    """As vLLM lists a model: an adapter with the one that it is on."""
+    return {"id": name, "object": "model", "parent": "base" if name.startswith("lora-") else None}
 
 
 def choice(delta: dict[str, str], logprobs: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -81,12 +81,36 @@ async def test_a_server_without_log_probabilities_cannot_take_adapters(serve: Se
     await engine.close()
 
 
-async def test_a_server_that_answers_from_another_model_is_refused(serve: Serve) -> None:
-    engine, _ = serve(answers_as="base")
+async def test_the_base_may_answer_under_its_full_name_which_is_told(serve: Serve) -> None:
+    engine, served = serve(answers_as="base-2024-08-06", models=["base", "base-2024-08-06", "lora-style"])
+    for _ in range(2):
+        chunks = [chunk async for chunk in engine.astream(QUESTION, generation=Generation())]
+        assert "".join(str(chunk.content) for chunk in chunks) == "base speaks."
+        assert chunks[-1].response_metadata["answered_as"] == "base-2024-08-06"
+    assert served.lists == 1
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", ["lora-style", "lora-unknown"])
+async def test_a_base_answered_by_an_adapter_is_refused(serve: Serve, name: str) -> None:
+    engine, _ = serve(answers_as=name, models=["base", "lora-style", "lora-unknown"])
+    for _ in range(2):
+        with pytest.raises(AdapterRefused, match=f"'{name}', asked was 'base'"):
+            await engine.ainvoke(QUESTION)
+    await engine.close()
+
+
+async def test_an_adapter_answered_under_another_name_is_refused(serve: Serve) -> None:
+    engine, served = serve()
+    await engine.load(STYLE)
+    served.answers_as = "lora-style-2024-08-06"
+    with pytest.raises(AdapterRefused, match="'lora-style-2024-08-06', asked was 'lora-style'"):
+        await answer(engine, adapter="style@1")
+
+
+async def test_a_server_that_lists_nothing_may_name_the_base_as_it_likes(serve: Serve) -> None:
+    engine, _ = serve(answers_as="base-2024-08-06", lists_with=404)
     assert "".join(chunk.text for chunk in await answer(engine)) == "base speaks."
-    engine, _ = serve(answers_as="other")
-    with pytest.raises(AdapterRefused, match="'other', asked was 'base'"):
-        await answer(engine)
 
 
 async def test_an_adapter_answered_by_the_base_is_refused(serve: Serve) -> None:
