@@ -24,9 +24,10 @@ def team_draft(rankings: Rankings, limit: int, coins: Iterable[Team]) -> tuple[D
     """At most `limit` passages, no text twice; a coin for every two says who drafts first.
 
     As two captains pick their teams (Radlinski, Kurup and Joachims 2008). One thing is stricter here, since our
-    rankings are short: a round in which one team has nothing left to pick counts for nobody, so one passage that
-    both found is a tie, no toss. Whatever the rankings are, the teams differ by one passage at most, and over all
-    coins by none: who cites at random prefers nobody.
+    rankings are short: a round in which one team has nothing left to pick counts for nobody, nor does a last single
+    place for which both would pick the same text, so one passage that both found is a tie, no toss. Whatever the
+    rankings are, the teams differ by one passage at most, and over all coins by none: who cites at random prefers
+    nobody.
     """
     drafted: list[Drafted] = []
     for first in coins:
@@ -41,16 +42,19 @@ def team_draft(rankings: Rankings, limit: int, coins: Iterable[Team]) -> tuple[D
 
 
 def picked(rankings: Rankings, drafted: Sequence[Drafted], first: Team, places: int) -> list[Drafted]:
-    """A round: each team's best that is new; of the first alone for a last place. Empty if either has none."""
+    """A round: each team's best that is new. Empty if either has none.
+
+    A last single place is for the first team's alone, and nobody's merit where the second would pick the same.
+    """
     second: Team = 0 if first else 1
     own, others = (best_new(rankings[team], drafted) for team in (first, second))
     if own is None or others is None or places < 1:
         return []
-    picks = [Drafted(own, first)]
-    if places > 1:
-        answer = best_new(rankings[second], [*drafted, *picks])
-        return [*picks, Drafted(answer, second)] if answer else []
-    return picks
+    if places == 1:
+        return [Drafted(own, None if same_text(own, others) else first)]
+    pick = Drafted(own, first)
+    answer = best_new(rankings[second], [*drafted, pick])
+    return [pick, Drafted(answer, second)] if answer else []
 
 
 def best_new(ranking: Sequence[Passage], drafted: Sequence[Drafted]) -> Passage | None:

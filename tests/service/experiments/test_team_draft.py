@@ -59,6 +59,17 @@ def test_a_round_that_one_team_cannot_answer_counts_for_nobody() -> None:
     assert team_draft(([], []), 3, [0, 0]) == ()
 
 
+@pytest.mark.parametrize("coin", COINS)
+def test_a_last_single_place_for_what_both_would_pick_is_nobody_s_merit(coin: Team) -> None:
+    one, other = ranking("a", "parking garage", "visitor hours"), ranking("b", "parking garage", "baby flowers")
+    [(_, team)] = told(team_draft((one, other), 1, [coin]))
+    assert team is None
+    both = ranking("a", *WORDS[:3]), ranking("b", *WORDS[:3])
+    assert [team for _, team in told(team_draft(both, 3, [coin, coin]))] == [coin, 1 - coin, None]
+    apart = ranking("a", "parking garage"), ranking("b", "baby flowers")
+    assert [team for _, team in told(team_draft(apart, 1, [coin]))] == [coin]
+
+
 def test_the_same_text_is_known_by_its_words_whatever_its_id() -> None:
     whole = passage("a", "Parking costs $2 an hour.\nPay at the machines by the elevators.")
     part = passage("b", "Pay at the machines  by the elevators.")
