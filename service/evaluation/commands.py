@@ -1,6 +1,7 @@
 """The commands `triptych evaluate run | report | rescore | compare`."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
@@ -208,8 +209,8 @@ def _margins(options: list[str]) -> dict[str, float]:
             found[metric] = float(loss)
         except ValueError:
             raise DesignError(f"Expected METRIC=LOSS such as right=0.03, got {option!r}.") from None
-        if not found[metric] >= 0:
-            raise DesignError(f"Expected a loss of 0 or more, such as right=0.03, got {option!r}.")
+        if not (found[metric] >= 0 and math.isfinite(found[metric])):
+            raise DesignError(f"Expected a finite loss of 0 or more, such as right=0.03, got {option!r}.")
         if metric not in METRICS:
             raise DesignError(f"There is no metric {metric!r}; there are: {', '.join(METRICS)}.")
     return found

@@ -43,7 +43,7 @@ def different(names: tuple[Name, ...]) -> tuple[Name, ...]:
 
 Level = Annotated[str, BeforeValidator(spelled_out), Field(min_length=1)]
 Levels = Annotated[tuple[Level, ...], Field(min_length=2), AfterValidator(different)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Part(BaseModel):
@@ -125,7 +125,7 @@ class Cost(Part):
 
     requests_a_day: Positive
     days: Positive
-    minutes: dict[Factor, Annotated[float, Field(ge=0)]] = {}
+    minutes: dict[Factor, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
 
 
 class Design(Part):

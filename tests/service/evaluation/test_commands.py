@@ -169,7 +169,7 @@ def test_a_run_that_lacks_answers_is_shown_and_fails(config: Path, run: Run, tmp
     assert call(config, "compare", stopped.folder, run.folder).exit_code == 0
 
 
-@pytest.mark.parametrize("margin", ["right", "right=much", "joy=0.1", "right=nan", "right=-0.1"])
+@pytest.mark.parametrize("margin", ["right", "right=much", "joy=0.1", "right=nan", "right=inf", "right=-0.1"])
 def test_a_margin_that_is_none_is_refused(config: Path, run: Run, margin: str) -> None:
     result = call(config, "compare", run.folder, run.folder, "--margin", margin)
     assert result.exit_code == 2

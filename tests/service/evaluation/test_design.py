@@ -89,6 +89,12 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path, text: str) -> None:
         read_design(path)
 
 
+@pytest.mark.parametrize("size", [float("inf"), float("nan")])
+def test_a_margin_is_a_finite_number(tmp_path: Path, size: float) -> None:
+    with pytest.raises(DesignError, match=r"guardrails\.0\.margin: Input should be a finite number"):
+        read_design(written(tmp_path, guardrails=[{"metric": "reading_grade", "margin": size}]))
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(DesignError, match="cannot be read"):
         read_design(tmp_path / "none.yaml")
