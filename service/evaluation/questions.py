@@ -1,8 +1,14 @@
 """The questions of a pack, with their gold documents and answers."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from service.evaluation.metrics.text import tokens
+
+EMERGENCY = "emergency"
+Told = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
 class QuestionsError(ValueError):
@@ -19,13 +25,14 @@ class EarlierTurn(BaseModel):
 class PackQuestion(BaseModel):
     """`documents` hold the answer, under the heading `section`; none do for an unanswerable question.
 
-    `answer` is one sentence; `facts` are short strings that every right answer contains.
+    `answer` is one sentence; `facts` are short strings that every right answer contains. They are compared by
+    their words, without articles and punctuation, so some have to be left.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str
-    question: str
+    id: Told
+    question: Told
     documents: tuple[str, ...]
     section: str | None
     answer: str
@@ -33,6 +40,18 @@ class PackQuestion(BaseModel):
     answerable: bool
     tags: tuple[str, ...]
     history: tuple[EarlierTurn, ...] = ()
+
+    @model_validator(mode="after")
+    def an_answer_can_be_right_or_wrong(self) -> "PackQuestion":
+        if lost := [fact for fact in self.facts if not tokens(fact)]:
+            raise ValueError(
+                f"no answer could have the fact {lost[0]!r}: articles and punctuation are not compared, so "
+                "expected a fact with another word or a number in it"
+            )
+        gold = self.facts or tokens(self.answer)
+        if self.answerable and EMERGENCY not in self.tags and not gold:
+            raise ValueError("every answer would count as right: an answerable question needs facts or an answer")
+        return self
 
 
 def read_questions(path: Path) -> list[PackQuestion]:

@@ -15,8 +15,7 @@ from service.evaluation.layers import LayerResult, goal_effects, layer_results
 from service.evaluation.limits import limits
 from service.evaluation.metrics.catalogue import METRICS
 from service.evaluation.mistakes import mistakes
-from service.evaluation.questions import PackQuestion
-from service.evaluation.score import EMERGENCY
+from service.evaluation.questions import EMERGENCY, PackQuestion
 from service.evaluation.setup import setup_mistakes
 from service.evaluation.source_use import SourceUse, source_use
 from service.evaluation.store import Run, RunError

@@ -19,11 +19,10 @@ from service.evaluation.metrics.text import (
     rouge_l,
     token_f1,
 )
-from service.evaluation.questions import PackQuestion
+from service.evaluation.questions import EMERGENCY, PackQuestion
 from service.plan import Manifest
 from service.transcript import Transcript
 
-EMERGENCY = "emergency"
 NOT_FOR_IT = "not a metric of such a question"
 NO_METER = "this machine does not tell what it uses, or not to us"
 NOTHING_SAID = "no model gave an answer with content"

@@ -10,8 +10,8 @@ from service.evaluation.design import cells_of
 from service.evaluation.judge.aspects import ORDERS, Aspect, Order
 from service.evaluation.judge.judgements import Key, answer_sha256
 from service.evaluation.judge.prompt import Material
-from service.evaluation.questions import PackQuestion
-from service.evaluation.score import EMERGENCY, NOT_FOR_IT, RETRIEVAL_OFF
+from service.evaluation.questions import EMERGENCY, PackQuestion
+from service.evaluation.score import NOT_FOR_IT, RETRIEVAL_OFF
 from service.evaluation.store import Answer, Run
 
 GONE = "a passage that was shown is no longer in the library as it was, or no longer public"

@@ -53,3 +53,33 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
     file.write_text('{"id": "x"}\n')
     with pytest.raises(QuestionsError, match=r"questions\.jsonl, line 1"):
         read_questions(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"id": " "}, "id"),
+        ({"question": ""}, "question"),
+        ({"facts": ("8 p.m.", "A")}, "no answer could have the fact 'A'"),
+        ({"facts": ("",)}, "no answer could have the fact ''"),
+        ({"facts": (), "answer": "The."}, "every answer would count as right"),
+    ],
+)
+def test_a_question_that_no_answer_could_be_judged_by_is_named(
+    tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    file = tmp_path / "questions.jsonl"
+    answerable = next(question for question in QUESTIONS if question.answerable and question.facts)
+    file.write_text(questions_text([QUESTIONS[0], answerable.model_copy(update=change)]), encoding="utf-8")
+    with pytest.raises(QuestionsError, match=r"questions\.jsonl, line 2: not a question") as caught:
+        read_questions(file)
+    assert told in str(caught.value)
+
+
+def test_an_answer_alone_is_gold_enough_and_an_emergency_needs_none(tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    answerable = next(question for question in QUESTIONS if question.answerable and question.facts)
+    emergency = answerable.model_copy(update={"facts": (), "answer": "", "tags": ("emergency",)})
+    kept = [answerable.model_copy(update={"facts": ()}), emergency]
+    file.write_text(questions_text(kept), encoding="utf-8")
+    assert read_questions(file) == kept
