@@ -1,10 +1,12 @@
 """What every response carries, and what no log line does."""
 
 import logging
+from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.metrics import Metrics
 from service.middleware import BodyLimit, LastResort, RequestLog
@@ -17,7 +19,9 @@ def test_every_response_has_an_id_and_lets_nothing_be_loaded_or_kept(path: str) 
         headers = client.get(path).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+    assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-store"
@@ -79,6 +83,46 @@ def test_an_unexpected_error_is_told_by_its_type_and_place_only(caplog: pytest.L
     assert "in broken" in caplog.text
     assert "Miller" not in caplog.text + response.text
     assert 'status="500"' in metrics.text().decode()
+
+
+async def test_an_answer_that_breaks_half_way_is_not_answered_a_second_time() -> None:
+    async def half(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("half-way")
+
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        await LastResort(half)({"type": "http"}, nothing, send)
+    assert [message["type"] for message in messages] == ["http.response.start"]
+
+
+async def test_a_body_in_small_parts_is_counted_as_a_whole() -> None:
+    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+
+    def in_parts(*sizes: int) -> Receive:
+        parts = iter(sizes)
+
+        async def receive() -> Message:
+            size = next(parts)
+            return {"type": "http.request", "body": b"x" * size, "more_body": size > 0}
+
+        return receive
+
+    limited = BodyLimit(reading, 10, {})
+    scope: Scope = {"type": "http", "path": "/chat", "headers": []}
+    await limited(scope, in_parts(4, 4, 2, 0), nothing)
+    with pytest.raises(HTTPException, match="may have 10 bytes, got 11"):
+        await limited(scope, in_parts(4, 4, 3, 0), nothing)
+
+
+async def nothing(*_: object) -> Any:
+    raise AssertionError
 
 
 def test_uploads_have_a_limit_of_their_own() -> None:
