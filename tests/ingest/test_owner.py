@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.owner import FolderInUse, OwnerLock
+from ingest.owner import LOCK, FolderInUse, OwnerLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +20,12 @@ def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
         with pytest.raises(FolderInUse, match=r"the service at http://127\.0\.0\.1:8000") as caught:
             OwnerLock(folder)
         assert caught.value.url == "http://127.0.0.1:8000"
+
+
+def test_nobody_else_on_the_machine_can_look_into_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with OwnerLock(folder):
+        assert [path.stat().st_mode & 0o077 for path in (folder, folder / LOCK)] == [0, 0]
 
 
 def test_the_folder_is_free_after_closing_and_the_address_is_forgotten(tmp_path: Path) -> None:
