@@ -1,13 +1,14 @@
 """The hospital's folder of decisions, and folders that do not fit together."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adapters.decisions.calibration import Calibration
-from adapters.decisions.head import CARD, HeadCard
+from adapters.decisions.head import CARD, HeadCard, write_head
 from adapters.decisions.pack import (
     CALIBRATIONS,
     ENOUGH,
@@ -82,6 +83,16 @@ def test_a_policy_that_was_edited_needs_another_head(tmp_path: Path, fingerprint
     folder = shutil.copytree(FOLDER, tmp_path / "decisions")
     (folder / POLICY).write_text((folder / POLICY).read_text().replace("at_least: 6", "at_least: 8", 1))
     with pytest.raises(PolicyError, match="was made for another policy"):
+        open_pack(folder, "decide@1", fingerprint)
+
+
+@pytest.mark.parametrize("part", ["weights", "bias", "memory"])
+def test_a_head_that_is_not_finite_decides_nothing(tmp_path: Path, fingerprint: str, part: str) -> None:
+    """Its card fits: without this, the first decision of the policy would win every comparison."""
+    folder = shutil.copytree(FOLDER, tmp_path / "decisions")
+    head = open_pack(FOLDER, "decide@1", fingerprint).head
+    write_head(replace(head, **{part: np.full_like(getattr(head, part), np.nan)}), folder / HEAD)
+    with pytest.raises(PolicyError, match="weights that are not finite"):
         open_pack(folder, "decide@1", fingerprint)
 
 
