@@ -1,5 +1,6 @@
 """Decisions by the head and by a model: what acts, what is refused, and when a person is asked."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from adapters.decisions.calibration import Calibration, Origin
 from adapters.decisions.policy import PolicyError
 from adapters.decisions.records import Request
+from adapters.decisions.similar import told
 from adapters.engines.protocol import AdapterRefused, EngineError
 from ingest.embed import Embedder
 from service.decide import Decided, Decider, way
@@ -61,6 +63,22 @@ async def test_without_retrieval_no_record_has_a_part(embedder: Embedder) -> Non
     assert not found.similar
     assert found.manifest["acted"]["retrieval"] is None
     assert found.manifest["records_vote"] == 0
+    assert found.verdict.confidence != (await decided(decider(embedder))).verdict.confidence
+
+
+async def test_similar_records_are_those_like_the_whole_request(embedder: Embedder) -> None:
+    by, request = decider(embedder), Request(**KNEE)
+    vector = embedder.embed_queries([told(request.case())])[0]
+    nearest = by.pack.memory.nearest(request.case(), vector, 5)
+    assert [one.past.id for one in (await decided(by)).similar] == [one.past.id for one in nearest]
+
+
+async def test_the_head_is_calibrated_with_and_without_records(embedder: Embedder) -> None:
+    by = decider(embedder)
+    for overrides, name in ((Overrides(), "head+retrieval"), (Overrides(retrieval="off"), "head")):
+        found = await decided(by, overrides)
+        calibration = by.pack.head.card.ways[name]
+        assert found.probability == calibration.probability(found.verdict.confidence)
 
 
 async def test_a_service_that_nothing_was_learnt_of_is_decided_without_retrieval_and_goes_to_a_person(
@@ -118,6 +136,9 @@ async def test_a_calibrated_model_has_a_probability(embedder: Embedder) -> None:
     found = await decided(with_calibration(decider(embedder), "prompt"), PROMPT_ONLY)
     assert found.probability == pytest.approx(0.8)
     assert found.refer is None
+    found = await decided(with_calibration(decider(embedder), "prompt", slope=2, intercept=-3), PROMPT_ONLY)
+    assert found.probability == pytest.approx(1 / (1 + math.exp(3) / 4**2)), "not how sure it says it is"
+    assert found.refer is not None
 
 
 async def test_a_prompt_that_was_edited_is_another_one(embedder: Embedder) -> None:
@@ -156,6 +177,7 @@ async def test_an_adapter_that_decides_acts_through_its_gate(embedder: Embedder)
         (Overrides(prompt="on"), AdapterRefused, "no prompt can act with it"),
         (Overrides(adapter_strength=0.5), AdapterRefused, "it has no strength"),
         (Overrides(adapter="house-style"), SwitchRefused, "head"),
+        (Overrides(adapter="house-style@2", prompt="off"), SwitchRefused, "head"),
         (Overrides(retrieval="hospital"), SwitchRefused, "records"),
         (Overrides(adapter="off", prompt="house@1"), SwitchRefused, "decide@1"),
     ],
