@@ -1,4 +1,7 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.load import HOSPITAL
+from ingest.documents import Vectors
 from ingest.embed import Embedder
 from service.guard.emergencies import EmergencyRulesError, load_rules
 from service.guard.likeness import CACHE, MOST_PARTS, Likeness, likeness, load_examples, parts
@@ -54,6 +58,44 @@ def test_the_nearest_example_decides(small: Likeness, question: str, rule: str |
     assert (handoff.rule if handoff else None) == rule
 
 
+@dataclass
+class Placed:
+    """In an embedder's place: each text has the cosines to both emergencies and to the harmless sentence."""
+
+    cosines: dict[str, tuple[float, float, float]]
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return np.array([self.cosines.get(text, (0.0, 0.0, 0.0)) for text in texts], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("cosines", "rule"),
+    [
+        ({"whole": (0.55, 0, 0)}, "bite"),
+        ({"whole": (0.45, 0, 0)}, None),
+        ({"whole": (0.6, 0, 0.45)}, "bite"),
+        ({"whole": (0.6, 0, 0.55)}, None),
+        ({"first": (0.7, 0, 0)}, "bite"),
+        ({"first": (0.6, 0, 0)}, None),
+        ({"first": (0.8, 0, 0.55)}, "bite"),
+        ({"first": (0.8, 0, 0.65)}, None),
+        ({"first": (0.9, 0, 0.88), "second": (0, 0.7, 0)}, "burn"),
+    ],
+)
+def test_a_part_has_to_be_nearer_and_further_ahead_than_the_whole(
+    tmp_path: Path, cosines: dict[str, tuple[float, float, float]], rule: str | None
+) -> None:
+    """And of several parts the nearest of those that are alike decides, not the nearest of all."""
+    told = {"whole": "It got bad today. Now we are here.", "first": "It got bad today", "second": "Now we are here"}
+    content = {"emergencies": {"bite": ["a snake"], "burn": ["hot oil"]}, "harmless": ["where are the exits"]}
+    placed: Any = Placed({told[name]: values for name, values in cosines.items()})
+    emergencies, harmless = np.split(np.eye(3, dtype=np.float32), [2])
+    handoff = Likeness(load_examples(written(tmp_path, **content), RULES), placed, emergencies, harmless).nearest(
+        told["whole"]
+    )
+    assert (handoff.rule if handoff else None) == rule
+
+
 def test_the_hand_off_is_the_rule_s_own(small: Likeness) -> None:
     texts = {rule.handoff.rule: rule.handoff for rule in RULES.rules}
     assert small.nearest("my sleeve caught fire") == texts["burn"]
@@ -66,6 +108,11 @@ def test_a_question_is_its_own_first_part() -> None:
     assert parts(long) == [long, "Where do I park", "My dad is very pale"]
     wrapped = "My dad is\nvery pale\n\nWhere do I park?"
     assert parts(wrapped) == [wrapped, "My dad is", "Where do I park", "My dad is very pale"]
+
+
+def test_the_parts_of_a_long_story_are_its_last_sentences() -> None:
+    told = [f"this is sentence {number}" for number in range(MOST_PARTS + 2)]
+    assert parts(". ".join(told))[1:] == told[2:]
 
 
 @given(st.text(max_size=300) | st.lists(st.sampled_from(["he is ill", "."]), max_size=60).map(" ".join))
@@ -91,6 +138,16 @@ def test_kept_vectors_of_other_sentences_do_not_count(tmp_path: Path, embedder: 
     changed = load_examples(written(tmp_path, harmless=["where are the vending machines"]), RULES)
     vectors = likeness(changed, embedder, tmp_path).harmless
     np.testing.assert_allclose(vectors, embedder.embed(["where are the vending machines"]), atol=1e-5)
+
+
+def test_kept_vectors_of_another_embedder_do_not_count(
+    tmp_path: Path, embedder: Embedder, model_folder: Path
+) -> None:
+    examples = load_examples(written(tmp_path), RULES)
+    likeness(examples, embedder, tmp_path)
+    other = Embedder(model_folder, adapter=HOSPITAL.parent / "search" / "1")
+    vectors = likeness(examples, other, tmp_path).harmless
+    np.testing.assert_allclose(vectors, other.embed_queries(examples.harmless), atol=1e-5)
 
 
 @pytest.mark.parametrize(
