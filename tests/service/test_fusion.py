@@ -93,7 +93,7 @@ def test_a_better_cosine_never_lowers_a_score(
 
 
 def test_the_better_query_decides_for_each_chunk() -> None:
-    assert best_of([{"a": 0.2, "b": 0.5}, {"a": 0.4}]) == {"a": 0.4, "b": 0.5}
+    assert best_of([{"a": 0.2, "b": 0.5}, {"a": 0.4, "b": 0.1}]) == {"a": 0.4, "b": 0.5}
 
 
 TEXTS = {
@@ -112,6 +112,12 @@ def test_the_best_come_first_and_carry_their_scores() -> None:
 def test_the_same_text_is_shown_once() -> None:
     shown = chosen(TEXTS, {"a": 0.5, "b": 0.6, "c": 0.4}, limit=3, min_score=0.0)
     assert [one.chunk_id for one in shown] == ["b", "c"]
+
+
+def test_a_text_that_has_a_short_one_in_it_and_says_more_is_shown_too() -> None:
+    texts = TEXTS | {"b": passage("b", f"{TEXTS['d'].text} {TEXTS['a'].text}")}
+    shown = chosen(texts, {"d": 0.6, "b": 0.5}, limit=3, min_score=0.5)
+    assert [one.chunk_id for one in shown] == ["d", "b"], "a score of just the least is enough"
 
 
 @given(st.dictionaries(ids, shares), st.integers(0, 5), shares)
