@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from langchain_core.messages import AIMessageChunk
 
@@ -6,7 +8,7 @@ from ingest.documents import Passage
 from service.draft import Draft
 from service.events import Citation, Delta, Usage
 from service.guard.citations import Cleaned
-from service.plan import FACTORS, Exposure, Layers, Plan
+from service.plan import FACTORS, Exposure, Interleaving, Layers, Plan
 from service.retrieve import Found
 from tests.service.parts import last_word
 
@@ -62,6 +64,34 @@ def test_only_layers_that_could_matter_are_exposed() -> None:
     assert [one.factor for one in made.exposures] == ["retrieval"]
     made.fixed("Call 911.", "emergency")
     assert made.exposures == ()
+
+
+def test_a_manifest_tells_what_was_asked_beside_what_acted() -> None:
+    made = draft()
+    made.found = Found(PASSAGES, "query", degraded=True, fingerprint="f", settings={"passages": 2})
+    made.fixed("Nothing found.", "no_sources")
+    manifest = made.manifest()
+    assert manifest.asked == Layers(None, "hospital", "style@1")
+    assert manifest.acted == Layers(None, "hospital", None)
+    assert manifest.retrieval_degraded
+    assert manifest.retrieval_settings == {"passages": 2}
+    assert manifest.experiments.keys() == manifest.bucket_versions.keys() == {"retrieval-test"}
+
+
+def test_a_manifest_holds_the_sampling_the_coin_and_what_was_cited() -> None:
+    made = draft()
+    both = Interleaving("searches", "seed", ("old", "new"), ("hospital", "annex"))
+    made.plan = replace(made.plan, max_tokens=70, temperature=0.5, top_p=0.9, seed=7, interleaving=both)
+    list(made.shown(Cleaned("Yes [2].", (2,))))
+    made.read(last_word("scripted", "b", "style@1"))
+    made.timings = {"answer": 100.0}
+    manifest = made.manifest()
+    assert (manifest.max_tokens, manifest.temperature, manifest.top_p, manifest.seed) == (70, 0.5, 0.9, 7)
+    assert [(one.number, one.chunk_id, one.cited) for one in manifest.passages] == [
+        (1, "c1", False),
+        (2, "c2", True),
+    ]
+    assert manifest.interleaving == replace(both, answer=made.message_id)
 
 
 def test_the_stages_add_up_to_the_whole() -> None:
