@@ -59,6 +59,7 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 ROUND = {"A": {"$ref": "#/$defs/B"}, "B": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/A"}]}}
 WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+MANY: dict[str, Any] = {"properties": {f"p{number}": {} for number in range(199)}}
 LARGEST: list[dict[str, Any]] = [
     {"enum": [f"number {number:03d}" for number in range(450)]},
     {"properties": {f"p{number}": {} for number in range(199)}, "additionalProperties": False},
@@ -117,6 +118,9 @@ def test_openvino_makes_a_grammar_of_it(lane: Lane, schema: dict[str, Any]) -> N
         ({"properties": {f"p{number}": WORDS | {"maxItems": 501} for number in range(2)}}, "1000 items .* 1002"),
         ({"type": "array", "maxItems": 600, "items": WORDS | {"maxItems": 600}}, "1000 items .* 1200"),
         ({"enum": []}, "enum"),
+        ({"enum": list(range(501))}, "at most 500 items"),
+        ({"enum": ["two\nlines"]}, "enum"),
+        ({"const": "x" * 201}, "const"),
         ({"const": float("inf")}, "const"),
         ({"const": 10**400}, "const"),
         ({"properties": {"\ud800": {}}}, "properties"),
@@ -132,10 +136,30 @@ def test_openvino_makes_a_grammar_of_it(lane: Lane, schema: dict[str, Any]) -> N
         ({"properties": {f"p{number}": {} for number in range(200)}}, "at most 200 parts, it has 201"),
         ({"enum": [f"{number:0100d}" for number in range(60)]}, "at most 5000 letters"),
         ({"anyOf": [{"type": "number", "minimum": n} for n in range(21)]}, "at most 20 ranges"),
+        ({"anyOf": [{"const": f"{number:0200d}"} for number in range(26)]}, "at most 5000 letters"),
+        ({"properties": {f"p{number}": WORDS | {"minItems": 501} for number in range(2)}}, "there, it has 1002"),
+        ({"type": "array", "minItems": "3"}, "minItems"),
         ("no schema", "Part"),
     ],
     ids=lambda value: value if isinstance(value, str) else "schema",
 )
 def test_what_would_hold_up_everybody_is_refused(schema: Any, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
+        kept(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": MANY}},
+        {"items": MANY},
+        {"prefixItems": [MANY]},
+        {"anyOf": [MANY]},
+        {"additionalProperties": MANY},
+        {"$defs": {"A": MANY}},
+    ],
+    ids=lambda schema: next(iter(schema)),
+)
+def test_parts_are_counted_wherever_they_stand(schema: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="at most 200 parts, it has 201"):
         kept(schema)
