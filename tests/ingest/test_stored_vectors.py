@@ -61,11 +61,23 @@ def test_exact_search_finds_the_nearest_first(library: Library, collection: str)
     np.testing.assert_allclose([hit.score for hit in hits], [score for score, _ in expected], atol=1e-6)
 
 
+def test_exact_search_remembers_the_nearest_of_every_batch(
+    library: Library, collection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, vectors = make_document("a.md", *(f"text {number}" for number in range(20))), make_vectors(20)
+    library.put_document(collection, document, make_chunks(collection, document), vectors)
+    whole = library.exact_search(collection, vectors[3], 9)
+    monkeypatch.setattr("ingest.stored_vectors._BATCH", 4)
+    in_batches = library.exact_search(collection, vectors[3], 9)
+    assert [hit.chunk_id for hit in in_batches] == [hit.chunk_id for hit in whole]
+
+
 def test_exact_search_can_be_kept_to_what_a_reader_may_see(library: Library, collection: str) -> None:
     put(library, collection, make_document("a.md", "secret", labels=frozenset({"staff"})))
     public = put(library, collection, make_document("b.md", "open"), seed=5)
     query = make_vectors(1)[0]
     assert [hit.chunk_id for hit in library.exact_search(collection, query, 5, {PUBLIC})] == public
+    assert library.exact_search(collection, query, 5, set()) == []
     assert len(library.exact_search(collection, query, 5)) == 2
 
 
