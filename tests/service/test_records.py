@@ -51,6 +51,14 @@ def test_a_conversation_is_kept_with_its_manifests_and_feedback(records: Records
     assert kept.messages[1].feedback is None
 
 
+def test_nothing_of_another_conversation_is_in_this_one(records: Records) -> None:
+    first = ask(records, 1)
+    for number, user in ((2, "bob"), (3, "ann")):
+        records.store_answer(f"m{number}", f"talk of {user}", user, Turn("question", "answer"), MANIFEST)
+    assert [message.id for message in records.conversation(TALK, "ann").messages] == [first]
+    assert records.history(TALK, "ann", 9) == (Turn("question 1", "answer 1"),)
+
+
 def test_a_turn_is_found_by_its_answer_alone_with_the_turns_before_it(records: Records) -> None:
     for number in range(3):
         ask(records, number)
