@@ -32,7 +32,9 @@ def test_a_label_says_its_strength_and_is_read_back(strength: float) -> None:
     assert ("*" in label) == (strength != 1)
 
 
-@pytest.mark.parametrize("label", ["style*0", "style*1.51", "style*-1", "style*", "style*2e0", "s*0.12", "*0.5"])
+@pytest.mark.parametrize(
+    "label", ["style*0", "style*1.6", "style*1.51", "style*-1", "style*", "style*2e0", "s*0.12", "*0.5"]
+)
 def test_what_is_no_strength_is_refused_with_what_to_do(label: str) -> None:
     with pytest.raises(AdapterRefused, match="switch it off"):
         split_strength(label)
@@ -44,7 +46,7 @@ def test_every_strength_is_an_adapter_of_its_own(registry: Registry) -> None:
     whole, half, more, one = loaded
     assert one == whole
     assert [half.name, more.name] == ["style@1*0.5", "style@1*1.5"]
-    assert len({(each.sha256, each.folder) for each in loaded}) == 3
+    assert len({each.sha256 for each in loaded}) == len({each.folder for each in loaded}) == 3
     assert [alpha(Path(each.folder)) / alpha(Path(whole.folder)) for each in loaded] == [1, 0.5, 1.5, 1]
     weights = {file_sha256(Path(each.folder) / "adapter_model.safetensors") for each in loaded}
     assert len(weights) == 1
@@ -96,10 +98,12 @@ def test_a_damaged_adapter_has_no_strength_either(registry: Registry, tmp_path: 
 
 def test_what_it_adds_is_multiplied(gguf: Path, tmp_path: Path) -> None:
     shipped = SHIPPED / "house-style" / "2"
-    weights = AdapterWeights("house-style@2", str(shipped), "a" * 64)
+    weights = AdapterWeights("house-style@2", str(shipped), "a" * 64, (("I", -0.1),))
     base = header_of(read_gguf(gguf))
     whole = changes(shipped, base)
-    half = changes(Path(at_strength(weights, 0.5, tmp_path).folder), base)
+    scaled = at_strength(weights, 0.5, tmp_path)
+    assert scaled.probe == (), "that of the whole strength would refuse it"
+    half = changes(Path(scaled.folder), base)
     assert whole.keys() == half.keys()
     for name in whole:
         np.testing.assert_allclose(half[name], whole[name] / 2, rtol=1e-6)
