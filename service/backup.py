@@ -109,13 +109,18 @@ def checked(source: Path) -> Contents:
 
 
 def check_empty(folder: Path, library: Path | None) -> None:
-    there = [path for path in folder.iterdir() if path.name != LOCK]
-    if library and library.exists():
-        there.append(library)
+    there = sorted({*folder.iterdir(), *parts(library)} - {folder / LOCK})
     if there:
         raise BackupError(
-            f"The data folder {folder} is not empty: {there[0]} is there. Move it away: a restore adds to nothing."
+            f"The place to restore to ({folder}) is not empty: {', '.join(map(str, there))}. "
+            "Move all of it away: a restore adds to nothing."
         )
+
+
+def parts(library: Path | None) -> list[Path]:
+    """What is there of a library. SQLite would play a log that a killed service left into a new file beside it."""
+    names = [library.with_name(library.name + end) for end in ("", "-wal", "-shm", "-journal")] if library else []
+    return [path for path in names if path.exists()]
 
 
 def place(source: Path, target: Path) -> None:

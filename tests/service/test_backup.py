@@ -1,6 +1,7 @@
 """Beside a service that writes, and back into an empty folder: the same documents, searches, words and adapters."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,7 +114,9 @@ def test_a_backup_beside_a_writer_has_each_document_whole(bot: Chatbot, data: Pa
 
 
 @pytest.fixture
-def kept(bot: Chatbot, data: Path, tmp_path: Path) -> Path:
+def kept(data: Path, tmp_path: Path) -> Path:
+    """Of a small library that nothing has open."""
+    Database(library_url(None, data)).close()
     (data / "harvest").mkdir()
     (data / "harvest" / "proposals.jsonl").write_text("{}\n")
     back_up(data, library_url(None, data), tmp_path / "kept")
@@ -123,13 +126,26 @@ def kept(bot: Chatbot, data: Path, tmp_path: Path) -> Path:
 def test_nothing_is_overwritten_or_added_to(kept: Path, data: Path, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="never overwritten"):
         back_up(data, library_url(None, data), kept)
-    with pytest.raises(FolderInUse):
+    with OwnerLock(data), pytest.raises(FolderInUse):
         restore(kept, data, library_url(None, data))
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "notes.txt").write_text("mine")
     with pytest.raises(BackupError, match=r"not empty: .*notes\.txt"):
         restore(kept, tmp_path / "new", library_url(None, tmp_path / "new"))
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"notes.txt", LOCK}
+
+
+@pytest.mark.parametrize("left", [("",), ("-wal", "-shm"), ("-journal",)])
+def test_each_part_of_an_earlier_library_is_named(kept: Path, tmp_path: Path, left: tuple[str, ...]) -> None:
+    """A service that was killed leaves its log, which SQLite would play into the restored file."""
+    (tmp_path / "place").mkdir()
+    library = tmp_path / "place" / "words.db"
+    names = [f"{library}{end}" for end in left]
+    for name in names:
+        Path(name).write_bytes(b"earlier")
+    with pytest.raises(BackupError, match=re.escape(", ".join(sorted(names)))):
+        restore(kept, tmp_path / "new", URL.create("sqlite", database=str(library)))
+    assert sorted(map(str, library.parent.iterdir())) == sorted(names)
 
 
 @pytest.mark.parametrize("name", [LIBRARY, "harvest/proposals.jsonl"])
