@@ -22,10 +22,19 @@ class DamagedLine(ValueError):
 
 def replace_text(path: Path, text: str) -> None:
     """After a crash the old or the new text is there, never none; of several writers at once, one's text."""
-    unfinished = beside(path)
-    try:
+    with published_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-        replace(unfinished, path)
+
+
+@contextmanager
+def published_file(target: Path) -> Iterator[Path]:
+    """A name for a file to write, which becomes `target` once all of it is on the disk. After an error it is
+    gone.
+    """
+    unfinished = beside(target)
+    try:
+        yield unfinished
+        replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
 

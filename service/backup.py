@@ -1,6 +1,7 @@
 """A backup of all that is not derived, made while the service runs, and the way back into an empty data folder."""
 
 import shutil
+from collections.abc import Collection
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import URL
 
-from adapters.durable import beside, make_folder, published_folder, replace
+from adapters.durable import ENDING, flush, make_folder, published_file, published_folder, remove
 from ingest.database import Database
 from ingest.models import file_sha256
 from ingest.owner import LOCK, OwnerLock
@@ -58,7 +59,7 @@ def back_up(folder: Path, database: URL, target: Path) -> Contents:
 
 
 def restore(source: Path, folder: Path, database: URL) -> Contents:
-    """Every file is compared with its hash before the first one is copied, and the library comes last.
+    """Every file is compared with its hash before the first one is copied; after an error nothing is there.
 
     What is derived (index, caches) is made anew at the next start. Raises BackupError, FolderInUse, OSError.
     """
@@ -69,8 +70,7 @@ def restore(source: Path, folder: Path, database: URL) -> Contents:
         )
     with OwnerLock(folder):
         check_empty(folder, library)
-        for name in sorted(contents.files, key=lambda name: name == LIBRARY):
-            place(source / name, library if library and name == LIBRARY else folder / name)
+        put_back(source, contents.files, folder, library)
     return contents
 
 
@@ -109,7 +109,9 @@ def checked(source: Path) -> Contents:
 
 
 def check_empty(folder: Path, library: Path | None) -> None:
-    there = sorted({*folder.iterdir(), *parts(library)} - {folder / LOCK})
+    """But for the lock, what a killed restore left, and what is on every new disk."""
+    passed_over = {folder / LOCK, folder / "lost+found", *left_by_killed(folder)}
+    there = sorted({*folder.iterdir(), *parts(library)} - passed_over)
     if there:
         raise BackupError(
             f"The place to restore to ({folder}) is not empty: {', '.join(map(str, there))}. "
@@ -123,8 +125,29 @@ def parts(library: Path | None) -> list[Path]:
     return [path for path in names if path.exists()]
 
 
+def left_by_killed(folder: Path) -> list[Path]:
+    """Whoever has the folder's lock is the only one who writes there."""
+    return list(folder.glob(f".*.{ENDING}"))
+
+
+def put_back(source: Path, names: Collection[str], folder: Path, library: Path | None) -> None:
+    """Nothing has its name before all is copied: a service would start on a half of it."""
+    for left in left_by_killed(folder):
+        remove(left)
+    unfinished = folder / f".restored.{ENDING}"
+    try:
+        for name in sorted({*names} - {LIBRARY}):
+            place(source / name, unfinished / name)
+        if library and LIBRARY in names:
+            place(source / LIBRARY, library)
+        for path in unfinished.glob("*"):
+            path.rename(folder / path.name)
+        flush(folder)
+    finally:
+        remove(unfinished)
+
+
 def place(source: Path, target: Path) -> None:
     make_folder(target.parent)
-    unfinished = beside(target)
-    shutil.copyfile(source, unfinished)
-    replace(unfinished, target)
+    with published_file(target) as unfinished:
+        shutil.copyfile(source, unfinished)

@@ -2,8 +2,10 @@
 
 import json
 import re
+import resource
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -133,6 +135,42 @@ def test_nothing_is_overwritten_or_added_to(kept: Path, data: Path, tmp_path: Pa
     with pytest.raises(BackupError, match=r"not empty: .*notes\.txt"):
         restore(kept, tmp_path / "new", library_url(None, tmp_path / "new"))
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"notes.txt", LOCK}
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """As on a disk that is nearly full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("url", [None, "elsewhere"])
+def test_a_restore_that_failed_leaves_nothing_and_goes_on_once_there_is_room(
+    kept: Path, tmp_path: Path, url: str | None
+) -> None:
+    new = tmp_path / "new"
+    place = URL.create("sqlite", database=str(tmp_path / url / "words.db")) if url else library_url(None, new)
+    size = (kept / LIBRARY).stat().st_size
+    with no_file_larger_than(size // 2), pytest.raises(OSError, match="File too large"):
+        restore(kept, new, place)
+    assert [path.name for path in new.iterdir()] == [LOCK]
+    assert not list(tmp_path.glob("elsewhere/*"))
+    restore(kept, new, place)
+    assert (new / "harvest" / "proposals.jsonl").read_text() == "{}\n"
+    assert place.database and Path(place.database).stat().st_size == size
+
+
+def test_what_a_killed_restore_left_and_a_new_disk_has_is_passed_over(kept: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    (new / ".restored.unfinished" / "adapters").mkdir(parents=True)
+    (new / ".library.db.0.unfinished").write_bytes(b"half")
+    (new / "lost+found").mkdir()
+    restore(kept, new, library_url(None, new))
+    assert {path.name for path in new.iterdir()} == {LOCK, LIBRARY, "harvest", "lost+found"}
 
 
 @pytest.mark.parametrize("left", [("",), ("-wal", "-shm"), ("-journal",)])
