@@ -1,7 +1,9 @@
 FROM python:3.12-slim
 
 WORKDIR /app
-RUN useradd --system --uid 10001 --home-dir /data --create-home triptych \
+# No --create-home: it would put files into /data, and a restore wants an empty folder.
+RUN useradd --system --uid 10001 --home-dir /data --no-create-home triptych \
+ && install -d -m 700 -o triptych /data \
  && install -d -o triptych /served
 
 # torch comes first and alone: a plain "torch" would bring gigabytes of CUDA.

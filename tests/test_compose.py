@@ -85,6 +85,15 @@ def test_the_image_runs_as_nobody_special() -> None:
     assert lines.index("USER triptych") > max(i for i, line in enumerate(lines) if line.startswith("RUN"))
 
 
+def test_a_new_volume_for_data_is_empty_and_private() -> None:
+    """Or `triptych restore` would refuse it: a new volume gets what the image has there."""
+    image = (ROOT / "Dockerfile").read_text()
+    useradd = next(line for line in image.splitlines() if "useradd" in line and not line.startswith("#"))
+    assert "--no-create-home" in useradd and "--create-home" not in useradd.replace("--no-create-home", "")
+    assert "install -d -m 700 -o triptych /data" in image
+    assert "VOLUME /data" in image
+
+
 FAKE = """#!/bin/sh
 echo $* >> {log}
 [ "$1" = ingest ] && exit {code}
