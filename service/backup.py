@@ -53,6 +53,7 @@ def back_up(folder: Path, database: URL, target: Path) -> Contents:
                 opened.copy_to(unfinished / LIBRARY)
         for name in FOLDERS:
             copy_folder(folder / name, unfinished / name)
+        check_names(unfinished, folder)
         contents = Contents(made=datetime.now(UTC).isoformat(timespec="seconds"), files=hashes(unfinished))
         (unfinished / LIST).write_text(contents.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return contents
@@ -83,13 +84,33 @@ def file_of(database: URL) -> Path | None:
 
 def copy_folder(source: Path, target: Path) -> None:
     """Without locks, and what is hidden: unfinished files, copies of adapters at other strengths."""
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns(LOCK, ".*"))
+    try:
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns(LOCK, ".*"))
+    except shutil.Error as error:
+        reasons = [reason for *_, reason in error.args[0]]
+        raise BackupError(
+            f"{len(reasons)} of the files in {source} cannot be copied, so nothing was backed up. "
+            f"The first: {reasons[0]}. Let this user read it; move away a link that leads nowhere."
+        ) from error
+
+
+def check_names(copied: Path, folder: Path) -> None:
+    """A backup whose names a restore refuses is none. Raises BackupError."""
+    refused = [name for name in names_below(copied) if not is_source_name(name)]
+    if refused:
+        raise BackupError(
+            f"A restore would refuse these names in {folder}: {', '.join(map(repr, refused))}. Rename them: no "
+            "backslash, no control characters, UTF-8. Nothing was backed up."
+        )
+
+
+def names_below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(files)}
+    return {name: file_sha256(folder / name) for name in names_below(folder)}
 
 
 def checked(source: Path) -> Contents:

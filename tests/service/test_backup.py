@@ -208,6 +208,23 @@ def test_a_list_that_leads_out_is_refused(kept: Path, name: str) -> None:
         checked(kept)
 
 
+@pytest.mark.parametrize("name", ["a\\b", "a\nb", "tab\t", "no\u00a0break", "\udcff"])
+def test_a_name_that_a_restore_refuses_is_told_when_backing_up(
+    kept: Path, data: Path, tmp_path: Path, name: str
+) -> None:
+    (data / "harvest" / name).write_text("x")
+    with pytest.raises(BackupError, match=re.escape(repr(f"harvest/{name}"))):
+        back_up(data, library_url(None, data), tmp_path / "other")
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "kept"}
+
+
+def test_a_link_that_leads_nowhere_is_named(kept: Path, data: Path, tmp_path: Path) -> None:
+    (data / "harvest" / "link").symlink_to("nowhere")
+    with pytest.raises(BackupError, match=r"nothing was backed up.* No such file .*harvest/link'"):
+        back_up(data, library_url(None, data), tmp_path / "other")
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "kept"}
+
+
 @pytest.mark.parametrize("content", [None, "{", '{"form": 2, "made": "", "files": {}}'])
 def test_what_is_no_backup_is_told(tmp_path: Path, content: str | None) -> None:
     if content:
