@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 # A word in PyYAML's own sentences; the names of its tokens, such as '<scalar>', and single characters stay.
 QUOTED = re.compile(r"""'(?![ <,])[^']{2,}'|"(?![ <,])[^"]{2,}\"""")
@@ -14,20 +15,28 @@ class _StandsTwice(yaml.MarkedYAMLError):
     """Names the key, which is no secret."""
 
 
-class _EachKeyOnce(yaml.SafeLoader):
+class _EachKeyOnce(Composer):
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         _refuse_twice(node)
         return node
 
 
-def parse_yaml(text: str) -> Any:
-    """The values of plain YAML. Raises yaml.YAMLError, which tells line and column but quotes no line and
-    no value.
+class _Values(_EachKeyOnce, yaml.SafeLoader):
+    pass
+
+
+class _Texts(_EachKeyOnce, yaml.BaseLoader):
+    pass
+
+
+def parse_yaml(text: str, as_text: bool = False) -> Any:
+    """The values of plain YAML, or each of them as the text that it is. Raises yaml.YAMLError, which tells line and
+    column but quotes no line and no value.
     """
     try:
         # From a stream: of a text PyYAML's errors quote the line, and a password may stand there.
-        return yaml.load(io.StringIO(text), Loader=_EachKeyOnce)  # noqa: S506
+        return yaml.load(io.StringIO(text), Loader=_Texts if as_text else _Values)  # noqa: S506
     except _StandsTwice:
         raise
     except yaml.MarkedYAMLError as error:

@@ -49,7 +49,11 @@ def sync_command(
     collection: CollectionOption = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove documents that are not in these folders.")] = False,
     label: Annotated[
-        list[str] | None, typer.Option(help="Who may read these files; repeat for more labels.")
+        list[str] | None,
+        typer.Option(
+            help="Who may read these files; repeat for more labels. Without it Markdown's front matter decides, as "
+            "in labels: [staff], then the label that the document has, then public (all that is asked over HTTP)."
+        ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,

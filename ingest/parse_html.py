@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bs4 import BeautifulSoup, Comment, Tag
 from bs4.element import NavigableString, PageElement
 
+from ingest.front_matter import LABEL_NAME, no_labels_here, refuse_labels
 from ingest.outline import Block, Outline
 
 _NOISE = (
@@ -35,11 +36,19 @@ _LEAVES = frozenset(["p", "pre", "dt", "dd", "figcaption", "summary", "address",
 
 def html_outline(content: bytes) -> Outline:
     soup = BeautifulSoup(content, "lxml")
+    _refuse_labels(soup)
     title = soup.title.get_text() if soup.title else ""
     for noise in soup.select(_NOISE):
         noise.decompose()
     root = soup.select_one(_MAIN) or soup.body or soup
     return Outline(tuple(_blocks(root)), title)
+
+
+def _refuse_labels(soup: BeautifulSoup) -> None:
+    """Raises ParseError: a label that nobody reads would leave the page open to everybody."""
+    refuse_labels(soup.get_text())
+    if soup.find("meta", attrs={"name": LABEL_NAME}):
+        raise no_labels_here()
 
 
 def _blocks(parent: Tag) -> Iterator[Block]:

@@ -1,16 +1,14 @@
-"""Markdown and plain text to an outline; front matter gives title and labels and is dropped."""
+"""Markdown and plain text to an outline; Markdown's front matter gives title and labels and is dropped."""
 
 import re
 from collections.abc import Iterator
 
-import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from ingest.documents import LABEL
+from ingest.front_matter import front_matter, refuse_labels
 from ingest.outline import Block, Outline, ParseError
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _HTML_TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 
@@ -29,43 +27,18 @@ def decode(content: bytes) -> str:
 
 
 def text_outline(content: bytes) -> Outline:
-    return Outline((Block(decode(content)),))
+    text = decode(content)
+    refuse_labels(text)
+    return Outline((Block(text),))
 
 
 def markdown_outline(content: bytes) -> Outline:
-    text = decode(content)
-    matter = _FRONT_MATTER.match(text)
+    matter = front_matter(decode(content))
     try:
-        title, labels = _metadata(matter[1]) if matter else ("", frozenset[str]())
-        body = text[matter.end() :] if matter else text
-        tree = SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(body))
-        return Outline(tuple(_blocks(tree)), title, labels)
+        tree = SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(matter.body))
+        return Outline(tuple(_blocks(tree)), matter.title, matter.labels)
     except RecursionError:
-        raise ParseError("Its marks or its front matter are nested hundreds of levels deep.") from None
-
-
-def _metadata(matter: str) -> tuple[str, frozenset[str]]:
-    # Every value as text: a title such as 2020-13-45 is no date and no error.
-    try:
-        values = yaml.load(matter, Loader=yaml.BaseLoader)  # noqa: S506
-    except (yaml.YAMLError, ValueError, OverflowError):
-        # The last two are PyYAML's own for "\U00110000" and "\UFFFFFFFF", which are no characters.
-        raise ParseError("Its front matter (the part between the --- lines) is not valid YAML.") from None
-    if not isinstance(values, dict):
-        return "", frozenset()
-    title, labels = values.get("title"), values.get("labels") or []
-    labels = [labels] if isinstance(labels, str) else labels
-    # A label that is misread would open a document to the wrong people: refuse what is not plainly a list.
-    if not isinstance(labels, list) or not all(map(_is_label, labels)):
-        raise ParseError(
-            "The labels in its front matter should be a list of words of at most 40 letters, digits, dots, hyphens "
-            "and underscores, as in: labels: [staff]"
-        )
-    return title if isinstance(title, str) else "", frozenset(labels)
-
-
-def _is_label(value: object) -> bool:
-    return isinstance(value, str) and LABEL.fullmatch(value) is not None
+        raise ParseError("Its marks are nested hundreds of levels deep.") from None
 
 
 def _blocks(tree: SyntaxTreeNode) -> Iterator[Block]:

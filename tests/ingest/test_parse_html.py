@@ -1,4 +1,6 @@
-from ingest.outline import Block
+import pytest
+
+from ingest.outline import Block, ParseError
 from ingest.parse_html import html_outline
 
 
@@ -51,3 +53,16 @@ def test_headings_inside_unknown_elements_are_found() -> None:
 def test_the_encoding_that_the_page_names_is_used() -> None:
     page = '<meta charset="iso-8859-1"><p>naïve</p>'.encode("iso-8859-1")
     assert html_outline(page).blocks[-2].text == "naïve"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<html><head><meta name="labels" content="staff"></head><body><p>PIN 4471</p></body></html>',
+        "<META NAME=Label CONTENT=staff><p>PIN 4471",
+        "---\nlabels: [staff]\n---\n<html><head><title>Pay</title></head><body><p>PIN 4471</p></body></html>",
+    ],
+)
+def test_labels_that_nobody_reads_are_refused(page: str) -> None:
+    with pytest.raises(ParseError, match="--label staff"):
+        html_outline(page.encode())

@@ -122,3 +122,8 @@ def test_what_is_not_text_is_refused(content: bytes) -> None:
 
 def test_plain_text_is_one_block() -> None:
     assert text_outline(b"# no heading\r\n\r\ntext").blocks == (Block("# no heading\n\ntext"),)
+
+
+def test_a_text_file_with_front_matter_is_refused() -> None:
+    with pytest.raises(ParseError, match="save it as Markdown"):
+        text_outline(b"---\nlabels: [staff]\n---\nWifi")
