@@ -1,8 +1,7 @@
 """Emergencies in people's own words: found before any layer, answered with a fixed text."""
 
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from configs.faults import in_one_line
 from configs.yaml_text import parse_yaml
+from service.guard.folding import OTHER_LETTER, english_words, folded, folded_phrase, plain, words_of_any_script
 
 GAP = r"(?: [\w.]+){0,5} "
 NOTHING = r"(?!)"
 LIST_NAME = re.compile(r"(?<!\?)<\w+>")
-APOSTROPHES = "'’‘`´ʼ"
 SENTENCE_END = re.compile(r"[.!?;\n…]+(?:\s|$)|\n")
 PARAGRAPH_END = re.compile(r"\n\s*\n")
 SHORTEST_CORRECTED = 6
@@ -95,7 +94,20 @@ def readings(question: str) -> list[str]:
 
 
 def detect_in(reading: str, rules: EmergencyRules) -> Handoff | None:
-    text = normal(reading, rules)
+    return next(filter(None, (met(text, rules) for text in texts(reading, rules))), None)
+
+
+def texts(reading: str, rules: EmergencyRules) -> Iterator[str]:
+    """In the letters a to z, all others parting words; then, where there are others, with them. Both, since neither
+    is to hide a cry for help that the other shows: such letters may stand right beside it, or be it.
+    """
+    text = folded(reading)
+    yield normal(text, english_words, rules)
+    if OTHER_LETTER.search(text):
+        yield normal(text, words_of_any_script, rules)
+
+
+def met(text: str, rules: EmergencyRules) -> Handoff | None:
     unnamed = rules.names.sub(lambda match: "-" * len(match[0]), text)
     return next((rule.handoff for rule in rules.rules if happens(rule, text, unnamed, rules)), None)
 
@@ -120,22 +132,12 @@ def around(text: str, match: re.Match[str]) -> str:
     return text[max(start, 0) : end if end >= 0 else len(text)]
 
 
-def normal(question: str, rules: EmergencyRules) -> str:
-    """Lower-case words between single spaces, without accents, spelled right; ` . ` between sentences."""
-    sentences = (" ".join(words(part)) for part in SENTENCE_END.split(folded(question)))
+def normal(folded_text: str, words_in: Callable[[str], list[str]], rules: EmergencyRules) -> str:
+    """The words between single spaces, spelled right; ` . ` between sentences."""
+    sentences = (" ".join(words_in(part)) for part in SENTENCE_END.split(folded_text))
     text = f" {' . '.join(sentence for sentence in sentences if sentence)} "
     text = rules.misspelt.sub(lambda match: rules.spelling[match[0]], text)
     return f" {' '.join(corrected(word, rules) for word in text.split())} "
-
-
-def folded(question: str) -> str:
-    visible = (c for c in unicodedata.normalize("NFKD", question) if unicodedata.category(c) not in ("Mn", "Cf"))
-    return "".join(c for c in visible if c not in APOSTROPHES).lower()
-
-
-def words(text: str) -> list[str]:
-    """Words and numbers; a letter drawn out ("heeelp") counts once."""
-    return re.sub(r"([a-z])\1{2,}", r"\1", re.sub(r"[^a-z0-9]+", " ", text)).split()
 
 
 def corrected(word: str, rules: EmergencyRules) -> str:
@@ -171,21 +173,18 @@ def told(error: Exception) -> str:
 
 def compiled(content: RulesFile) -> EmergencyRules:
     lists = {f"<{name}>": f"(?:{'|'.join(words)})" for name, words in content.words.items()}
+    spelling = {plain(wrong): plain(right) for right, wrongs in content.spelling.items() for wrong in wrongs}
     return EmergencyRules(
-        spelling={wrong: right for right, wrongs in content.spelling.items() for wrong in wrongs},
-        misspelt=phrases(longest_first(content.spelling), {}),
-        keywords=tuple(content.keywords),
-        lookalikes=frozenset(content.lookalikes),
+        spelling=spelling,
+        misspelt=phrases(sorted(spelling, key=len, reverse=True), {}),
+        keywords=tuple(map(plain, content.keywords)),
+        lookalikes=frozenset(map(plain, content.lookalikes)),
         names=phrases(content.names, lists),
         past=phrases(content.past, lists),
         now=phrases(content.now, lists),
         topics=phrases(content.topics, lists),
         rules=tuple(compiled_rule(rule, content.handoffs, lists) for rule in content.rules),
     )
-
-
-def longest_first(spelling: Mapping[str, Sequence[str]]) -> list[str]:
-    return sorted((wrong for wrongs in spelling.values() for wrong in wrongs), key=len, reverse=True)
 
 
 def compiled_rule(rule: RuleText, handoffs: Mapping[str, str], lists: Mapping[str, str]) -> Rule:
@@ -210,6 +209,7 @@ def spelled_out(pattern: str, lists: Mapping[str, str]) -> str:
     unknown = LIST_NAME.search(pattern)
     if unknown:
         raise ValueError(f"no list {unknown[0]} under words, used in {pattern!r}")
+    pattern = folded_phrase(pattern)
     try:
         matches_all = re.compile(pattern).match("")
     except re.error as error:

@@ -151,6 +151,60 @@ def test_a_small_file_of_one_s_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("phrase", "question"),
+    [
+        ("überdosis", "Sie hat eine ÜBERDOSIS genommen"),
+        ("großer blutverlust", "GROSSER Blutverlust am Bein"),
+        ("Großer Blutverlust", "großer blutverlust"),
+        ("отравление", "У меня Отравление!"),
+        ("تسمم", "ابني عنده تسمّم"),
+        ("can't wake him", "I can’t wake him"),
+        ("Call an ambulance", "call an ambulance"),
+        ("fell … hard", "she fell and hit her head hard"),
+        ("[А-Я]+ия", "паническая анафилаксия"),
+        (r"\d+ [Ss]tunden (?:Läuft|lief)", "seit 3 stunden läuft Blut"),
+    ],
+)
+def test_a_phrase_in_any_script_and_case_is_met(tmp_path: Path, phrase: str, question: str) -> None:
+    rules = load_rules(written(tmp_path, rules=[{"name": "fall", "handoff": "call", "signs": [phrase]}]))
+    assert detect(question, rules) is not None
+
+
+def test_the_other_lists_are_compared_in_the_same_form(tmp_path: Path) -> None:
+    signs = [{"name": "fall", "handoff": "call", "signs": ["kann nicht atmen", "vergiftung", "verbrühung"]}]
+    spelling, keywords = {"Kann nicht": ["kann's nicht"]}, ["Verbrühung", "Vergiftung"]
+    rules = load_rules(
+        written(tmp_path, rules=signs, spelling=spelling, keywords=keywords, lookalikes=["Vergüftung"])
+    )
+    assert detect("Er kann’s nicht atmen", rules) is not None
+    assert detect("eine Verbrüühung", rules) is not None
+    assert detect("eine Vergüftung", rules) is None
+
+
+@pytest.mark.parametrize("sentence", EMERGENCIES[::9])
+def test_letters_of_another_script_hide_nothing(sentence: str) -> None:
+    assert detect(f"胸痛{sentence}請", RULES) == detect(sentence, RULES)
+    assert detect(sentence.replace(" ", " ø "), RULES) == detect(sentence, RULES)
+
+
+def test_a_letter_that_only_looks_like_one_hides_nothing() -> None:
+    assert detect("He has a s\N{CYRILLIC SMALL LETTER IE}izure", RULES) is not None
+
+
+@pytest.mark.parametrize("place", ["names", "past", "now", "topics"])
+def test_a_phrase_that_could_never_be_met_is_refused_in_every_list(tmp_path: Path, place: str) -> None:
+    with pytest.raises(EmergencyRulesError, match="'self-harm' can never be met: '-' stands in no question"):
+        load_rules(written(tmp_path, **{place: ["self-harm"]}))
+
+
+@pytest.mark.parametrize(
+    "phrase", ["x-?ray", "labor (and|&|n) delivery", "[a-z]+ fell", r"(?<!he )fell\b", "a{1,3} fell"]
+)
+def test_a_phrase_that_may_be_met_is_taken(tmp_path: Path, phrase: str) -> None:
+    assert load_rules(written(tmp_path, names=[phrase]))
+
+
+@pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"rules": []}, "used: rules: List should have at least 1 item[^\n]*$"),
@@ -160,6 +214,14 @@ def test_a_small_file_of_one_s_own(tmp_path: Path) -> None:
         ({"rules": [{"name": "fall", "handoff": "call", "signs": ["fell|"]}]}, "matches the empty text"),
         ({"rules": [{"name": "fall", "handoff": "call", "signs": ["<nobody> fell"]}]}, "no list <nobody>"),
         ({"sings": []}, "sings"),
+        (
+            {"rules": [{"name": "fall", "handoff": "call", "signs": ["not breathing!"]}]},
+            "'not breathing!' can never",
+        ),
+        ({"words": {"who": ["x_y"]}}, "can never be met: '_'"),
+        ({"keywords": ["!?"]}, "'!\\?' holds no letter"),
+        ({"lookalikes": ["-"]}, "'-' holds no letter"),
+        ({"spelling": {"fell": ["..."]}}, "'...' holds no letter"),
     ],
 )
 def test_a_faulty_file_is_refused_by_name(tmp_path: Path, changes: dict[str, object], told: str) -> None:
