@@ -121,13 +121,18 @@ def show_command(
 
 
 @app.command("remove")
-def remove_command(source: str, collection: CollectionOption = None, config: ConfigOption = None) -> None:
+def remove_command(
+    source: str, collection: CollectionOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """Remove a document; it is no longer found from the next question on."""
     with _ingest(config, collection) as (ingest, _):
         removed = ingest.remove(source)
     if not removed:
         raise _stop(f"There is no document {source}. `triptych ingest list` shows all.", WRONG_USE)
-    errors.print(f"Removed {source}.", markup=False)
+    if as_json:
+        console.print_json(json.dumps({"removed": source}))
+    else:
+        errors.print(f"Removed {source}.", markup=False)
 
 
 @app.command("stats")

@@ -30,6 +30,7 @@ def generate(
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many records.")] = 2600,
     seed: Annotated[int, typer.Option(help="The same seed gives the same records.")] = 7,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Write example records of invented requests, decided by the pack's policy, some of them wrongly."""
@@ -42,6 +43,9 @@ def generate(
             write_records(generated(policy, phrases, count, seed), target)
     except PolicyError as error:
         raise stop(str(error), WRONG_USE) from None
+    show(
+        {"file": str(target), "records": count, "seed": seed}, f"{count} records were written to {target}.", as_json
+    )
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The questions of a pack, with their gold documents and answers."""
 
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Annotated
 
@@ -57,8 +58,10 @@ class PackQuestion(BaseModel):
 def read_questions(path: Path) -> list[PackQuestion]:
     """Raises QuestionsError at the first line that is not a question."""
     questions = []
-    # As bytes: the lines of text also end at U+2028, which JSON may hold as it is.
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    # As bytes: the lines of text also end at U+2028, which JSON may hold as it is. Without the mark that Windows
+    # puts first.
+    content = path.read_bytes().removeprefix(BOM_UTF8)
+    for number, line in enumerate(content.splitlines(), start=1):
         try:
             questions.append(PackQuestion.model_validate_json(line))
         except ValidationError as error:

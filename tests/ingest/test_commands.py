@@ -48,7 +48,7 @@ def test_a_folder_is_synced_listed_shown_and_removed(config: Path, docs: Path) -
     assert answer(config, "list")["documents"][0]["title"] == "Visiting"
     assert answer(config, "show", "a.md")["chunks"][0]["text"] == "Every day [from] nine."
     assert answer(config, "stats")["collections"][0]["documents"] == 1
-    assert call(config, "remove", "a.md").exit_code == 0
+    assert answer(config, "remove", "a.md") == {"removed": "a.md"}
     assert answer(config, "list")["documents"] == []
 
 

@@ -28,8 +28,9 @@ def settings_with(decisions: Path, tmp_path: Path) -> Path:
 
 def test_records_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
     target = tmp_path / "records.jsonl"
-    result = CliRunner().invoke(app, ["generate", str(target), "--count", "30"])
+    result = CliRunner().invoke(app, ["generate", str(target), "--count", "30", "--json"])
     assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"file": str(target), "records": 30, "seed": 7}
     assert read_records(target) == read_records(FOLDER / RECORDS)[:30]
 
 

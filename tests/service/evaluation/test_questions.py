@@ -83,3 +83,9 @@ def test_an_answer_alone_is_gold_enough_and_an_emergency_needs_none(tmp_path: Pa
     kept = [answerable.model_copy(update={"facts": ()}), emergency]
     file.write_text(questions_text(kept), encoding="utf-8")
     assert read_questions(file) == kept
+
+
+def test_the_mark_that_windows_puts_first_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + (PACK / "questions.jsonl").read_bytes())
+    assert read_questions(path) == QUESTIONS
