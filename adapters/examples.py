@@ -55,12 +55,13 @@ class StyleExample:
 @dataclass(frozen=True, slots=True)
 class Pool:
     """The passages that a split may see, with their unit vectors (n, d), and the names of documents that were left
-    out because not everybody may read them.
+    out: `restricted` since not everybody may read them, `unreadable` (with the reason) since nobody could.
     """
 
     passages: tuple[Passage, ...]
     vectors: Vectors
     restricted: frozenset[str] = frozenset()
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     def ranked(self, question: NDArray[np.float32]) -> list[Passage]:
         """All passages, the nearest to the question's unit vector (d,) first."""
@@ -72,7 +73,7 @@ class Pool:
 
     def only(self, documents: frozenset[str]) -> "Pool":
         keep = [i for i, passage in enumerate(self.passages) if passage.source in documents]
-        return Pool(tuple(self.passages[i] for i in keep), self.vectors[keep], self.restricted)
+        return Pool(tuple(self.passages[i] for i in keep), self.vectors[keep], self.restricted, self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)

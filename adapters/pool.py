@@ -16,16 +16,32 @@ from ingest.split import Splitter
 
 def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedder) -> Pool:
     """Parse, split and embed the files that the ingest job would take, without the documents that are not for
-    everybody: an adapter says to all what it learned. Raises ExampleError.
+    everybody (an adapter says to all what it learned) and those that cannot be read. Raises ExampleError where none
+    is left.
     """
-    documents = [parsed(file, parser) for file in files_below(folder)]
+    documents, unreadable = read_files(folder, parser)
     public = [document for document in documents if not document.labels or PUBLIC in document.labels]
     if not public:
-        raise ExampleError(f"There are no documents for everybody below {folder}.")
+        raise ExampleError(f"There are no documents for everybody below {folder}. {' '.join(unreadable.values())}")
     found = [pair for document in public for pair in chunks(document, splitter)]
     passages = tuple(as_passage(source, chunk) for source, chunk in found)
     restricted = frozenset(document.source for document in documents) - {document.source for document in public}
-    return Pool(passages, embedder.embed([chunk.embedded_text for _, chunk in found]), restricted)
+    return Pool(
+        passages, embedder.embed([chunk.embedded_text for _, chunk in found]), restricted, tuple(unreadable.items())
+    )
+
+
+def read_files(folder: Path, parser: Parser) -> tuple[list[Document], dict[str, str]]:
+    """The documents, and by the names of the files that cannot be read the reasons. Raises ExampleError for the
+    folder alone.
+    """
+    documents, unreadable = [], {}
+    for file in files_below(folder):
+        try:
+            documents.append(parsed(file, parser))
+        except ExampleError as error:
+            unreadable[file.source] = str(error)
+    return documents, unreadable
 
 
 def files_below(folder: Path) -> tuple[DiskFile, ...]:
@@ -63,7 +79,9 @@ def other_pool(
 def seen_of(data: Data, pool: Pool) -> Pool:
     """What training may see: held-back documents are not even distractors. A misspelt one would be seen."""
     if unknown := sorted({*data.validation, *data.held_back} - pool.sources - pool.restricted):
-        raise ExampleError(f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}.")
+        reasons = [reason for source, reason in pool.unreadable if source in unknown]
+        told = f"The recipe names documents that are not in {data.documents}: {', '.join(unknown)}."
+        raise ExampleError(" ".join([told, *reasons]))
     return pool.only(pool.sources - frozenset(data.held_back))
 
 

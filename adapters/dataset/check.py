@@ -100,6 +100,7 @@ def in_one(some: Examined, embedder: Embedder, no_answer: str) -> list[Finding]:
     answers = answers_of(entries, no_answer)
     return [
         *some.read.findings,
+        *find.unreadable(pool),
         *find.empty(some.read.entries),
         *find.misplaced(entries, pool.sources, pool.restricted, no_answer),
         *find.unknown_sections(entries, pool.passages),
@@ -119,6 +120,7 @@ def check_file(path: Path, pool: Pool | None, embedder: Embedder, no_answer: str
     turned, unplaced = with_documents(entries, pool, embedder, no_answer)
     found = [
         *read.findings,
+        *find.unreadable(pool),
         *unplaced,
         *find.shared_ids(entries),
         *find.empty(read.entries),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 
 from adapters.dataset.entries import Entry, Finding, refuses, wording
 from adapters.dataset.facts import missing_facts
-from adapters.examples import CITE, gold_passage
+from adapters.examples import CITE, Pool, gold_passage
 from ingest.documents import Passage
 from ingest.personal import personal_data
 
@@ -65,6 +65,12 @@ def misplaced(
             yield Finding("shape", entry.place, f"{document} is not among the documents")
         elif document is not None and refuses(entry.example.answer, no_answer):
             yield Finding("shape", entry.place, f"refuses, but names {document} as its document")
+
+
+def unreadable(pool: Pool | None) -> Iterator[Finding]:
+    """Files that training goes without; an example about one is told as any that names no document."""
+    for source, reason in pool.unreadable if pool else ():
+        yield Finding("unreadable", source, f"left out. {reason}")
 
 
 def unknown_sections(entries: Iterable[Entry], pool: Sequence[Passage]) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ ALLOWED = {
     "facts": 0.02,
 }
 # An example with one of these is still a good one.
-REMARKS = frozenset({"left-out", "near-question", "not-you", "no-next-step", "section", "balance"})
+REMARKS = frozenset({"left-out", "unreadable", "near-question", "not-you", "no-next-step", "section", "balance"})
 ENOUGH, PLENTY = 500, 1000
 SHOWN = 10
 

@@ -51,10 +51,21 @@ def test_what_ingest_passes_over_and_what_not_everybody_may_read_is_not_learnt(
     assert pool.restricted == {"staff.md"}
 
 
-def test_a_document_that_cannot_be_read_is_named(folder: Path, embedder: Embedder) -> None:
+def test_a_document_that_cannot_be_read_is_left_out_and_named(folder: Path, embedder: Embedder) -> None:
     (folder / "broken.docx").write_bytes(b"no docx")
-    with closing(Parser()) as parser, pytest.raises(ExampleError, match=r"broken\.docx"):
-        read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
+    with closing(Parser()) as parser:
+        pool = read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
+    assert pool.sources == {"more.md/parking.txt", "visiting.md"}
+    ((source, reason),) = pool.unreadable
+    assert source == "broken.docx" and "cannot be read" in reason
+    with pytest.raises(ExampleError, match=r"not in docs: broken\.docx\. The document .* cannot be read"):
+        seen_of(data(validation=("broken.docx",), held_back=()), pool)
+
+
+def test_where_no_document_can_be_read_the_reason_is_told(tmp_path: Path, embedder: Embedder) -> None:
+    (tmp_path / "broken.docx").write_bytes(b"no docx")
+    with closing(Parser()) as parser, pytest.raises(ExampleError, match=r"broken\.docx cannot be read"):
+        read_pool(tmp_path, parser, Splitter(embedder.count_tokens, 200), embedder)
 
 
 def test_a_folder_without_documents_is_an_error(tmp_path: Path, embedder: Embedder) -> None:

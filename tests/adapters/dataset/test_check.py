@@ -69,6 +69,17 @@ def test_good_examples_pass(pool: Pool, embedder: Embedder) -> None:
     assert report.good == 3
 
 
+def test_a_document_that_cannot_be_read_is_told_and_stops_only_examples_about_it(
+    pool: Pool, embedder: Embedder
+) -> None:
+    broken = replace(pool, unreadable=(("scan.pdf", "The document scan.pdf cannot be read: no text."),))
+    report = checked(recipe(), read_of(*GOOD), broken, embedder)
+    assert kinds(report) == {("unreadable", "scan.pdf")}
+    assert report.passed and report.good == 3
+    about = replace(GOOD[0], id="e4", document="scan.pdf", question="What does the scan say?")
+    assert "shape" in checked(recipe(), read_of(*GOOD, about), broken, embedder).failures
+
+
 def test_everything_that_is_wrong_is_told_at_once(pool: Pool, embedder: Embedder, tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").write_text(json.dumps({"question": "When may I see my dad?"}))
     first = GOOD[0]
