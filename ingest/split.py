@@ -51,7 +51,7 @@ class Splitter:
     @property
     def fingerprint(self) -> str:
         """Changes when the same document would be cut differently."""
-        recipe = f"headings-1 {self._max_tokens} {self._overlap_tokens}" + " sentences-1" * self._sentences
+        recipe = f"headings-2 {self._max_tokens} {self._overlap_tokens}" + " sentences-1" * self._sentences
         return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
     def split(self, document: Document, document_id: str) -> list[Chunk]:

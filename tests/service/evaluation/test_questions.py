@@ -70,7 +70,7 @@ def test_a_question_that_no_answer_could_be_judged_by_is_named(
 ) -> None:
     file = tmp_path / "questions.jsonl"
     answerable = next(question for question in QUESTIONS if question.answerable and question.facts)
-    file.write_text(questions_text([QUESTIONS[0], answerable.model_copy(update=change)]), encoding="utf-8")
+    file.write_text(as_lines([QUESTIONS[0], answerable.model_copy(update=change)]), encoding="utf-8")
     with pytest.raises(QuestionsError, match=r"questions\.jsonl, line 2: not a question") as caught:
         read_questions(file)
     assert told in str(caught.value)
@@ -81,7 +81,7 @@ def test_an_answer_alone_is_gold_enough_and_an_emergency_needs_none(tmp_path: Pa
     answerable = next(question for question in QUESTIONS if question.answerable and question.facts)
     emergency = answerable.model_copy(update={"facts": (), "answer": "", "tags": ("emergency",)})
     kept = [answerable.model_copy(update={"facts": ()}), emergency]
-    file.write_text(questions_text(kept), encoding="utf-8")
+    file.write_text(as_lines(kept), encoding="utf-8")
     assert read_questions(file) == kept
 
 
