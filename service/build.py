@@ -1,11 +1,11 @@
 """The composition root: settings become the open parts of a chatbot; nothing behind this knows settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.card import CardError
 from adapters.commands import registry_of
@@ -35,6 +35,8 @@ from service.loading import AdapterLoader
 from service.plan import FACTORS, Factor, Layers
 from service.records import Records
 from service.switches import Overrides, SwitchRefused
+
+T = TypeVar("T")
 
 ALL_ON: Mapping[Factor, str] = dict.fromkeys(FACTORS, "on")
 
@@ -73,13 +75,13 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         # Each takes seconds, so all three open at once. The embedder is needed where retrieval is off, too: the
         # emergency check embeds.
         loading = asyncio.get_running_loop().run_in_executor(None, embedder.load_questions)
-        looking = asyncio.create_task(asyncio.to_thread(second_look, settings))
-        stack.push_async_callback(settled, looking)
+        looking = begun(stack, second_look, settings)
         opening = asyncio.create_task(opened_engine(settings))
         stack.push_async_callback(close_engine, opening)
-        corpus = await asyncio.to_thread(stack.enter_context, opened_corpus(settings, embedder))
+        # Shielded, as all that is begun: the stack waits for it.
+        corpus = await asyncio.shield(begun(stack, stack.enter_context, opened_corpus(settings, embedder)))
         cache = settings.data.folder / "cache"
-        alike = await asyncio.to_thread(likeness, examples, embedder, cache)
+        alike = await asyncio.shield(begun(stack, likeness, examples, embedder, cache))
         records = Records(Database(library_url(settings.library.url, settings.data.folder)))
         stack.callback(records.close)
         records.experiments.take_over(settings.data.folder / EARLIER_LOG)
@@ -92,7 +94,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
             defaults=defaults_of(settings),
             emergencies=EmergencyCheck(rules, alike),
             prompts=prompts,
-            retriever=retriever_of(settings, corpus, await looking),
+            retriever=retriever_of(settings, corpus, await asyncio.shield(looking)),
             engine=engine,
             adapters=loader,
             records=records,
@@ -149,6 +151,15 @@ async def opened_engine(settings: Settings) -> Engine:
             return langchain_engine(settings.engine.langchain.model, settings.engine.langchain.options)
         case "peft":
             return await peft_engine(settings)
+
+
+def begun(stack: AsyncExitStack, work: Callable[..., T], *values: Any) -> asyncio.Task[T]:
+    """In a thread. No cancellation stops a thread: until it ends, the stack closes nothing that was opened before,
+    so that the data folder stays locked as long as something works in it.
+    """
+    task = asyncio.create_task(asyncio.to_thread(work, *values))
+    stack.push_async_callback(settled, task)
+    return task
 
 
 async def settled(task: asyncio.Task[Any]) -> None:

@@ -1,6 +1,8 @@
 """The real thing: the embedded model and embedder over five small documents, put together from settings."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,8 @@ from adapters.registry import UnknownAdapter
 from configs.load import HOSPITAL, load_settings
 from configs.settings import Settings
 from ingest.embed import Embedder
-from ingest.owner import FolderInUse
+from ingest.owner import FolderInUse, OwnerLock
+from ingest.vectors import VectorIndex
 from service.answer import Chatbot
 from service.build import build, experiments_of, needed_adapters
 from service.events import Delta, Done, Meta, Sources, Usage
@@ -209,6 +212,41 @@ async def test_a_failed_start_frees_the_folder(tmp_path: Path) -> None:
         with pytest.raises(PromptError):
             async with failing(settings_in(tmp_path, layers=layers)):
                 pass
+
+
+SMALLEST: dict[str, Any] = {
+    **ADAPTER_OFF,
+    "engine": {"kind": "openai", "openai": {"url": "http://127.0.0.1:9/v1"}},
+    "ranker": {"adapter": None},
+    "embedder": {"questions": "torch"},
+}
+
+
+async def test_a_start_that_is_cancelled_keeps_the_folder_until_its_index_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, prepare = settings_in(tmp_path, **SMALLEST), VectorIndex.prepare
+    opening, go_on = threading.Event(), threading.Event()
+
+    def held_up(index: VectorIndex) -> None:
+        prepare(index)
+        opening.set()
+        go_on.wait()
+
+    monkeypatch.setattr(VectorIndex, "prepare", held_up)
+    start = asyncio.create_task(build(settings).__aenter__())
+    await asyncio.to_thread(opening.wait)
+    start.cancel()
+    await asyncio.wait([start], timeout=0.5)
+    try:
+        with pytest.raises(FolderInUse):
+            OwnerLock(settings.data.folder)
+    finally:
+        go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    OwnerLock(settings.data.folder).close()
+    assert not (settings.data.folder / "index" / "in-use").exists()
 
 
 ARMS = [{"name": "with", "value": "on", "share": 0.5}, {"name": "other", "value": "tone@2", "share": 0.5}]
