@@ -74,7 +74,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
         embedder = embedder_of(settings)
         # Each takes seconds, so all three open at once. The embedder is needed where retrieval is off, too: the
         # emergency check embeds.
-        loading = asyncio.get_running_loop().run_in_executor(None, embedder.load_questions)
+        loading = begun(stack, embedder.load_questions)
         looking = begun(stack, second_look, settings)
         opening = asyncio.create_task(opened_engine(settings))
         stack.push_async_callback(close_engine, opening)
@@ -104,7 +104,7 @@ async def build(settings: Settings) -> AsyncIterator[Chatbot]:
             decider=decider_of(settings, embedder, engine, loader),
         )
         await prepare(chatbot, needed)
-        await loading
+        await asyncio.shield(loading)
         yield chatbot
 
 

@@ -1,6 +1,7 @@
 """The real thing: the embedded model and embedder over five small documents, put together from settings."""
 
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import AsyncIterator
@@ -17,7 +18,10 @@ from adapters.prompt import PromptError, render
 from adapters.registry import UnknownAdapter
 from configs.load import HOSPITAL, load_settings
 from configs.settings import Settings
+from ingest.build import embedder_of
 from ingest.embed import Embedder
+from ingest.embed_openvino import kept_name
+from ingest.models import ModelError
 from ingest.owner import FolderInUse, OwnerLock
 from ingest.vectors import VectorIndex
 from service.answer import Chatbot
@@ -247,6 +251,21 @@ async def test_a_start_that_is_cancelled_keeps_the_folder_until_its_index_is_clo
         await start
     OwnerLock(settings.data.folder).close()
     assert not (settings.data.folder / "index" / "in-use").exists()
+
+
+async def test_a_damaged_network_is_told_once(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, **{**SMALLEST, "embedder": {"questions": "openvino"}})
+    kept = settings.data.folder / "cache" / kept_name(embedder_of(settings).fingerprint)
+    kept.mkdir(parents=True)
+    (kept / "settings.json").write_text("{broken", encoding="utf-8")
+    told_again: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told_again.append(context))
+    with pytest.raises(ModelError, match="Delete the folder"):
+        async with failing(settings):
+            pass
+    # What nobody asked a future, asyncio tells when it is thrown away.
+    gc.collect()
+    assert not told_again
 
 
 ARMS = [{"name": "with", "value": "on", "share": 0.5}, {"name": "other", "value": "tone@2", "share": 0.5}]
