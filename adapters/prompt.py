@@ -16,7 +16,8 @@ from ingest.documents import Passage
 BARE_SYSTEM = "You are a helpful assistant."
 # Of ChatML and Llama 3, of DeepSeek (with wider bars), of Llama 2 and Mistral, of Gemma.
 CONTROL_TOKEN = re.compile(
-    r"<[|\uff5c][^|\uff5c<>]{0,64}[|\uff5c]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
+    r"<[|\uff5c][^|\uff5c<>]{0,64}[|\uff5c]>|</?s>|<</?SYS>>|<(?:start|end)_of_turn>"
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"
 )
 LONGEST_TOKEN = 68
 LABEL = re.compile(r"[a-z0-9-]+@[1-9][0-9]*")

@@ -161,7 +161,9 @@ class Chatbot:
         """The model's text, with citations only of passages that were shown; and that the adapter did act."""
         prompt = draft.plan.layers.prompt
         draft.template = self.prompts[prompt] if prompt else None
-        messages = render(draft.template, question.text, draft.passages if draft.found else None, history)
+        passages = draft.passages if draft.found else None
+        # In a thread: on /v1, earlier turns may be a megabyte long.
+        messages = await asyncio.to_thread(render, draft.template, question.text, passages, history)
         citations = Verbatim() if question.json_schema else CitationFilter(len(draft.passages))
         async with aclosing(self.spoken(draft, messages, question.json_schema)) as texts:
             async for text in texts:

@@ -21,6 +21,8 @@ TOKENS = (
         "<\uff5cend\u2581of\u2581sentence\uff5c>",
     ),
     *("<s>", "</s>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<start_of_turn>", "<end_of_turn>"),
+    *("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]"),
+    *("[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"),
 )
 TOKEN = re.compile(r"<[|\uff5c][^|\uff5c<>\s]{0,64}[|\uff5c]>")
 
@@ -29,7 +31,7 @@ HOSTILE = st.lists(
     st.sampled_from(
         [
             *(*TOKENS, "<|", "|>", "<|im_", "end|>", "im_start", "<", "|", ">", "[1]", " [22]", "[", "]", " "),
-            *("</", "s>", "[IN", "ST]", "<<SY", "S>>", "<end_", "of_turn>", "\uff5c"),
+            *("</", "s>", "[IN", "ST]", "<<SY", "S>>", "<end_", "of_turn>", "\uff5c", "[TOOL_", "CALLS]"),
         ]
     )
     | st.text(max_size=5),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from sqlalchemy import text
@@ -13,9 +14,11 @@ from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from ingest.library import open_library
+from service import answer
 from service.answer import Chatbot, Question
 from service.events import Citation, Delta, Done, Event, Meta, Sources, Usage
 from service.experiments.assign import Arm, Experiment, UnitRefused
+from service.guard import check
 from service.guard.emergencies import detect
 from service.plan import FACTORS, Layers
 from service.records import UnknownConversation
@@ -194,6 +197,21 @@ async def test_help_comes_even_where_nothing_can_be_recorded(
     assert "911" in shown(events)
     assert done(events).manifest.path == "emergency"
     assert "he is not breathing" not in caplog.text
+
+
+@pytest.mark.parametrize(("module", "name"), [(answer, "render"), (check, "detect")])
+async def test_long_texts_are_read_beside_the_event_loop(
+    bot: Chatbot, module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, threads = getattr(module, name), set()
+
+    def noted(*values: object) -> object:
+        threads.add(threading.get_ident())
+        return real(*values)
+
+    monkeypatch.setattr(module, name, noted)
+    await answered(bot, VISITING)
+    assert threads and threading.get_ident() not in threads
 
 
 async def test_help_does_not_wait_for_searches(bot: Chatbot) -> None:
