@@ -20,4 +20,7 @@ class EmergencyCheck:
 
         In a thread that no search takes: those have asyncio's.
         """
-        return detect(question, self.rules) or await run_in_threadpool(self.likeness.nearest, question)
+        return await run_in_threadpool(self.found, question)
+
+    def found(self, question: str) -> Handoff | None:
+        return detect(question, self.rules) or self.likeness.nearest(question)
