@@ -1,10 +1,11 @@
 """The base model for torch: the very weights of the GGUF, dequantised once and kept."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.durable import published_folder
+from adapters.durable import kept_folder
 from ingest.models import ModelError
 
 if TYPE_CHECKING:
@@ -13,20 +14,8 @@ if TYPE_CHECKING:
 
 
 def dequantised(gguf: Path, sha256: str, cache: Path) -> Path:
-    """The folder of the GGUF's weights as safetensors; made at the first call (half a minute), then kept.
-
-    Written beside its place and renamed, so that a killed run leaves nothing that looks finished.
-    """
-    folder = cache / sha256
-    if not folder.is_dir():
-        try:
-            with published_folder(folder) as unfinished:
-                write_dequantised(gguf, unfinished)
-        except OSError:
-            # Another process may have been faster; its folder holds the same weights.
-            if not folder.is_dir():
-                raise
-    return folder
+    """The folder of the GGUF's weights as safetensors; made at the first call (half a minute), then kept."""
+    return kept_folder(cache / sha256, partial(write_dequantised, gguf))
 
 
 def write_dequantised(gguf: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import deserialize
 
 from adapters.card import CONFIG, WEIGHTS
-from adapters.durable import beside, replace
+from adapters.durable import published_file
 from adapters.header import INTERLEAVED, Header
 from adapters.weights import values
 
@@ -28,12 +28,8 @@ def lora_gguf(folder: Path, base: Header, target: Path) -> Path:
     """Write the adapter in `folder`, for such a base, to `target`; a file that is there already is kept."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = beside(target)
-        try:
+        with published_file(target) as unfinished:
             write(unfinished, base, read_matrices(folder / WEIGHTS), alpha(folder))
-            replace(unfinished, target)
-        finally:
-            unfinished.unlink(missing_ok=True)
     return target
 
 

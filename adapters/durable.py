@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,21 @@ def published_file(target: Path) -> Iterator[Path]:
         replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def kept_folder(folder: Path, write: Callable[[Path], None]) -> Path:
+    """What `write` puts into an empty folder, made where it is not there yet. Another process may be faster: what
+    it kept under that name is the same. Raises OSError.
+    """
+    if not folder.is_dir():
+        try:
+            with published_folder(folder) as unfinished:
+                unfinished.mkdir()
+                write(unfinished)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    return folder
 
 
 @contextmanager

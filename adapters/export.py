@@ -3,10 +3,10 @@
 import shutil
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from adapters.card import CARD, CONFIG, WEIGHTS
 from adapters.convert import lora_gguf
+from adapters.durable import published_folder
 from adapters.header import header_of, read_gguf
 from adapters.merge import merged_gguf
 
@@ -40,12 +40,10 @@ def export(folder: Path, base: Path, form: Form, target: Path) -> Path:
 
 def copied(folder: Path, target: Path) -> Path:
     """Only what the gate has looked at; all of it or nothing."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=target.parent) as temporary:
-        unfinished = Path(temporary) / target.name
+    with published_folder(target) as unfinished:
         unfinished.mkdir()
         for name in (WEIGHTS, CONFIG):
             shutil.copyfile(folder / name, unfinished / name)
         if (folder / CARD).exists():
             shutil.copyfile(folder / CARD, unfinished / CARD)
-        return unfinished.rename(target)
+    return target

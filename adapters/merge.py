@@ -6,7 +6,7 @@ import numpy as np
 
 from adapters.card import WEIGHTS
 from adapters.convert import ConversionError, Matrix, alpha, gguf_matrices, read_matrices
-from adapters.durable import beside, replace
+from adapters.durable import published_file
 from adapters.header import TENSOR, Header, header_of, read_gguf
 
 
@@ -18,12 +18,8 @@ def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:
     """
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = beside(target)
-        try:
+        with published_file(target) as unfinished:
             write(unfinished, base, folder)
-            replace(unfinished, target)
-        finally:
-            unfinished.unlink(missing_ok=True)
     return target
 
 

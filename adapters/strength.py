@@ -5,10 +5,11 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from adapters.card import CARD, CONFIG, WEIGHTS
-from adapters.durable import published_folder
+from adapters.durable import kept_folder
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
 from ingest.models import file_sha256
 
@@ -49,7 +50,11 @@ def at_strength(weights: AdapterWeights, strength: float, cache: Path) -> Adapte
     folder = cache / sha256
     if not is_copy(folder, weights, strength):
         shutil.rmtree(folder, ignore_errors=True)
-        write_scaled(Path(weights.folder), strength, folder)
+        try:
+            kept_folder(folder, partial(write_scaled, Path(weights.folder), strength))
+        except OSError as error:
+            told = f"A copy of {weights.folder} at the strength {strength:g} cannot be kept: {error}"
+            raise EngineError(told) from error
     return replace(weights, name=with_strength(weights.name, strength), folder=str(folder), sha256=sha256, probe=())
 
 
@@ -62,15 +67,8 @@ def is_copy(folder: Path, weights: AdapterWeights, strength: float) -> bool:
 
 
 def write_scaled(source: Path, strength: float, target: Path) -> None:
-    try:
-        with published_folder(target) as unfinished:
-            unfinished.mkdir()
-            shutil.copyfile(source / WEIGHTS, unfinished / WEIGHTS)
-            (unfinished / CONFIG).write_bytes(scaled_config(source, strength))
-    except OSError as error:
-        # Another may have been faster; its folder says the same.
-        if not target.is_dir():
-            raise EngineError(f"A copy of {source} at the strength {strength:g} cannot be kept: {error}") from error
+    shutil.copyfile(source / WEIGHTS, target / WEIGHTS)
+    (target / CONFIG).write_bytes(scaled_config(source, strength))
 
 
 def scaled_config(source: Path, strength: float) -> bytes:

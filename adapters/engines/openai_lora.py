@@ -3,13 +3,14 @@
 import re
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import openai
 from openai import AsyncOpenAI
 
 from adapters.card import CONFIG, WEIGHTS
-from adapters.durable import published_folder
+from adapters.durable import kept_folder
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
 from ingest.models import file_sha256
 
@@ -81,21 +82,15 @@ async def drop(client: AsyncOpenAI, name: str) -> None:
 
 
 def publish(adapter: AdapterWeights, target: Path) -> None:
-    """PEFT's two files, whole or not at all: written beside their place, then named.
-
-    A copy that was there before is used only with the very files that the gate has just seen.
-    """
+    """PEFT's two files. A copy that was there before has to hold the very files that the gate has just seen."""
     source = Path(adapter.folder)
-    try:
-        with published_folder(target) as unfinished:
-            unfinished.mkdir()
-            for name in (WEIGHTS, CONFIG):
-                shutil.copy(source / name, unfinished / name)
-    except OSError:
-        # An earlier start, or another service, may have been faster.
-        if not target.is_dir():
-            raise
+    kept_folder(target, partial(copy_files, source))
     check_copy(source, target)
+
+
+def copy_files(source: Path, target: Path) -> None:
+    for name in (WEIGHTS, CONFIG):
+        shutil.copy(source / name, target / name)
 
 
 def check_copy(source: Path, copy: Path) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from adapters.durable import flush
+from adapters.durable import kept_folder
 from adapters.engines.detokenize import Detokenized
 from configs.load import stay_offline
 
@@ -151,30 +150,15 @@ def kept_tokenizer(folder: Path) -> Tokenizer:
 
 def kept(gguf: Path, what: str, reader: Callable[..., Any]) -> Path:
     """The folder beside the file with what OpenVINO writes when `reader` reads it."""
-    folder = gguf.with_name(f"{gguf.name}.{what}-{genai().__version__}")
-    if not folder.is_dir():
-        keep(gguf, folder, reader)
-    return folder
+    return kept_folder(gguf.with_name(f"{gguf.name}.{what}-{genai().__version__}"), partial(save, gguf, reader))
 
 
-def keep(gguf: Path, folder: Path, reader: Callable[..., Any]) -> None:
-    """Written beside its place and renamed, so that a killed process leaves nothing that looks finished."""
-    with TemporaryDirectory(dir=folder.parent) as temporary:
-        unfinished = Path(temporary) / "unfinished"
-        unfinished.mkdir()
-        # OpenVINO writes its files beside the file that it reads.
-        link = unfinished / gguf.name
-        link.symlink_to(gguf.resolve())
-        reader(link, enable_save_ov_model=True)
-        link.unlink()
-        for file in unfinished.iterdir():
-            flush(file)
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            # Another process may have been faster; its folder holds the same.
-            if not folder.is_dir():
-                raise
+def save(gguf: Path, reader: Callable[..., Any], folder: Path) -> None:
+    # OpenVINO writes its files beside the file that it reads.
+    link = folder / gguf.name
+    link.symlink_to(gguf.resolve())
+    reader(link, enable_save_ov_model=True)
+    link.unlink()
 
 
 def config_of(request: Message, end: int) -> Any:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import durable
-from adapters.durable import DamagedLine, append_entry, published_folder, read_entries, replace_text
+from adapters.durable import DamagedLine, append_entry, kept_folder, published_folder, read_entries, replace_text
 
 ENTRIES = [{"act": "promote", "by": "Ada"}, {"act": "rollback", "by": "Bjørn\n"}, {"act": "promote", "by": ""}]
 
@@ -76,6 +76,32 @@ def test_a_folder_takes_no_name_that_another_has(tmp_path: Path) -> None:
         unfinished.mkdir()
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     assert (tmp_path / "1" / "file").read_text() == "theirs"
+
+
+def test_a_folder_is_made_once_and_kept(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        assert kept_folder(tmp_path / "1", lambda folder, text=text: put(folder, text)) == tmp_path / "1"
+    assert (tmp_path / "1" / "file").read_text() == "first"
+
+
+def test_a_folder_that_another_made_meanwhile_is_kept(tmp_path: Path) -> None:
+    def overtaken(folder: Path) -> None:
+        put(folder, "mine")
+        kept_folder(tmp_path / "1", lambda theirs: put(theirs, "theirs"))
+
+    kept_folder(tmp_path / "1", overtaken)
+    assert (tmp_path / "1" / "file").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def put(folder: Path, text: str) -> None:
+    (folder / "file").write_text(text)
+
+
+def test_a_folder_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        kept_folder(tmp_path / "1", lambda folder: put(folder / "none", "text"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_killed_writers_left_goes_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.durable import ENDING
 from adapters.engines.openvino import MOST_TOKENS
-from adapters.engines.openvino_lane import genai, keep, tokenizer_of
+from adapters.engines.openvino_lane import genai, kept, tokenizer_of
 
 TEXTS = (
     "When can I visit? [1] 8 a.m.\n\n- two  spaces",
@@ -34,13 +35,13 @@ def base(gguf: Path, tmp_path: Path) -> Path:
 
 def test_the_kept_tokenizer_is_the_one_of_the_file(base: Path) -> None:
     tokenizer_of(base)
-    kept, read = tokenizer_of(base), genai().Tokenizer(base)
-    assert kept.chat_template == read.chat_template
-    assert kept.get_eos_token_id() == read.get_eos_token_id()
+    again, read = tokenizer_of(base), genai().Tokenizer(base)
+    assert again.chat_template == read.chat_template
+    assert again.get_eos_token_id() == read.get_eos_token_id()
     for text in TEXTS:
-        ids = [one.encode(text, add_special_tokens=False).input_ids.data.tolist() for one in (kept, read)]
+        ids = [one.encode(text, add_special_tokens=False).input_ids.data.tolist() for one in (again, read)]
         assert ids[0] == ids[1]
-        assert kept.decode(ids[0][0]) == read.decode(ids[0][0])
+        assert again.decode(ids[0][0]) == read.decode(ids[0][0])
 
 
 def test_it_keeps_so_many_tokens_of_a_prompt_and_no_more(base: Path) -> None:
@@ -52,10 +53,15 @@ def test_it_is_kept_once_and_nothing_else_is_left(base: Path) -> None:
     tokenizer_of(base)
     (folder,) = base.parent.glob("base.gguf.tokenizer-*")
     files = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-    keep(base, folder, genai().Tokenizer)
     tokenizer_of(base)
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == files
     assert {file.name for file in base.parent.iterdir()} == {base.name, folder.name}
+
+
+def test_what_a_killed_process_leaves_of_it_can_be_told_and_removed(base: Path) -> None:
+    written: list[Path] = []
+    kept(base, "tokenizer", lambda link, **_: written.append(link.parent))
+    assert [(place.parent, place.suffix) for place in written] == [(base.parent, f".{ENDING}")]
 
 
 def test_a_file_without_a_tokenizer_leaves_nothing(tmp_path: Path) -> None:
