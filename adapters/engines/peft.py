@@ -18,7 +18,7 @@ from adapters.engines.handoff import Handoff
 from adapters.engines.peft_batch import Batch
 from adapters.engines.peft_model import Owned
 from adapters.engines.peft_row import Row
-from adapters.engines.protocol import AdapterRefused, AdapterWeights, Engine, EngineError, Generation
+from adapters.engines.protocol import AdapterWeights, Engine, EngineError, Generation
 from adapters.engines.pulse import Pulse
 
 
@@ -84,11 +84,12 @@ class Peft(Engine):
                 self._loaded[adapter.name] = adapter
 
     async def _check(self, adapter: AdapterWeights) -> None:
-        base = await probe.first_token(self._answer(probe.MESSAGES, (), probe.GENERATION))
         moved = probe.GENERATION.model_copy(update={"adapter": adapter.name})
         try:
+            base = await probe.first_token(self._answer(probe.MESSAGES, (), probe.GENERATION))
             probe.check(adapter, base, await probe.first_token(self._answer(probe.MESSAGES, (), moved)))
-        except AdapterRefused:
+        except Exception:
+            # Whatever it was (torch's own errors come as they are): what was not seen to act does not stay.
             await self._run(self._drop, adapter.name)
             raise
 

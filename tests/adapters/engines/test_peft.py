@@ -198,6 +198,17 @@ async def test_after_a_failure_the_next_answers_are_right(two: Peft) -> None:
     assert {name: (await answer(two, "When?", name))[0] for name in reversed(NAMES)} == alone
 
 
+async def test_an_adapter_whose_probe_fails_does_not_stay(engine: Peft, tmp_path: Path) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    broken = engine._owned.model.model.layers[1].register_forward_hook(fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        await engine.load(loadable("style@1", write_adapter(tmp_path / "a", lora_weights(1))))
+    broken.remove()
+    assert not engine._owned.layers
+
+
 async def test_a_model_that_was_switched_by_another_hand_does_not_answer(two: Peft) -> None:
     await answer(two, "When?", NAMES[2])
     two._owned.model.base_model.enable_adapter_layers()
