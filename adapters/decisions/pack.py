@@ -37,14 +37,11 @@ class DecisionPack:
     prompts: Mapping[str, PromptTemplate]
     head: Head
     calibrations: Mapping[str, Calibration]
+    known_services: frozenset[str]
 
     @cached_property
     def memory(self) -> Memory:
         return Memory(of_split(self.past, "train"), self.head.memory)
-
-    @cached_property
-    def known_services(self) -> frozenset[str]:
-        return known_services(self.past)
 
 
 def known_services(past: Sequence[PastCase]) -> frozenset[str]:
@@ -65,6 +62,8 @@ def open_pack(folder: Path, prompt: str, embedder: str) -> DecisionPack:
         prompts={label: load_prompt(folder / PROMPTS, label, ask.messages_of_both_kinds) for label in labels},
         head=read_head(folder / HEAD, embedder, past, policy.sha256),
         calibrations=read_calibrations(folder / CALIBRATIONS),
+        # Here and not at the first request, which would hold up all others.
+        known_services=known_services(past),
     )
 
 

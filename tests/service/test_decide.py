@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.decisions.calibration import Calibration, Origin
+from adapters.decisions.pack import known_services
 from adapters.decisions.policy import PolicyError
 from adapters.decisions.records import Request
 from adapters.decisions.similar import told
@@ -88,7 +89,8 @@ async def test_a_service_that_nothing_was_learnt_of_is_decided_without_retrieval
     past = [one for one in by.pack.past if one.case.fields["service"] != KNEE["service"] or one.split == "test"]
     kept = [at for at, one in enumerate(by.pack.memory.past) if one in past]
     head = replace(by.pack.head, memory=by.pack.head.memory[kept])
-    found = await decided(replace(by, pack=replace(by.pack, past=past, head=head)))
+    pack = replace(by.pack, past=past, head=head, known_services=known_services(past))
+    found = await decided(replace(by, pack=pack))
     assert found.manifest["acted"] == {"prompt": None, "retrieval": None, "adapter": "head"}
     assert found.verdict.confidence == (await decided(by, Overrides(retrieval="off"))).verdict.confidence
     assert found.probability is None

@@ -37,6 +37,7 @@ def test_the_shipped_folder_fits_together(fingerprint: str) -> None:
     pack = open_pack(FOLDER, "decide@1", fingerprint)
     assert len(pack.memory.past) == len(pack.memory.vectors)
     assert "decide@1" in pack.prompts
+    assert "known_services" in vars(pack), "no request counts all records"
 
 
 def test_records_in_another_order_keep_their_vectors(tmp_path: Path, fingerprint: str) -> None:
