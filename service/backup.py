@@ -160,6 +160,8 @@ def put_back(source: Path, names: Collection[str], folder: Path, library: Path |
         for name in sorted({*names} - {LIBRARY}):
             place(source / name, unfinished / name)
         if library and LIBRARY in names:
+            # It holds what people asked: a folder that is made for it is private, as the data folder is.
+            library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             place(source / LIBRARY, library)
         for path in unfinished.glob("*"):
             path.rename(folder / path.name)

@@ -162,6 +162,7 @@ def test_a_restore_that_failed_leaves_nothing_and_goes_on_once_there_is_room(
     restore(kept, new, place)
     assert (new / "harvest" / "proposals.jsonl").read_text() == "{}\n"
     assert place.database and Path(place.database).stat().st_size == size
+    assert Path(place.database).parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_a_killed_restore_left_and_a_new_disk_has_is_passed_over(kept: Path, tmp_path: Path) -> None:
