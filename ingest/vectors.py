@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import httpx
 
+from ingest.chroma_collection import BATCH, nearest, unfindable, upsert
 from ingest.documents import Hit, Vectors
 from ingest.library import Library
 from ingest.outbox import Change
 from ingest.records import ScrubReport
+from ingest.retry import Retry
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
@@ -25,29 +27,31 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 1000
 _CHANGES = 500
 _PROBE_SECONDS = 600
 # Well above Chroma's defaults: on two cores a search still takes milliseconds, and it misses nearly nothing.
 _HNSW: Any = {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 32}
-# Looked up by its own vector, a chunk is found at this distance at most; or another with the same text.
-_SAME = 1e-4
 _SERVER_SECONDS = 30.0
+_AGAIN_SECONDS = 30.0
 
 
 class VectorIndex:
     """Safe to use from several threads of one process; only one process may open an embedded folder.
 
     Until `prepare` has run, and after an error of the index, searches are answered exactly from the
-    library's vectors and `degraded` is true.
+    library's vectors and `degraded` is true. After an error, a search in every `again_seconds` starts a
+    `prepare` in the background.
     """
 
-    def __init__(self, library: Library, place: "EmbeddedFolder | ChromaServer") -> None:
+    def __init__(
+        self, library: Library, place: "EmbeddedFolder | ChromaServer", again_seconds: float = _AGAIN_SECONDS
+    ) -> None:
+        self.place = place
         self._library = library
-        self._place = place
         self._client: Client | None = None
         self._usable: dict[str, ChromaCollection] = {}
         self._writing = threading.RLock()
+        self._retry = Retry(self.prepare, again_seconds)
         self.degraded = True
 
     @classmethod
@@ -59,21 +63,25 @@ class VectorIndex:
         return cls(library, ChromaServer(host, port))
 
     def prepare(self) -> None:
-        """Opens the index and makes it equal to the library; rebuilds what is torn or lost."""
+        """Makes the index equal to the library; rebuilds what is torn or lost. Searches are exact meanwhile."""
         with self._writing, self._degrading():
-            interrupted = self._client is None and self._place.was_interrupted()
-            self._client = self._client or self._place.connect()
+            self.degraded = True
+            self._retry.begun()
+            interrupted = self._client is None and self.place.was_interrupted()
+            self._client = self._client or self.place.connect()
             self._apply_all()
+            # A server that lost its files has no more of them than the changes just applied.
+            self._usable.clear()
             known = {collection.id for collection in self._library.collections()}
             for name in _names(self._client) - known:
-                self._usable.pop(name, None)
                 self._client.delete_collection(name)
             for name in known:
                 with self._leaving_out(name):
                     if not (self.scrub(name) if interrupted else self._compare(name)).clean:
                         logger.warning("the vector index of %s is incomplete: rebuilding it", name)
                         self.rebuild(name)
-            self.degraded = False
+            # A search may have failed meanwhile, and emptied what was found usable.
+            self.degraded = self._retry.has_failed
 
     def apply_outbox(self) -> None:
         """Follows the changes that the library has committed; without any it does not even open the index."""
@@ -91,22 +99,23 @@ class VectorIndex:
         collection = None if self.degraded else self._usable.get(collection_id)
         if collection is not None:
             with self._degrading():
-                return _nearest(collection, vector, limit)
+                return nearest(collection, vector, limit)
+        self._retry.missed()
         return self._library.exact_search(collection_id, vector, limit)
 
     def rebuild(self, collection_id: str) -> None:
         """Makes the collection anew from the library; searches in it are exact while this lasts."""
         with self._writing:
-            self.degraded = True
             self._usable.pop(collection_id, None)
             client = self._connected()
             if collection_id in _names(client):
                 client.delete_collection(collection_id)
             collection = self._collection(collection_id)
             for ids, vectors in self._library.vectors.batches(collection_id):
-                _upsert(collection, ids, vectors)
+                if self._retry.closing:
+                    return
+                upsert(collection, ids, vectors)
             self._usable[collection_id] = collection
-            self.degraded = False
 
     def scrub(self, collection_id: str) -> ScrubReport:
         """Compares the ids with the library's, and looks every vector up."""
@@ -115,14 +124,15 @@ class VectorIndex:
         lost = {
             lost_id
             for ids, vectors in self._library.vectors.batches(collection_id)
-            for lost_id in _unfindable(collection, ids, vectors)
+            for lost_id in unfindable(collection, ids, vectors)
         }
         return replace(report, unfindable=tuple(sorted(lost.difference(report.missing))))
 
     def close(self) -> None:
+        self._retry.close()
         with self._writing:
             if self._client is not None:
-                self._place.release(self._client)
+                self.place.release(self._client)
             self._client = None
             self._usable.clear()
             self.degraded = True
@@ -146,9 +156,9 @@ class VectorIndex:
         collection = self._collection(collection_id)
         ids, vectors = self._library.vectors.of_documents({change.document_id for change in changes})
         removed = sorted({id for change in changes for id in change.removed}.difference(ids))
-        for start in range(0, len(removed), _BATCH):
-            collection.delete(ids=removed[start : start + _BATCH])
-        _upsert(collection, ids, vectors)
+        for start in range(0, len(removed), BATCH):
+            collection.delete(ids=removed[start : start + BATCH])
+        upsert(collection, ids, vectors)
         self._usable[collection_id] = collection
 
     def _collection(self, collection_id: str) -> "ChromaCollection":
@@ -160,7 +170,7 @@ class VectorIndex:
         )
 
     def _connected(self) -> "Client":
-        self._client = self._client or self._place.connect()
+        self._client = self._client or self.place.connect()
         return self._client
 
     @contextmanager
@@ -182,11 +192,14 @@ class VectorIndex:
 
         try:
             yield
-        except (ChromaError, httpx.HTTPError) as error:
+        except Exception as error:
+            self._retry.failed()
             self.degraded = True
             # Another service may have made a collection anew; `prepare` then asks for all of them again.
             self._usable.clear()
             logger.warning("the vector index failed (%s): searching the library instead", type(error).__name__)
+            if not isinstance(error, ChromaError | httpx.HTTPError):
+                raise
 
 
 class EmbeddedFolder:
@@ -195,6 +208,9 @@ class EmbeddedFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._marker = folder / "in-use"
+
+    def __str__(self) -> str:
+        return f"The vector index in {self._folder}"
 
     def was_interrupted(self) -> bool:
         return self._marker.exists()
@@ -218,6 +234,9 @@ class ChromaServer:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
+
+    def __str__(self) -> str:
+        return f"The Chroma server at {self._host}:{self._port}"
 
     def was_interrupted(self) -> bool:
         return False
@@ -272,27 +291,6 @@ def _opens(folder: Path) -> bool:
 
 def _names(client: "Client") -> set[str]:
     return {collection.name for collection in client.list_collections()}
-
-
-def _nearest(collection: "ChromaCollection", vector: Vectors, limit: int) -> list[Hit]:
-    found = collection.query(query_embeddings=vector[None, :], n_results=limit, include=["distances"])
-    distances = found["distances"] or [[]]
-    return [Hit(id, 1.0 - distance) for id, distance in zip(found["ids"][0], distances[0], strict=True)]
-
-
-def _unfindable(collection: "ChromaCollection", ids: list[str], vectors: Vectors) -> Iterator[str]:
-    for start in range(0, len(ids), _BATCH):
-        part = slice(start, start + _BATCH)
-        found = collection.query(query_embeddings=vectors[part], n_results=1, include=["distances"])
-        for wanted, distances in zip(ids[part], found["distances"] or [], strict=True):
-            if not distances or distances[0] > _SAME:
-                yield wanted
-
-
-def _upsert(collection: "ChromaCollection", ids: list[str], vectors: Vectors) -> None:
-    for start in range(0, len(ids), _BATCH):
-        part = slice(start, start + _BATCH)
-        collection.upsert(ids=ids[part], embeddings=vectors[part])
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ class Metrics:
             "triptych_stage_seconds", "Time of each stage.", ["stage"], buckets=SECONDS, registry=own
         )
         self.tokens = Counter("triptych_tokens", "Tokens in and out.", ["kind"], registry=own)
+        self.index_degraded = Gauge(
+            "triptych_index_degraded", "1 while searches are exact, but slow, without the index.", registry=own
+        )
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

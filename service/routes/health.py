@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from service.deps import ChatbotDep
 from service.errors import NotReady
+from service.metrics import Metrics
 
 router = APIRouter(tags=["health"])
 
@@ -26,5 +27,7 @@ async def ready(chatbot: ChatbotDep) -> dict[str, object]:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(request: Request) -> Response:
-    return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(request: Request, chatbot: ChatbotDep) -> Response:
+    counted: Metrics = request.app.state.metrics
+    counted.index_degraded.set(chatbot.corpus.index.degraded)
+    return Response(counted.text(), media_type=CONTENT_TYPE_LATEST)

@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
+import httpx
 import numpy as np
 import pytest
 
 from ingest.documents import Hit, document_id
 from ingest.library import Library
-from ingest.vectors import VectorIndex
+from ingest.records import ScrubReport
+from ingest.vectors import ChromaServer, EmbeddedFolder, VectorIndex
 from tests.ingest.samples import make_document, make_vectors, put
 
+Place = EmbeddedFolder | ChromaServer
 TEXTS = tuple(f"text {number}" for number in range(20))
 
 
@@ -30,10 +34,10 @@ def collection(sqlite_library: Library) -> str:
 def index(request: pytest.FixtureRequest, tmp_path: Path, sqlite_library: Library) -> Iterator[VectorIndex]:
     """The same tests in this process and on a Chroma server."""
     if request.param == "server":
-        opened = VectorIndex.open_server("127.0.0.1", request.getfixturevalue("chroma_server"), sqlite_library)
+        place: Place = ChromaServer("127.0.0.1", request.getfixturevalue("chroma_server"))
     else:
-        opened = VectorIndex.open_embedded(tmp_path / "index", sqlite_library)
-    with closing(opened):
+        place = EmbeddedFolder(tmp_path / "index")
+    with closing(VectorIndex(sqlite_library, place, again_seconds=0)) as opened:
         opened.prepare()
         assert not opened.degraded
         yield opened
@@ -285,6 +289,103 @@ def test_an_index_that_comes_back_catches_up(index: VectorIndex, sqlite_library:
     assert not index.degraded
     assert sqlite_library.vectors.of_documents([document_id(collection, "a.md")])[0]
     assert index.scrub(collection).clean
+
+
+def test_a_server_that_comes_back_is_searched_again_without_any_change(
+    chroma_server: int, sqlite_library: Library, collection: str
+) -> None:
+    (chunk,) = put(sqlite_library, collection, make_document("a.md", "one"))
+    with (
+        socket.socket() as silent,
+        closing(VectorIndex(sqlite_library, ChromaServer("127.0.0.1", unused_port(silent)), 0)) as index,
+    ):
+        index.prepare()
+        assert index.degraded
+        index.place = ChromaServer("127.0.0.1", chroma_server)
+        search_until_whole(index, collection)
+        assert index.search(collection, make_vectors(1)[0], 1)[0].chunk_id == chunk
+        assert index.scrub(collection).clean
+
+
+def search_until_whole(index: VectorIndex, collection: str) -> None:
+    """The test's own time limit ends a wait in vain."""
+    while True:
+        index.search(collection, make_vectors(1)[0], 1)
+        if not index.degraded:
+            return
+        time.sleep(0.01)
+
+
+def test_an_index_that_lost_everything_is_rebuilt_in_the_background_and_never_searched_by_halves(
+    index: VectorIndex, sqlite_library: Library, collection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [collection, sqlite_library.ensure_collection("other", "f").id]
+    for name in both:
+        put(sqlite_library, name, make_document("a.md", *TEXTS))
+    index.apply_outbox()
+    for name in both:
+        index._connected().delete_collection(name)
+        put(sqlite_library, name, make_document("b.md", "one"), seed=1)
+    query = make_vectors(1, seed=4)[0]
+    rebuild, rebuilt, wrong = index.rebuild, [], []
+
+    def watched(name: str) -> None:
+        for one in both:
+            if index.search(one, query, 5) != sqlite_library.exact_search(one, query, 5):
+                wrong.append(one)
+        rebuild(name)
+        rebuilt.append(name)
+
+    monkeypatch.setattr(index, "rebuild", watched)
+    assert index.search(collection, query, 5) == sqlite_library.exact_search(collection, query, 5)
+    search_until_whole(index, collection)
+    assert (sorted(rebuilt), wrong) == (sorted(both), [])
+    assert all(index.scrub(name).clean for name in both)
+    assert sqlite_library.outbox.pending(1) == []
+
+
+def test_a_search_that_fails_while_the_index_is_prepared_leaves_it_degraded(
+    index: VectorIndex, sqlite_library: Library, collection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    compare = index._compare
+
+    def failing(name: str) -> ScrubReport:
+        report = compare(name)
+        with index._degrading():
+            raise httpx.ReadTimeout("a search that began before the outage")
+        return report
+
+    monkeypatch.setattr(index, "_compare", failing)
+    index.prepare()
+    assert index.degraded
+    monkeypatch.undo()
+    search_until_whole(index, collection)
+
+
+def test_an_error_of_the_library_while_the_index_is_prepared_leaves_a_next_time(
+    index: VectorIndex, sqlite_library: Library, collection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    with monkeypatch.context() as patched, pytest.raises(OSError):
+        patched.setattr(sqlite_library, "collections", Mock(side_effect=OSError))
+        index.prepare()
+    assert index.degraded
+    search_until_whole(index, collection)
+
+
+def test_a_rebuild_ends_early_where_the_index_is_to_close(
+    tmp_path: Path, sqlite_library: Library, collection: str
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    index = VectorIndex.open_embedded(tmp_path / "index", sqlite_library)
+    with closing(index):
+        index._retry.close()
+        index.rebuild(collection)
+        assert len(index.scrub(collection).missing) == len(TEXTS)
+    with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
+        index.prepare()
+        assert index.scrub(collection).clean
 
 
 def test_a_collection_that_another_service_made_anew_is_found_again(

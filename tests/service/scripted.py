@@ -71,6 +71,7 @@ class ScriptedChatbot:
         self.records: Any = self
         self.admin: Any = None
         self.decider: Any = None
+        self.corpus = SimpleNamespace(index=SimpleNamespace(degraded=False))
 
     def plan(self, overrides: Overrides, user: str | None, attributes: Mapping[str, str] | None = None) -> Plan:
         self.attributes.append(attributes)

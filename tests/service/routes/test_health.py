@@ -34,6 +34,15 @@ def test_all_places_taken_fails_no_probe() -> None:
         assert client.get("/ready").status_code == 200
 
 
+def test_a_search_without_the_index_is_counted_and_fails_no_probe() -> None:
+    chatbot = ScriptedChatbot()
+    with running(chatbot) as client:
+        for degraded in (True, False):
+            chatbot.corpus.index.degraded = degraded
+            assert f"triptych_index_degraded {degraded:.1f}" in client.get("/metrics").text.splitlines()
+            assert client.get("/ready").status_code == 200
+
+
 @pytest.mark.parametrize("name", ["triptych_requests_total", "triptych_running_answers"])
 def test_metrics_are_in_the_text_format(name: str) -> None:
     with running(ScriptedChatbot()) as client:
