@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.durable import kept_folder
+from ingest.durable import kept_folder
 from ingest.models import ModelError
 
 if TYPE_CHECKING:

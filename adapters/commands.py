@@ -17,7 +17,6 @@ from adapters.card_page import as_page
 from adapters.compare import curve, differences, lineage
 from adapters.convert import ConversionError
 from adapters.curve_command import curve_command
-from adapters.durable import replace_text
 from adapters.engines.protocol import EMBEDDED
 from adapters.export import Form, export
 from adapters.header import BaseFile
@@ -29,6 +28,7 @@ from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, cell
 from adapters.training_commands import check_command, rank_command, train_command, tune_command
 from adapters.verify import prompt_warning
 from configs.settings import Settings
+from ingest.durable import replace_text
 from ingest.models import ModelError, locate_file
 from ingest.owner import OwnerLock
 

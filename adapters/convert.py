@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors import deserialize
 
 from adapters.card import CONFIG, WEIGHTS
-from adapters.durable import published_file
 from adapters.header import INTERLEAVED, Header
 from adapters.weights import values
+from ingest.durable import published_file
 
 KEY = re.compile(r"base_model\.model\.(model\.layers\.\d+\.\w+\.\w+)\.lora_([AB])\.weight")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from adapters.card import CARD, CONFIG, WEIGHTS
 from adapters.convert import lora_gguf
-from adapters.durable import published_folder
 from adapters.header import header_of, read_gguf
 from adapters.merge import merged_gguf
+from ingest.durable import published_folder
 
 
 class Form(StrEnum):

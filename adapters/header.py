@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from adapters.durable import replace_text
+from ingest.durable import replace_text
 from ingest.models import ModelError, file_sha256
 
 # What an adapter can act on: PEFT's name in a layer, and the GGUF's.

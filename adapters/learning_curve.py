@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.stats import t
 
 from adapters.card import CurvePoint, LearningCurve
-from adapters.durable import replace_text
 from adapters.examples import ExampleError
+from ingest.durable import replace_text
 
 Scores = NDArray[np.float64]
 

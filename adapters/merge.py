@@ -6,8 +6,8 @@ import numpy as np
 
 from adapters.card import WEIGHTS
 from adapters.convert import ConversionError, Matrix, alpha, gguf_matrices, read_matrices
-from adapters.durable import published_file
 from adapters.header import TENSOR, Header, header_of, read_gguf
+from ingest.durable import published_file
 
 
 def merged_gguf(folder: Path | None, base: Path, target: Path) -> Path:

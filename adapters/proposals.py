@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from adapters.durable import DamagedLine, append_entry, read_entries
 from adapters.examples import StyleExample
 from adapters.harvest import Judged, Proposal, called_wrong, key_of, marked
+from ingest.durable import DamagedLine, append_entry, read_entries
 from ingest.personal import KINDS, redact
 from ingest.records import now
 

@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from adapters.card import Card, CardError, read_card
-from adapters.durable import DamagedLine, append_entry, published_folder, read_entries, replace_text
 from adapters.engines.protocol import AdapterRefused, AdapterWeights
 from adapters.header import BaseFile, Shapes
 from adapters.scores import SCORES, AdapterScore, latest_score, record_score
 from adapters.strength import at_strength, split_strength, with_strength
 from adapters.verify import verify
+from ingest.durable import DamagedLine, append_entry, published_folder, read_entries, replace_text
 from ingest.records import now
 
 LABEL = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adapters.durable import append_entry, whole_lines
 from adapters.engines.protocol import AdapterRefused
+from ingest.durable import append_entry, whole_lines
 
 SCORES = "scores.jsonl"
 

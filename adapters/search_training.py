@@ -11,12 +11,12 @@ from shutil import copytree
 import numpy as np
 
 from adapters.asked import Asked, asked_of, checked_examples
-from adapters.durable import published_folder
 from adapters.examples import ExampleError, Pool
 from adapters.precision import machine
 from adapters.recipe import SearchRecipe, read_as
 from adapters.tune import Tuned, tune
 from configs.settings import Settings
+from ingest.durable import published_folder
 from ingest.embed import Embedder
 from ingest.embed_adapter import ADAPTER_WEIGHTS, CARD, CONFIG, EmbedderCard
 from ingest.models import WEIGHTS, file_sha256, locate

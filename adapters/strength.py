@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from adapters.card import CARD, CONFIG, WEIGHTS
-from adapters.durable import kept_folder
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
+from ingest.durable import kept_folder
 from ingest.models import file_sha256
 
 STRONGEST = 1.5

@@ -12,12 +12,12 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from adapters.card import CardError
-from adapters.durable import DamagedLine
 from adapters.engines.protocol import AdapterRefused
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
+from ingest.durable import DamagedLine
 from ingest.models import ModelError
 from ingest.owner import FolderInUse
 

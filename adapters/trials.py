@@ -12,7 +12,6 @@ from pathlib import Path
 from transformers import set_seed
 
 from adapters.card import Trial
-from adapters.durable import append_entry, read_entries
 from adapters.halving import affordable, best, better_half, longest, rounds
 from adapters.recipe import Candidates, ModelRecipe, RecipeError, of_rank, read_recipe
 from adapters.registry import AdapterVersion
@@ -20,6 +19,7 @@ from adapters.train import Trained
 from adapters.training import Prepared, prepare, run_of, train_anew, version_of
 from adapters.training_errors import Diverged, TrainingError
 from configs.settings import Settings
+from ingest.durable import append_entry, read_entries
 from ingest.owner import OwnerLock
 
 # After fewer steps the loss says little.

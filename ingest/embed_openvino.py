@@ -4,8 +4,6 @@ Derived from the network of ingest/embed.py and held to it: each opening compare
 """
 
 import json
-import os
-import shutil
 import threading
 import warnings
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ from tokenizers import Tokenizer
 
 from configs.load import stay_offline
 from ingest.documents import Vectors
+from ingest.durable import kept_folder
 from ingest.models import ModelError
 
 if TYPE_CHECKING:
@@ -83,10 +82,9 @@ class KeptNetwork:
 
 
 def keep_network(model: "SentenceTransformer", folder: Path) -> None:
-    """Write the network with the vectors that it has to give. After a crash the folder is whole or not there."""
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
-    unfinished.mkdir(parents=True)
-    try:
+    """The network with the vectors that it has to give. After a crash the folder is whole or not there."""
+
+    def write(unfinished: Path) -> None:
         write_network(model, unfinished / NETWORK)
         settings = {
             "tokenizer": model.tokenizer.backend_tokenizer.to_str(),
@@ -95,13 +93,8 @@ def keep_network(model: "SentenceTransformer", folder: Path) -> None:
             "vectors": model.encode_query(list(PROBES), normalize_embeddings=True).tolist(),
         }
         (unfinished / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
-        unfinished.replace(folder)
-    except OSError:
-        # Another process was faster; its folder holds the same network.
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+
+    kept_folder(folder, write)
 
 
 def query_prompt(model: "SentenceTransformer") -> str:

@@ -5,10 +5,10 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from adapters.durable import beside, flush
 from configs.load import ConfigurationError
 from configs.settings import Settings
 from ingest.admin_key import key_file, known_key
+from ingest.durable import beside, flush
 
 
 def admin_key(settings: Settings) -> str:

@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import URL
 
-from adapters.durable import ENDING, flush, make_folder, published_file, published_folder, remove
 from ingest.database import Database
+from ingest.durable import ENDING, flush, make_folder, published_file, published_folder, remove
 from ingest.models import file_sha256
 from ingest.owner import LOCK, OwnerLock
 from ingest.sources import is_source_name

@@ -11,13 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from adapters.dataset.entries import Entry, Finding, Read, Told
-from adapters.durable import replace_text
 from adapters.examples import ExampleError, StyleExample, lines_of
 from adapters.pool import other_pool
 from adapters.prompt import CITATION
 from adapters.recipe import RankingRecipe, Recipe, SearchRecipe, elsewhere_of
 from configs.faults import in_one_line
 from configs.settings import Settings
+from ingest.durable import replace_text
 from ingest.embed import Embedder
 
 BETWEEN_PASSAGES = "||"

@@ -15,8 +15,8 @@ from adapters.decisions.head import WRITABLE, Head, read_head
 from adapters.decisions.policy import Policy, PolicyError, read_policy
 from adapters.decisions.records import PastCase, of_split, read_records
 from adapters.decisions.similar import Memory
-from adapters.durable import replace_text
 from adapters.prompt import PromptTemplate, load_prompt, prompt_labels
+from ingest.durable import replace_text
 
 POLICY, RECORDS, PHRASES, PROMPTS, HEAD = "policy.yaml", "records.jsonl", "phrases.yaml", "prompts", "head"
 CALIBRATIONS = "calibrations.json"

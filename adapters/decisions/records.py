@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.decisions.policy import MOST, DecisionName, PolicyError
-from adapters.durable import replace_text
+from ingest.durable import replace_text
 
 Stated = Literal["attached", "missing", "not stated"]
 Split = Literal["train", "calibration", "test"]

@@ -10,8 +10,8 @@ import openai
 from openai import AsyncOpenAI
 
 from adapters.card import CONFIG, WEIGHTS
-from adapters.durable import kept_folder
 from adapters.engines.protocol import AdapterRefused, AdapterWeights, EngineError
+from ingest.durable import kept_folder
 from ingest.models import file_sha256
 
 

@@ -9,9 +9,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from adapters.durable import kept_folder
 from adapters.engines.detokenize import Detokenized
 from configs.load import stay_offline
+from ingest.durable import kept_folder
 
 Message = dict[str, Any]
 # The library has no types.

@@ -7,7 +7,6 @@ from shutil import copytree
 from adapters.asked import Asked, Examples, asked_of, checked_examples
 from adapters.base import load_tokenizer
 from adapters.card import Card, write_card
-from adapters.durable import published_folder
 from adapters.examples import ExampleError, StyleExample
 from adapters.first_tokens import first_tokens
 from adapters.header import BaseFile
@@ -19,6 +18,7 @@ from adapters.ranking.scores import scores_of
 from adapters.recipe import RankingRecipe, read_as
 from adapters.training import card_of, configured_base, data_of, run_of
 from configs.settings import Settings
+from ingest.durable import published_folder
 from ingest.models import locate_file
 from ingest.owner import OwnerLock
 

@@ -11,7 +11,6 @@ import typer
 
 from adapters.commands import registry_of
 from adapters.compare import minutes_of
-from adapters.durable import replace_text
 from adapters.engines.protocol import EngineError
 from adapters.scores import AdapterScore
 from adapters.strength import split_strength
@@ -19,6 +18,7 @@ from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show,
 from configs.load import current_environment, load_settings
 from configs.settings import Settings
 from ingest.corpus import Corpus
+from ingest.durable import replace_text
 from ingest.models import file_sha256
 from ingest.owner import FolderInUse
 from ingest.sources import SourceError

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.durable import replace_text
+from ingest.durable import replace_text
 from service.evaluation.design import Design, Style
 from service.evaluation.house_style import HouseStyle
 from service.evaluation.judge.judgements import JUDGEMENTS

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adapters.durable import append_entry, read_entries, replace_text
+from ingest.durable import append_entry, read_entries, replace_text
 from ingest.records import now
 from service.evaluation.design import Cell, Design
 from service.evaluation.judge.judgements import Judgement, JudgementsError, read_judgements

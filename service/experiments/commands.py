@@ -9,11 +9,11 @@ import typer
 from rich.table import Table
 
 from adapters.commands import login, registry_of
-from adapters.durable import replace_text
 from adapters.prompt import prompt_labels
 from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
 from ingest.database import Database, LibraryError, library_url
+from ingest.durable import replace_text
 from ingest.library import Library
 from ingest.owner import FolderInUse, OwnerLock
 from service.build import defaults_of, experiments_of

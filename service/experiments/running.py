@@ -7,8 +7,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from adapters.durable import read_entries, replace
 from ingest.database import Database
+from ingest.durable import read_entries, replace
 from service.acts import FIELDS, Act, add_act, kept_acts, last_acts, merge_acts
 from service.experiments.assign import Experiment
 from service.plan import Layers

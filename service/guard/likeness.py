@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from configs.yaml_text import parse_yaml
 from ingest.documents import Vectors
+from ingest.durable import published_file
 from ingest.embed import Embedder
 from service.guard.emergencies import SENTENCE_END, EmergencyRules, EmergencyRulesError, Handoff, readings, told
 
@@ -125,7 +126,6 @@ def vectors_of(sentences: Sequence[str], embedder: Embedder, file: Path) -> Vect
                 return np.asarray(kept["vectors"], dtype=np.float32)
     vectors = embedder.embed_queries(sentences)
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"unfinished-{file.name}")
-    np.savez(unfinished, key=np.array(key), vectors=vectors)
-    unfinished.replace(file)
+    with published_file(file) as unfinished, unfinished.open("wb") as whole:
+        np.savez(whole, key=np.array(key), vectors=vectors)
     return vectors

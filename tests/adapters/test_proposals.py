@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.durable import DamagedLine
 from adapters.harvest import Judged, Proposal
 from adapters.proposals import DecisionRefused, Proposals, UnknownProposal
+from ingest.durable import DamagedLine
 from tests.adapters.test_harvest import LIKED, RULES, made
 
 OTHER = replace(LIKED, message="m2", question="Until when?")

@@ -150,7 +150,7 @@ def test_a_failure_between_log_and_promotion_leaves_the_old_one(
     registry.promote("style@1", BASE_SHA256, "Ada")
     before = (tmp_path / "own" / "promoted.json").read_bytes()
     with monkeypatch.context() as patched, pytest.raises(FileNotFoundError):
-        patched.setattr("adapters.durable.beside", lambda path: path.parent / "gone" / path.name)
+        patched.setattr("ingest.durable.beside", lambda path: path.parent / "gone" / path.name)
         registry.promote("style@2", BASE_SHA256, "Ada")
     assert (tmp_path / "own" / "promoted.json").read_bytes() == before
     assert Registry(tmp_path / "shipped", tmp_path / "own").resolve("style").label == "style@1"

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,13 @@ def test_two_that_keep_at_once_agree(embedder: Embedder, tmp_path: Path) -> None
     for _ in range(2):
         keep_network(embedder.load(), folder)
     assert [one.name for one in tmp_path.iterdir()] == ["network"]
+
+
+def test_what_a_killed_start_left_is_in_nobodys_way(embedder: Embedder, tmp_path: Path) -> None:
+    """In a container every start may have the number of the one that was killed."""
+    (tmp_path / f".network.{os.getpid()}").mkdir()
+    keep_network(embedder.load(), tmp_path / "network")
+    assert (tmp_path / "network" / SETTINGS).is_file()
 
 
 def test_what_cannot_be_kept_leaves_nothing(embedder: Embedder, tmp_path: Path) -> None:

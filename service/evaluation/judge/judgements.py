@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adapters.durable import append_entry, read_entries
+from ingest.durable import append_entry, read_entries
 from service.evaluation.design import Cell
 from service.evaluation.judge.aspects import Aspect, Order
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.durable import ENDING
 from adapters.engines.openvino import MOST_TOKENS
 from adapters.engines.openvino_lane import genai, kept, tokenizer_of
+from ingest.durable import ENDING
 
 TEXTS = (
     "When can I visit? [1] 8 a.m.\n\n- two  spaces",

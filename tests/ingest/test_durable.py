@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import durable
-from adapters.durable import DamagedLine, append_entry, kept_folder, published_folder, read_entries, replace_text
+from ingest import durable
+from ingest.durable import DamagedLine, append_entry, kept_folder, published_folder, read_entries, replace_text
 
 ENTRIES = [{"act": "promote", "by": "Ada"}, {"act": "rollback", "by": "Bjørn\n"}, {"act": "promote", "by": ""}]
 
