@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINE = ("configs", "ingest", "adapters", "service")
 OWNERS = {
-    "chromadb": {"ingest/vectors.py"},
+    "chromadb": {"ingest/vectors.py", "ingest/chroma_collection.py"},
     "sentence_transformers": {"ingest/embed.py", "ingest/embed_openvino.py", "adapters/tune.py"},
     "langchain_text_splitters": {"ingest/split.py"},
     "xllamacpp": {"adapters/engines/llamacpp.py"},
