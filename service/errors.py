@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy.exc import OperationalError
 from starlette.requests import ClientDisconnect
 
 from adapters.decisions.policy import PolicyError
@@ -63,6 +64,7 @@ INTERNAL = Kind(500, "internal-error", "The service failed")
 INVALID = Kind(422, "invalid-request", "The request has errors")
 MALFORMED = Kind(400, "malformed-body", "The body cannot be read")
 MEDIA_TYPE = Kind(415, "unsupported-media-type", "The body is of another type than expected")
+LIBRARY_AWAY = Kind(503, "library-unavailable", "The library does not answer", LATER)
 OVERLOADED = Kind(503, "overloaded", "Too many answers at once", LATER)
 KINDS: Mapping[type[BaseException], Kind] = {
     Unauthorized: Kind(401, "unauthorized", "The admin key is needed", {"WWW-Authenticate": "Bearer"}),
@@ -82,6 +84,7 @@ KINDS: Mapping[type[BaseException], Kind] = {
     EngineBusy: OVERLOADED,
     Overloaded: OVERLOADED,
     RetrievalError: Kind(503, "retrieval-unavailable", "The documents cannot be searched"),
+    OperationalError: LIBRARY_AWAY,
     NotReady: Kind(503, "not-ready", "The service is not ready", LATER),
     asyncio.CancelledError: Kind(503, "shutting-down", "The service is stopping", LATER),
 }

@@ -20,6 +20,7 @@ from service.errors import (
     INTERNAL,
     INVALID,
     KINDS,
+    LIBRARY_AWAY,
     MALFORMED,
     MEDIA_TYPE,
     Kind,
@@ -78,6 +79,8 @@ def problem_of(error: BaseException) -> Problem:
     kind = kind_of(error)
     if kind is INTERNAL:
         return Problem(kind, "An unexpected error; nothing of it is told here. Report the request_id.")
+    if kind is LIBRARY_AWAY:
+        return Problem(kind, "The database cannot be reached, or cannot read or write now. Ask again in a moment.")
     if isinstance(error, asyncio.CancelledError):
         return Problem(kind, "The service is stopping and cut this answer. Ask again in a moment.")
     if isinstance(error, NotReady):
@@ -136,7 +139,12 @@ def error_response(scope: Scope, error: BaseException) -> Response:
 
 def report(scope: Scope, error: BaseException) -> None:
     """Log an unexpected error: where it happened, but not its message, which may hold a user's text."""
-    if problem_of(error).kind is INTERNAL:
+    kind = problem_of(error).kind
+    if kind is LIBRARY_AWAY:
+        cause = getattr(error, "orig", error)
+        name = getattr(cause, "sqlite_errorname", type(cause).__name__)
+        logger.error("request %s failed: the database does not answer (%s)", request_id(scope), name)
+    if kind is INTERNAL:
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("request %s failed: %s\n%s", request_id(scope), type(error).__name__, frames)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -25,6 +26,7 @@ ERRORS = [
     (EngineError("Out of memory."), 502, "engine-failed"),
     (EngineBusy("No slot."), 503, "overloaded"),
     (Overloaded("No place."), 503, "overloaded"),
+    (OperationalError("SELECT a secret", {}, RuntimeError("a secret")), 503, "library-unavailable"),
     (asyncio.CancelledError(), 503, "shutting-down"),
 ]
 IDS = [name for _, _, name in ERRORS]
@@ -60,6 +62,18 @@ def test_under_v1_it_is_the_error_object_of_openai(error: BaseException, status:
 def test_a_full_service_says_when_to_come_back() -> None:
     told, _ = response("/chat", Overloaded("No place."))
     assert told.headers["retry-after"] == "2"
+
+
+def test_a_database_that_is_away_is_told_without_its_words_and_in_one_line_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = OperationalError("SELECT a secret", {}, RuntimeError("a secret"))
+    for path in ("/chat", "/v1/chat/completions"):
+        told, _ = response(path, error)
+        assert told.headers["retry-after"] == "2"
+    assert [one.getMessage() for one in caplog.records] == [
+        "request r1 failed: the database does not answer (RuntimeError)"
+    ] * 2
 
 
 def test_a_missing_key_says_how_to_send_it() -> None:
