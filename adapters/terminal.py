@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.card import CardError
 from adapters.engines.protocol import AdapterRefused
@@ -17,6 +18,7 @@ from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
+from ingest.database import told
 from ingest.durable import DamagedLine
 from ingest.models import ModelError
 from ingest.owner import FolderInUse
@@ -39,6 +41,8 @@ def settings_of(config: Path | None, in_use: str = PROMOTE_THERE) -> Iterator[Se
         raise stop(str(error), WRONG_USE) from None
     except FolderInUse as error:
         raise stop(f"{error} {in_use}", IN_USE) from None
+    except SQLAlchemyError as error:
+        raise stop(told(error), REFUSED) from None
 
 
 def cell(value: Any) -> str:

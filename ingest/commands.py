@@ -14,12 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import COLLECTION, Settings
 from ingest.admin_key import key_file, known_key
 from ingest.build import embedder_of, opened_corpus
-from ingest.database import LibraryError
+from ingest.database import LibraryError, told
 from ingest.documents import LABEL, place
 from ingest.local import LocalIngest
 from ingest.models import ModelError
@@ -152,8 +153,8 @@ def _ingest(config: Path | None, collection: str | None) -> Iterator[tuple[Inges
         settings = load_settings(config, current_environment()).settings
         with ExitStack() as stack:
             yield _enter(stack, settings, collection or settings.layers.retrieval.collection), settings
-    except (ConfigurationError, ModelError, LibraryError, SourceError) as error:
-        raise _stop(str(error), WRONG_USE) from None
+    except (ConfigurationError, ModelError, LibraryError, SourceError, SQLAlchemyError, OSError) as error:
+        raise _stop(told(error), WRONG_USE) from None
     except (FolderInUse, ServiceError) as error:
         raise _stop(str(error), NOT_REACHABLE) from None
 

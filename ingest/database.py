@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ingest.library_schema import VERSION, WORDS, library_version, metadata
 
@@ -29,6 +29,14 @@ class LibraryError(Exception):
     """The library cannot be opened; the message says why and what to do."""
 
 
+def told(error: Exception) -> str:
+    """The error's words; of a database's error one line, without the statement."""
+    if not isinstance(error, SQLAlchemyError):
+        return str(error)
+    said = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+    return f"The library cannot be read or written: {said}. `triptych doctor` looks at each part."
+
+
 class Database:
     """Safe to use from several threads."""
 
@@ -38,13 +46,18 @@ class Database:
         try:
             with self.write() as connection:
                 _create_or_check(connection)
-        except OperationalError as error:
-            place = self._engine.url.render_as_string(hide_password=True)
-            raise LibraryError(f"The library at {place} cannot be opened: {error.orig}") from None
+        except DBAPIError as error:
+            self.close()
+            said = str(error.orig).partition("\n")[0]
+            raise LibraryError(f"The library at {self._place} cannot be opened: {said}") from None
 
     @property
     def dialect(self) -> str:
         return self._engine.dialect.name
+
+    @property
+    def _place(self) -> str:
+        return self._engine.url.render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -69,14 +82,16 @@ class Database:
 
     def copy_to(self, file: Path) -> None:
         """A whole copy of an SQLite database as of one moment, while others write. Raises LibraryError."""
-        with self._engine.connect() as connection, closing(sqlite3.connect(file)) as copy:
-            # The driver's own: page by page, as row ids are what the word index points to.
-            driver: Any = connection.connection.driver_connection
-            driver.backup(copy)
-            found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        try:
+            with self._engine.connect() as connection, closing(sqlite3.connect(file)) as copy:
+                # The driver's own: page by page, as row ids are what the word index points to.
+                driver: Any = connection.connection.driver_connection
+                driver.backup(copy)
+                found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        except sqlite3.Error as error:
+            raise LibraryError(f"The library at {self._place} cannot be copied to {file}: {error}") from None
         if found != "ok":
-            place = self._engine.url.render_as_string(hide_password=True)
-            raise LibraryError(f"The library at {place} is damaged, so its copy is no backup: {found}")
+            raise LibraryError(f"The library at {self._place} is damaged, so its copy is no backup: {found}")
 
     def close(self) -> None:
         self._engine.dispose()
@@ -92,7 +107,9 @@ def library_url(url: str | None, folder: Path) -> URL:
 
 def _engine(url: URL) -> Engine:
     # A traceback is logged; the values of a failed statement may be what a patient asked.
-    engine = create_engine(url, pool_size=16, hide_parameters=True)
+    # A server may restart: its old connections are noticed before they are used, not by who asks next.
+    ping = url.get_backend_name() == "postgresql"
+    engine = create_engine(url, pool_size=16, hide_parameters=True, pool_pre_ping=ping)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

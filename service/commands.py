@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 import adapters.commands
 import adapters.decisions.commands
@@ -29,6 +30,7 @@ from adapters.engines.protocol import EngineError
 from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show, stop
 from configs.load import ConfigurationError, Loaded, current_environment, load_settings, stay_offline
 from configs.settings import Settings
+from ingest.database import told
 from ingest.owner import FolderInUse
 from ingest.sources import SourceError
 from service.build import WRONG_SETUP
@@ -224,8 +226,8 @@ def with_reasons(work: Coroutine[Any, Any, T]) -> T:
         raise stop(str(error), WRONG_USE) from None
     except FolderInUse as error:
         raise stop(str(error), IN_USE) from None
-    except (EngineError, RetrievalError, httpx.HTTPError, OSError) as error:
-        raise stop(str(error), FAILED) from None
+    except (EngineError, RetrievalError, SQLAlchemyError, httpx.HTTPError, OSError) as error:
+        raise stop(told(error), FAILED) from None
 
 
 def checked(response: httpx.Response) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from adapters.decisions.pack import open_pack
 from adapters.engines.protocol import EMBEDDED, EngineError
 from configs.settings import Settings
 from ingest.build import embedder_of, opened_corpus
-from ingest.database import Database, LibraryError, library_url
+from ingest.database import Database, LibraryError, library_url, told
 from ingest.models import locate_file
 from ingest.owner import FolderInUse, OwnerLock
 from ingest.records import CollectionStats
@@ -25,6 +25,7 @@ from service.guard.likeness import load_examples
 from service.records import Records
 from service.server import bound
 
+LOOK = "Is it running, and are the settings under index its own? The log says more."
 FREE_BYTES = 2 * 2**30
 PROBLEMS = (*WRONG_SETUP, EngineError, FolderInUse, SQLAlchemyError, OSError)
 
@@ -46,7 +47,7 @@ def finding(part: str, check: "Check", settings: Settings) -> Finding:
     try:
         return Finding(part, True, check(settings))
     except PROBLEMS as error:
-        return Finding(part, False, str(error))
+        return Finding(part, False, told(error))
 
 
 def base_model(settings: Settings) -> str:
@@ -138,6 +139,8 @@ def port(settings: Settings) -> str:
 def library_and_index(settings: Settings) -> str:
     """Every vector of the library is found in the index."""
     with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
+        if corpus.index.degraded:
+            raise LibraryError(f"{corpus.index.place} does not answer: searches are exact, but slow. {LOOK}")
         if waiting := [one for one in corpus.library.stats() if one.waiting]:
             raise LibraryError(told_waiting(waiting))
         if corpus.serving is None:

@@ -1,6 +1,8 @@
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,23 @@ def test_a_folder_in_use_without_a_service_is_told_at_once(config: Path, tmp_pat
         result = call(config, "stats")
     assert result.exit_code == 3
     assert "in use by process" in " ".join(result.stderr.split())
+
+
+def test_a_data_folder_that_cannot_be_written_is_told(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    result = call(config, "stats")
+    assert result.exit_code == 2
+    assert str(tmp_path / "data") in "".join(result.stderr.split())
+
+
+def test_a_damaged_library_is_told(config: Path, docs: Path, tmp_path: Path) -> None:
+    answer(config, "stats")
+    with closing(sqlite3.connect(tmp_path / "data" / "library.db")) as library:
+        library.execute("DROP TABLE failures")
+    result = call(config, "list")
+    assert result.exit_code == 2
+    assert "no such table: failures" in " ".join(result.stderr.split())
+    assert "SELECT" not in result.stderr
 
 
 def test_a_service_that_is_away_is_told(config: Path, tmp_path: Path) -> None:

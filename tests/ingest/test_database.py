@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ResourceClosedError
 
-from ingest.database import Database, LibraryError
+from ingest.database import Database, LibraryError, told
 from ingest.database import library_url as database_url
 from ingest.library import open_library
 from ingest.library_schema import collections
@@ -101,6 +101,69 @@ def test_a_library_that_cannot_be_opened_tells_where_and_hides_the_password(tmp_
     with pytest.raises(LibraryError) as caught:
         open_library(f"postgresql://user:secret@/none?host={tmp_path}", tmp_path)
     assert "secret" not in str(caught.value)
+
+
+def damaged(file: Path) -> None:
+    """Its first page, which tells what tables there are, is whole; of the others nothing is."""
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xff" * (size - 4096))
+
+
+def test_a_library_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "library.db").write_bytes(b"hello world " * 1000)
+    with pytest.raises(LibraryError, match=r"library\.db cannot be opened: file is not a database$"):
+        open_library(None, tmp_path)
+    (tmp_path / "library.db").unlink()
+    open_library(None, tmp_path).close()
+    damaged(tmp_path / "library.db")
+    with pytest.raises(LibraryError, match=r"cannot be opened: [^\n]*malformed$"):
+        open_library(None, tmp_path)
+
+
+def test_a_user_without_rights_in_postgresql_is_told_without_the_statement(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    with closing(Database(database_url(postgres_url, tmp_path))) as database, database.write() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        connection.exec_driver_sql("CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA public TO reader")
+    with pytest.raises(LibraryError, match=r"cannot be opened: permission denied for schema public$"):
+        open_library(postgres_url.replace("//postgres@", "//reader@"), tmp_path)
+
+
+def test_connections_that_a_restart_of_postgresql_cut_fail_nobody(postgres_url: str, tmp_path: Path) -> None:
+    own = database_url(postgres_url, tmp_path)
+    with closing(Database(own)) as database, closing(Database(own)) as other:
+        with other.read() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        with database.read() as connection:
+            assert connection.execute(select(collections)).all() == []
+
+
+def test_a_copy_that_finds_no_room_is_told(tmp_path: Path) -> None:
+    with closing(open_library(None, tmp_path)) as library:
+        put(library, library.ensure_collection("docs", "f").id, make_document("a.md", "one"))
+    with closing(Database(database_url(None, tmp_path))) as database:
+        with pytest.raises(LibraryError, match="cannot be copied to /dev/full"):
+            database.copy_to(Path("/dev/full"))
+        with pytest.raises(LibraryError, match=r"cannot be copied to .*: unable to open"):
+            database.copy_to(tmp_path / "missing" / "library.db")
+
+
+def test_what_a_database_says_is_one_line_without_the_statement(tmp_path: Path) -> None:
+    with (
+        closing(Database(database_url(None, tmp_path))) as database,
+        database.read() as connection,
+        pytest.raises(DBAPIError) as caught,
+    ):
+        connection.exec_driver_sql("SELECT secret FROM nowhere")
+    assert "no such table: nowhere" in told(caught.value)
+    assert "secret" not in told(caught.value)
+    assert "connection is closed" in told(ResourceClosedError("This connection is closed\nmore"))
 
 
 def test_a_plain_postgres_url_gets_the_driver_that_is_installed(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -6,10 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+import typer
+from sqlalchemy.exc import DatabaseError
 from typer.testing import CliRunner, Result
 
+from adapters.terminal import settings_of
+from configs.load import HOSPITAL
 from ingest.owner import OwnerLock
-from service.commands import app
+from service.commands import app, with_reasons
 from service.events import Delta, Done
 from tests.service.scripted import GOOD_ANSWER, MANIFEST, PASSAGE, ScriptedChatbot, running
 
@@ -92,3 +98,18 @@ def test_a_path_in_an_error_can_be_copied(tmp_path: Path) -> None:
     missing = tmp_path / ("long-" * 20) / "settings.yaml"
     refused = CliRunner().invoke(app, ["config", "show", "--config", str(missing)])
     assert (refused.exit_code, str(missing) in refused.stderr) == (2, True)
+
+
+def test_what_a_damaged_database_says_is_told_without_the_statement(capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = DatabaseError("SELECT secret", {}, sqlite3.DatabaseError("database disk image is malformed"))
+
+    async def served() -> None:
+        raise damaged
+
+    with pytest.raises(typer.Exit):
+        with_reasons(served())
+    with pytest.raises(typer.Exit), settings_of(HOSPITAL):
+        raise damaged
+    told = in_one_line(capsys.readouterr().err)
+    assert told.count("cannot be read or written: database disk image is malformed.") == 2
+    assert "secret" not in told

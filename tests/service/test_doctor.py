@@ -1,15 +1,27 @@
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from configs.load import HOSPITAL, load_settings
 from configs.settings import Settings
 from ingest.library import open_library
 from service.build import load_prompts
-from service.doctor import PROBLEMS, Finding, adapter, emergencies, examine, experiments, library_and_index, prompt
+from service.doctor import (
+    PROBLEMS,
+    Finding,
+    adapter,
+    emergencies,
+    examine,
+    experiments,
+    finding,
+    library_and_index,
+    prompt,
+)
 from tests.ingest.samples import make_document, put
 from tests.service.test_build import ADAPTER_OFF, ARMS, experiment, settings_in
 
@@ -93,6 +105,23 @@ def test_arms_of_experiments_that_are_not_there_are_told(tmp_path: Path) -> None
         experiments(configured(value="house@99"))
     with pytest.raises(PROBLEMS, match="tone@2"):
         adapter(settings_in(tmp_path, **ADAPTER_OFF, experiments=[experiment()]))
+
+
+def test_a_chroma_server_that_is_away_is_told(tmp_path: Path, model_folder: Path) -> None:
+    place = {"TRIPTYCH__INDEX__KIND": "server", "TRIPTYCH__INDEX__HOST": "127.0.0.1", "TRIPTYCH__INDEX__PORT": "1"}
+    settings = load_settings(HOSPITAL, {"TRIPTYCH__DATA__FOLDER": str(tmp_path), **place}).settings
+    told = finding("library and index", library_and_index, settings)
+    assert not told.ok
+    assert told.detail.startswith("The Chroma server at 127.0.0.1:1 does not answer")
+
+
+def test_a_library_that_cannot_be_read_is_told_without_the_statement(tmp_path: Path) -> None:
+    def check(_: Settings) -> str:
+        raise DatabaseError("SELECT secret", {}, sqlite3.DatabaseError("database disk image is malformed"))
+
+    told = finding("library", check, settings_in(tmp_path))
+    assert "malformed" in told.detail
+    assert "secret" not in told.detail
 
 
 def test_changes_that_the_index_refuses_are_told(tmp_path: Path, model_folder: Path) -> None:
