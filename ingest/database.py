@@ -34,7 +34,7 @@ def told(error: Exception) -> str:
     if not isinstance(error, SQLAlchemyError):
         return str(error)
     said = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
-    return f"The library cannot be read or written: {said}. `triptych doctor` looks at each part."
+    return f"The library cannot be read or written: {said}. Look at its rights, room and log."
 
 
 class Database:
@@ -90,8 +90,9 @@ class Database:
                 found = copy.execute("PRAGMA integrity_check").fetchone()[0]
         except sqlite3.Error as error:
             raise LibraryError(f"The library at {self._place} cannot be copied to {file}: {error}") from None
-        if found != "ok":
-            raise LibraryError(f"The library at {self._place} is damaged, so its copy is no backup: {found}")
+        first = found.partition("\n")[0]
+        if first != "ok":
+            raise LibraryError(f"The library at {self._place} is damaged, so its copy is no backup: {first}")
 
     def close(self) -> None:
         self._engine.dispose()

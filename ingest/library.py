@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, Select, delete, insert, select, true, update
 
-from ingest.database import Database, library_url
+from ingest.database import Database, LibraryError, library_url
 from ingest.documents import Chunk, Document, Hit, Passage, Section, Vectors, document_id
 from ingest.jobs import JobLog
 from ingest.keyword import search_words
@@ -67,10 +67,11 @@ class Library:
         return [Collection(*row) for row in rows]
 
     def switch_collection(self, collection: Collection) -> None:
-        """From now on this one serves under its name."""
+        """From now on this one serves under its name. Raises LibraryError if it was dropped meanwhile."""
         others = update(collections).where(collections.c.name == collection.name).values(serving=False)
         chosen = update(collections).where(collections.c.id == collection.id).values(serving=True)
         with self._database.write() as connection:
+            _check_there(connection, collection.id)
             connection.execute(others)
             connection.execute(chosen)
 
@@ -88,13 +89,15 @@ class Library:
     ) -> None:
         """Replaces the document as a whole and forgets its failure.
 
-        `vectors` has a row for each of the pieces' embedded texts, in their order.
+        `vectors` has a row for each of the pieces' embedded texts, in their order. Raises LibraryError if the
+        collection was dropped meanwhile.
         """
         needed = sum(len(piece.embedded_texts) for piece in pieces)
         if needed != len(vectors):
             raise ValueError(f"Each embedded text needs one vector, got {needed} texts and {len(vectors)} vectors.")
         identity = document_id(collection_id, document.source)
         with self._database.write() as connection:
+            _check_there(connection, collection_id)
             removed = _delete_document(connection, identity)
             connection.execute(insert(documents), document_values(collection_id, identity, document))
             connection.execute(insert(labels), label_values(identity, document.labels))
@@ -208,6 +211,15 @@ class Library:
 
 def _one_failure(collection: str, sources: Items[str]) -> Any:
     return (failures.c.collection == collection) & failures.c.source.in_(sources)
+
+
+def _check_there(connection: Connection, collection_id: str) -> None:
+    """A sync of another service drops what neither serves nor is its own target."""
+    if connection.execute(select(collections.c.id).where(collections.c.id == collection_id)).first() is None:
+        raise LibraryError(
+            f"The collection {collection_id} was dropped meanwhile, by a sync of a service with other settings. "
+            "Give all services that share the library the same embedder and splitter, then sync again."
+        )
 
 
 def _delete_document(connection: Connection, identity: str) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.database import LibraryError
 from ingest.documents import PUBLIC, Document
 from ingest.library import Library, open_library
 from ingest.records import Collection
@@ -109,6 +110,18 @@ def test_a_dropped_collection_leaves_the_others(library: Library, collection: Co
     assert library.vectors.ids(collection.id) == set()
     assert len(library.vectors.ids(other.id)) == 1
     assert {change.collection_id for change in library.outbox.pending(10)} == {other.id}
+
+
+def test_a_collection_that_another_service_dropped_takes_nothing_and_does_not_serve(
+    library: Library, collection: Collection
+) -> None:
+    half_built = library.ensure_collection(collection.name, "other")
+    library.drop_collection(half_built.id)
+    with pytest.raises(LibraryError, match="dropped meanwhile"):
+        put(library, half_built.id, make_document("a.md", "one"))
+    with pytest.raises(LibraryError, match="dropped meanwhile"):
+        library.switch_collection(half_built)
+    assert library.serving_collection(collection.name) == collection
 
 
 def test_a_failure_stays_until_it_is_cleared_or_the_file_succeeds(library: Library, collection: Collection) -> None:
