@@ -38,6 +38,16 @@ def test_a_missing_pair_is_left_out() -> None:
     assert non_inferiority(gaps, 0.05, groups=[str(n) for n in range(82)]).questions == 80
 
 
+def test_ten_like_questions_on_one_document_are_one_draw() -> None:
+    alone = non_inferiority(CHANGE[:8], 0.05, unit="grade")
+    documents = ["left out", *(f"{number}.md" for number in range(8) for _ in range(10))]
+    tenfold = non_inferiority(np.append(np.nan, np.repeat(CHANGE[:8], 10)), 0.05, groups=documents, unit="grade")
+    assert tenfold.questions == 80
+    assert alone.interval is not None and tenfold.interval is not None
+    assert tenfold.interval.low == pytest.approx(alone.interval.low)
+    assert tenfold.interval.high == pytest.approx(alone.interval.high)
+
+
 @pytest.mark.parametrize(("change", "mean"), [([np.nan], None), ([0.1], 0.1)])
 def test_too_few_pairs_show_nothing(change: list[float], mean: float | None) -> None:
     found = non_inferiority(np.array(change), 0.05)

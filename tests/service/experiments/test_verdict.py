@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from service.experiments import sequential
 from service.experiments.assign import Arm, Experiment
-from service.experiments.verdict import Evidence, MetricEffect, Verdict, judged
+from service.experiments.verdict import Evidence, MetricEffect, Verdict, judged, units_until
 
 EXPERIMENT = Experiment("spring", "adapter", "s", 1.0, (Arm("old", "off", 0.5), Arm("new", "on", 0.5)))
 FINE = {"escalated": (-0.01, 0.02), "follow_up_needed": (-0.02, 0.01)}
@@ -43,6 +43,18 @@ def test_going_on_says_for_how_long() -> None:
     assert wide.more_days == pytest.approx(wide.more_units / 40)
     assert f"about {wide.more_units} more users" in wide.sentence
     assert "days at this pace" not in verdict(-0.05, 0.05, 0.15, days=0.2).sentence
+
+
+@pytest.mark.parametrize("decision_at", [500, 20_000])
+def test_so_many_more_users_make_the_interval_as_narrow_as_the_smallest_effect(decision_at: int) -> None:
+    more = units_until(sequential.TestedInterval(-0.1, 0.1, 0.5), 400, decision_at, 0.05)
+    assert more is not None
+
+    def half(units: float) -> float:
+        width, now = (float(sequential.always_valid_width(n, decision_at)) for n in (int(units), 400))
+        return 0.1 * width / now * (400 / units) ** 0.5
+
+    assert half(400 + more) <= 0.05 < half(0.9 * (400 + more))
 
 
 def test_before_thirty_units_an_arm_it_says_how_many_are_missing() -> None:
