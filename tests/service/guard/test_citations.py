@@ -58,6 +58,8 @@ def filtered(pieces: list[str], passages: int) -> tuple[str, list[int]]:
         ("Nor is [1[9]9].", "Nor is9].", []),
         ("Huge [99999999999999999999].", "Huge.", []),
         ("A range [1-999999999].", "A range [1].", [1]),
+        (f"Endless [{'9' * 5000}].", "Endless.", []),
+        (f"Endless [1-{'9' * 5000}].", "Endless [1].", [1]),
         ("Two\nlines [1]\n", "Two\nlines [1]", [1]),
     ],
 )
