@@ -32,6 +32,7 @@ def test_it_is_made_once_and_is_the_owner_s_alone(tmp_path: Path) -> None:
     assert admin_key(settings) == key
     assert [file.name for file in settings.data.folder.iterdir()] == ["admin.key"]
     assert key_file(settings).stat().st_mode & 0o777 == 0o600
+    assert settings.data.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_key_that_another_process_made_meanwhile_stays(tmp_path: Path) -> None:
