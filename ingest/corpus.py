@@ -1,5 +1,7 @@
 """Everything that ingest and retrieval work with, opened together and closed together."""
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -55,11 +57,12 @@ def open_corpus(
     splitter: Splitter,
     prepare_index: bool = True,
 ) -> Iterator[Corpus]:
-    """Opens library, index and parser. The caller holds the folder's OwnerLock.
+    """Opens library, index and parser; the folder is closed to others. The caller holds its OwnerLock.
 
     Without `library_url` and `chroma_server`, both live in the folder. `prepare_index` false leaves the
     index closed until a sync has changes for it.
     """
+    close_to_others(folder)
     with ExitStack() as stack:
         library = stack.enter_context(closing(open_library(library_url, folder)))
         if library_url is None:
@@ -70,6 +73,13 @@ def open_corpus(
             index.prepare()
         index.apply_outbox()
         yield Corpus(name, library, index, embedder, splitter, parser)
+
+
+def close_to_others(folder: Path) -> None:
+    """What people asked lies there. Whichever command made the folder, only its user and group look into it."""
+    found = folder.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & stat.S_IRWXO:
+        folder.chmod(stat.S_IMODE(found.st_mode) & ~stat.S_IRWXO)
 
 
 def _index(library: Library, folder: Path, server: tuple[str, int] | None) -> VectorIndex:

@@ -175,7 +175,8 @@ class Decider:
                 "similar ones, so nobody knows how often they are right; `triptych decisions calibrate` measures "
                 "it, and of the head `triptych decisions fit`."
             )
-        if probability < self.refer_below:
+        # Not `<`: of what is no number nobody knows whether it is enough.
+        if not probability >= self.refer_below:
             return f"The probability {probability:.2f} is below the bound of {self.refer_below:g}."
         return None
 

@@ -123,7 +123,7 @@ def experiments(settings: Settings) -> str:
 
 def disk(settings: Settings) -> str:
     folder = settings.data.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < FREE_BYTES:
         raise OSError(f"{free // 2**20} MiB are free in {folder}, expected {FREE_BYTES // 2**20}. Make room.")

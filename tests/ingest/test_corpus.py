@@ -1,3 +1,4 @@
+import stat
 from dataclasses import replace
 
 from ingest.sources import Upload
@@ -38,3 +39,12 @@ def test_a_collection_of_another_embedder_is_not_understood(open_in: OpenCorpus)
     with open_in(max_tokens=60) as corpus:
         assert corpus.understands(same_embedder), "another splitter changes no vector of a question"
         assert corpus.fingerprint != same_embedder.fingerprint
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o755, 0o750), (0o700, 0o700), (0o770, 0o770)], ids=oct)
+def test_the_folder_is_closed_to_others_whoever_made_it(
+    open_in: OpenCorpus, tmp_path: Path, before: int, after: int
+) -> None:
+    tmp_path.chmod(before)
+    with open_in():
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == after

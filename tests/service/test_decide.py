@@ -111,6 +111,10 @@ async def test_below_the_bound_a_person_is_asked(embedder: Embedder) -> None:
     found = await decided(decider(embedder, refer_below=1.0))
     assert found.refer is not None
     assert "below the bound of 1" in found.refer
+    by = decider(embedder)
+    service = by.pack.policy.services[0]
+    assert by.referral(service, 1.0) is None
+    assert by.referral(service, float("nan")) is not None
 
 
 async def test_a_model_is_asked_with_the_rules_and_held_to_json(embedder: Embedder) -> None:
