@@ -1,5 +1,8 @@
 import stat
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from ingest.sources import Upload
 from ingest.sync import sync
