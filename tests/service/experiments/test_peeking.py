@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from service.experiments.interactions import DOUBLE_DIFFERENCE
 from service.experiments.sequential import (
     FEWEST_UNITS,
-    ArmTotals,
     FloatArray,
     always_valid,
     always_valid_width,
     contrast,
 )
+from tests.service.experiments.test_sequential import from_sums
 
 HOURS, DECISION_AT = 4 * 7 * 24, 1000
 
@@ -126,7 +126,7 @@ def test_the_simulation_and_the_product_reckon_alike() -> None:
     for run in range(30):
         for hour in (300, HOURS - 1):
             totals = [
-                ArmTotals.from_sums(int(units), float(total), float(squares))
+                from_sums(int(units), float(total), float(squares))
                 for units, total, squares in zip(
                     *(one[:, run, hour] for one in (studies.units, studies.sums, studies.squares)), strict=True
                 )
