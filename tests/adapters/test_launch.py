@@ -83,9 +83,11 @@ def test_a_process_that_fails_ends_all_with_its_message(tiny_model: Path, tmp_pa
     tokenizer.chat_template = CHATML.replace("<|im_end|>", end)
     tokenizer.save_pretrained(model)
     rows = [row(11, "Never ending." * 5), *ROWS]
+    # Other tests' engines may live on in theirs.
+    before = psutil.Process().children(recursive=True)
     with pytest.raises(TrainingError, match=r"^1 of 1 rows do not train '<\|im_end\|>'"):
         train_on(2, Task(recipe(), model, rows, ROWS[:2], tmp_path / "work"))
-    assert not psutil.Process().children(recursive=True)
+    assert not set(psutil.Process().children(recursive=True)).difference(before)
     assert not list((tmp_path / "work").iterdir())
 
 
