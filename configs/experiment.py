@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
-from configs.section import Section, Share, spelled_out
+from configs.section import Section, Share, spelled_out, twice
 from configs.slot import MOST_ATTRIBUTES, AttributeName, AttributeValue, Namespace, Slot
 
 
@@ -59,10 +59,9 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def each_arm_has_its_name(self) -> "Experiment":
-        names = [arm.name for arm in self.arms]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if names := twice([arm.name for arm in self.arms]):
             raise ValueError(
-                f"more than one arm is named {', '.join(twice)}; answers are counted by the arm's name"
+                f"more than one arm is named {', '.join(names)}; answers are counted by the arm's name"
             )
         return self
 

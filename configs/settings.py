@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from configs.experiment import Experiment
-from configs.section import Section, Share, Switch
+from configs.section import Section, Share, Switch, twice
 
 AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
@@ -266,20 +266,19 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def one_key_an_experiment(self) -> "Settings":
-        keys = [one.key for one in self.experiments]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        if keys := twice([one.key for one in self.experiments]):
             raise ValueError(
-                f"more than one experiment with the key {', '.join(twice)}; what is recorded goes by it, so "
+                f"more than one experiment with the key {', '.join(keys)}; what is recorded goes by it, so "
                 "give each experiment its own"
             )
         return self
 
     @model_validator(mode="after")
     def one_experiment_a_factor(self) -> "Settings":
-        twice = sorted({one.factor for one, other in self._meeting() if one.factor == other.factor})
-        if twice:
+        shared = sorted({one.factor for one, other in self._meeting() if one.factor == other.factor})
+        if shared:
             raise ValueError(
-                f"more than one active experiment on {', '.join(twice)}; stop all but one, or keep them apart by "
+                f"more than one active experiment on {', '.join(shared)}; stop all but one, or keep them apart by "
                 "a namespace or by their dates"
             )
         return self

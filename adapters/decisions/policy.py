@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from configs.section import twice
 from configs.yaml_text import parse_yaml
 
 DecisionName = Literal["approved", "rejected", "pending"]
@@ -116,8 +117,8 @@ def sentence(rule: Rule, service: Service) -> str:
 
 
 def check_each_once(what: str, names: Sequence[str]) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"the {what} {', '.join(twice)} is there twice: each one may come once")
+    if found := twice(names):
+        raise ValueError(f"the {what} {', '.join(found)} is there twice: each one may come once")
 
 
 @dataclass(frozen=True, slots=True)

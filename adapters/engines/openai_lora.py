@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,19 +32,22 @@ def server_name(adapter: AdapterWeights) -> str:
 
 async def listed(client: AsyncOpenAI) -> list[str]:
     """The names of the server's models, adapters among them. Raises EngineError."""
-    try:
+    with listing(client):
         return [model.id async for model in client.models.list()]
-    except openai.OpenAIError as error:
-        raise EngineError(f"The server at {client.base_url} does not list its models: {error}") from error
 
 
 async def listed_adapters(client: AsyncOpenAI) -> list[str]:
     """Those of the names that are adapters': vLLM tells the model that each is on. Raises EngineError."""
-    try:
+    # A server may answer that lists nothing.
+    with listing(client), suppress(openai.NotFoundError):
         return [model.id async for model in client.models.list() if getattr(model, "parent", None)]
-    except openai.NotFoundError:
-        # A server may answer that lists nothing.
-        return []
+    return []
+
+
+@contextmanager
+def listing(client: AsyncOpenAI) -> Iterator[None]:
+    try:
+        yield
     except openai.OpenAIError as error:
         raise EngineError(f"The server at {client.base_url} does not list its models: {error}") from error
 

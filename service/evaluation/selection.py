@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from adapters.recipe import RecipeError, read_recipe
+from configs.section import twice
 from service.evaluation.design import Design, DesignError
 from service.evaluation.questions import PackQuestion, QuestionsError, read_questions
 
@@ -28,10 +29,8 @@ def selected(design: Design) -> list[PackQuestion]:
 
 
 def check_ids(questions: Iterable[PackQuestion], file: Path) -> None:
-    ids = [question.id for question in questions]
-    twice = sorted({one for one in ids if ids.count(one) > 1})
-    if twice:
-        raise DesignError(f"{file} has more than one question {', '.join(twice)}; give each an id of its own.")
+    if ids := twice([question.id for question in questions]):
+        raise DesignError(f"{file} has more than one question {', '.join(ids)}; give each an id of its own.")
 
 
 def fits(question: PackQuestion, tags: tuple[str, ...], held_back: set[str] | None) -> bool:
