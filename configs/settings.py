@@ -1,6 +1,5 @@
 """Every setting once, with its type, its bounds and its unit; the defaults stand in default.yaml."""
 
-import re
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,14 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from configs.experiment import Experiment
+from configs.retrieval import RetrievalLayer
 from configs.section import Section, Share, Switch, twice
 
 AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]*)?$")]
 PromptLabel = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[1-9][0-9]*$")]
 EngineKind = Literal["openvino", "llamacpp", "peft", "openai", "langchain"]
-# Of these a Chroma collection can be made, also with a fingerprint behind it.
-COLLECTION = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-CollectionName = Annotated[str, Field(pattern=f"^{COLLECTION.pattern}$")]
 
 
 class Model(Section):
@@ -98,48 +95,6 @@ class PromptLayer(Section):
     switch: Switch
     name: PromptLabel
     folder: Path
-
-
-class Search(Section):
-    """Another way to search: what is not named is as in the layer. `ranker` off: search's own order stays."""
-
-    collection: CollectionName | None = None
-    passages: int | None = Field(default=None, gt=0, le=20)
-    candidates: int | None = Field(default=None, gt=0, le=1000)
-    dense_weight: Share | None = None
-    page_weight: float | None = Field(default=None, ge=0, lt=1)
-    min_score: Share | None = None
-    min_cosine: Share | None = None
-    min_share: Share | None = None
-    ranker: Switch = "on"
-
-
-class RetrievalLayer(Section):
-    """`page_weight`: this share of a passage's score is its page's: the best of both searches anywhere on it.
-
-    `min_score`: passages below it are not shown; the score runs from 0 to 1.
-
-    `min_share`: nor are those below this share of the best one's score, which only distract a small model.
-    `min_cosine`: where no passage is so near to the question, none is shown: it is about something else.
-    `searches`: other ways, each under a name that can stand in the layer wherever a collection's can.
-    """
-
-    switch: Switch
-    collection: CollectionName
-    passages: int = Field(gt=0, le=20)
-    candidates: int = Field(gt=0, le=1000)
-    dense_weight: Share
-    page_weight: float = Field(ge=0, lt=1)
-    min_score: Share
-    min_cosine: Share
-    min_share: Share
-    searches: dict[CollectionName, Search]
-
-    @model_validator(mode="after")
-    def names_mean_one_thing(self) -> "RetrievalLayer":
-        if self.collection in self.searches:
-            raise ValueError(f"searches: {self.collection} is the collection's own name; choose another one")
-        return self
 
 
 class AdapterLayer(Section):

@@ -17,7 +17,8 @@ from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 from configs.load import ConfigurationError, current_environment, load_settings
-from configs.settings import COLLECTION, Settings
+from configs.retrieval import COLLECTION
+from configs.settings import Settings
 from ingest.admin_key import key_file, known_key
 from ingest.build import embedder_of, opened_corpus
 from ingest.database import LibraryError, told

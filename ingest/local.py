@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from configs.settings import COLLECTION
+from configs.retrieval import COLLECTION
 from ingest.corpus import Corpus
 from ingest.documents import Chunk
 from ingest.records import CollectionStats, DocumentSummary, Failure

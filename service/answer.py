@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from fastapi.concurrency import run_in_threadpool
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.retrievers import BaseRetriever
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.engines.protocol import Engine, Generation
@@ -31,7 +30,7 @@ from service.interleave import find_both
 from service.loading import AdapterLoader
 from service.plan import Exposure, Manifest, Plan
 from service.records import Records, UnknownConversation
-from service.retrieve import Found, HybridRetriever, RetrievalError, check_filled, find
+from service.retrieve import Found, HybridRetriever, RetrievalError, find
 from service.switches import Known, Overrides, SwitchRefused
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class Chatbot:
     defaults: Defaults
     emergencies: EmergencyCheck
     prompts: Mapping[str, PromptTemplate]
-    retriever: BaseRetriever
+    retriever: HybridRetriever
     engine: Engine
     adapters: AdapterLoader
     records: Records
@@ -155,7 +154,7 @@ class Chatbot:
         text, labels = question.text, question.labels
         if draft.interleaving:
             return await find_both(self.retriever, text, history, labels=labels, both=draft.interleaving)
-        return await find(self.retriever, text, history, labels=labels, collection=draft.plan.layers.retrieval)
+        return await find(self.retriever, text, history, labels=labels, named=draft.plan.layers.retrieval)
 
     async def generated(self, draft: Draft, question: Question, history: Sequence[Turn]) -> AsyncGenerator[Event]:
         """The model's text, with citations only of passages that were shown; and that the adapter did act."""
@@ -205,16 +204,15 @@ class Chatbot:
         """What retrieval finds, without an answer. Raises SwitchRefused, RetrievalError."""
         known = await asyncio.to_thread(self.known)
         name = known.value("retrieval", collection or str(self.defaults.layers.retrieval))
-        return await find(self.retriever, query, history, labels=labels, collection=name, limit=limit)
+        return await find(self.retriever, query, history, labels=labels, named=name, limit=limit)
 
     def known(self) -> Known:
         """What can stand in the layers now."""
         collections = {collection.name for collection in self.corpus.library.collections()}
-        ways = self.retriever.ways if isinstance(self.retriever, HybridRetriever) else ()
         shelf = self.adapters.shelf
         return Known(
             prompts=frozenset(self.prompts),
-            collections=frozenset({str(self.defaults.layers.retrieval), *collections, *ways}),
+            collections=frozenset({self.corpus.name, *collections, *self.retriever.ways}),
             adapters=shelf.labels(),
             promoted=shelf.promoted(),
         )
@@ -231,8 +229,8 @@ class Chatbot:
         states = dict.fromkeys(("library", "documents", "adapter"), "ok")
         try:
             plan = self.plan(Overrides(), None)
-            if plan.layers.retrieval is not None and isinstance(self.retriever, HybridRetriever):
-                check_filled(self.retriever.way(plan.layers.retrieval).corpus)
+            if plan.layers.retrieval is not None:
+                self.retriever.way(plan.layers.retrieval).check()
         except SQLAlchemyError as error:
             states["library"] = f"the database does not answer ({type(error).__name__})"
         except SwitchRefused as error:

@@ -235,7 +235,7 @@ def defaults_of(settings: Settings) -> Defaults:
     layers, sampling = settings.layers, settings.sampling
     return Defaults(
         name=settings.name,
-        layers=Layers(layers.prompt.name, layers.retrieval.collection, layers.adapter.name),
+        layers=Layers(layers.prompt.name, layers.retrieval.name, layers.adapter.name),
         switches={
             "prompt": layers.prompt.switch,
             "retrieval": layers.retrieval.switch,

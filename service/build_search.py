@@ -1,10 +1,12 @@
 """The door of search: settings become a retriever, with a second look where they name a ranker."""
 
 from adapters.header import BaseFile
-from configs.settings import Search, Settings
+from configs.retrieval import Search
+from configs.settings import Settings
 from ingest.corpus import Corpus
 from ingest.models import locate_file
-from service.retrieve import HybridRetriever
+from service.langchain_search import langchain_search
+from service.retrieve import HybridRetriever, Way
 from service.second_look import SecondLook
 
 
@@ -22,6 +24,7 @@ def second_look(settings: Settings) -> SecondLook | None:
 
 
 def retriever_of(settings: Settings, corpus: Corpus, look: SecondLook | None = None) -> HybridRetriever:
+    """The layer's own search, with the others by name. Raises ConfigurationError."""
     layer = settings.layers.retrieval
     own = HybridRetriever(
         corpus=corpus,
@@ -34,11 +37,15 @@ def retriever_of(settings: Settings, corpus: Corpus, look: SecondLook | None = N
         min_share=layer.min_share,
         second_look=look,
     )
-    return own.model_copy(update={"ways": {name: way_of(own, search) for name, search in layer.searches.items()}})
+    return own.model_copy(
+        update={"ways": {name: way_of(own, name, search) for name, search in layer.searches.items()}}
+    )
 
 
-def way_of(own: HybridRetriever, search: Search) -> HybridRetriever:
-    values = search.model_dump(exclude={"collection", "ranker"}, exclude_none=True)
-    corpus = own.corpus.named(search.collection) if search.collection else own.corpus
+def way_of(own: HybridRetriever, name: str, search: Search) -> Way:
     look = own.second_look if search.ranker == "on" else None
+    if search.langchain:
+        return langchain_search(name, search.langchain, search.passages or own.passages, look)
+    values = search.model_dump(exclude={"collection", "ranker", "langchain"}, exclude_none=True)
+    corpus = own.corpus.named(search.collection) if search.collection else own.corpus
     return own.model_copy(update={**values, "corpus": corpus, "second_look": look})

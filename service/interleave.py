@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 
-from langchain_core.retrievers import BaseRetriever
-
 from adapters.prompt import Turn
 from service.experiments.team_draft import Drafted, team_draft, tossed
 from service.plan import BOTH, Interleaving
-from service.retrieve import Found, HybridRetriever, Origin, RetrievalError, find
+from service.retrieve import Found, HybridRetriever, Origin, Way, find
 
 
 async def find_both(
-    retriever: BaseRetriever,
+    retriever: HybridRetriever,
     question: str,
     history: Sequence[Turn],
     *,
@@ -19,16 +17,11 @@ async def find_both(
     both: Interleaving,
 ) -> Found:
     """As many passages as one search shows, each with its origin. Raises RetrievalError if either cannot search."""
-    if not isinstance(retriever, HybridRetriever):
-        raise RetrievalError(
-            f"The experiment {both.experiment!r} interleaves the searches {' and '.join(both.collections)}, and "
-            "this retriever knows only one. Stop the experiment, or use the retriever of the settings."
-        )
     ways = [retriever.way(name) for name in both.collections]
     places = ways[0].passages
     # Deeper than what is shown: a team goes on to its next passage where the other one has drafted the same text.
     one, other = [
-        await find(retriever, question, history, labels=labels, collection=name, limit=2 * places)
+        await find(retriever, question, history, labels=labels, named=name, limit=2 * places)
         for name in both.collections
     ]
     drafted = team_draft((one.passages, other.passages), places, tossed(both.seed, both.answer, places))
@@ -42,13 +35,13 @@ async def find_both(
     )
 
 
-def settings_of(ways: Sequence[HybridRetriever], both: Interleaving) -> dict[str, float | str]:
+def settings_of(ways: Sequence[Way], both: Interleaving) -> dict[str, float | str]:
     """The first search's, and under its name what is otherwise in the second."""
     one, other = (way.settings() for way in ways)
     return one | {f"{both.collections[1]} {name}": value for name, value in other.items() if one.get(name) != value}
 
 
-def origin_of(pick: Drafted, one: Found, ways: Sequence[HybridRetriever], both: Interleaving) -> Origin:
+def origin_of(pick: Drafted, one: Found, ways: Sequence[Way], both: Interleaving) -> Origin:
     """A chunk's id belongs to one collection only."""
     way = ways[0 if pick.passage in one.passages else 1]
-    return Origin(way.corpus.name, None if pick.team is None else both.arms[pick.team])
+    return Origin(way.searched, None if pick.team is None else both.arms[pick.team])

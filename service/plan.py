@@ -106,8 +106,8 @@ class Manifest:
     whose hand-off was given. `answered_as` is the name that a model server gave to what answered; None elsewhere.
     Two `collection_fingerprint`s are joined by BOTH, as the names of interleaved collections are in the layers.
     `retrieval_settings` are the values that chose the passages, by their names in `layers.retrieval`, and the
-    ranker's (its weights' SHA-256, `ranker_passages`, `ranker_weight`, `ranker_min_log_odds`); a retriever that is
-    not ours has none.
+    ranker's (its weights' SHA-256, `ranker_passages`, `ranker_weight`, `ranker_min_log_odds`); a retriever of one's
+    own has its name, `passages`, and the ranker's.
     `turns` counts the earlier turns that search and model saw, `json_schema` is the form that was asked for.
     `timings` are milliseconds a stage; `tokens` counts prompt and completion.
     `experiments` has the arm of each that had a part in the answer, `bucket_versions` its bucket version.

@@ -5,7 +5,7 @@ from collections.abc import Collection as Items
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -51,6 +51,30 @@ class Found:
     origins: tuple[Origin, ...] = ()
 
 
+@runtime_checkable
+class Way(Protocol):
+    """One way to search, that a name in the retrieval layer means."""
+
+    @property
+    def searched(self) -> str:
+        """The name of the collection that it searches, or its own where it searches none."""
+
+    @property
+    def passages(self) -> int:
+        """So many are shown at most."""
+
+    def settings(self) -> dict[str, float | str]:
+        """All that decides which passages are shown, by the names of a manifest."""
+
+    def check(self) -> None:
+        """Raises RetrievalError if there is nothing to search in, as far as can be known."""
+
+    async def search(
+        self, question: str, history: Sequence[Turn], *, labels: frozenset[str], limit: int | None = None
+    ) -> Found:
+        """At most `limit` passages that one of the labels allows to read. Raises RetrievalError."""
+
+
 class HybridRetriever(BaseRetriever):
     """Dense and keyword search, fused. As a LangChain retriever it gives Documents with their metadata.
 
@@ -67,13 +91,26 @@ class HybridRetriever(BaseRetriever):
     min_share: float = 0
     second_look: SecondLook | None = None
     labels: frozenset[str] = frozenset({PUBLIC})
-    ways: Mapping[str, "HybridRetriever"] = {}
+    ways: Mapping[str, Way] = {}
 
-    def way(self, name: str | None) -> "HybridRetriever":
+    def way(self, name: str | None) -> Way:
         """What a name in the retrieval layer means: one of the other searches, or this one in that collection."""
         if name is None:
             return self
         return self.ways.get(name) or self.model_copy(update={"corpus": self.corpus.named(name)})
+
+    @property
+    def searched(self) -> str:
+        return self.corpus.name
+
+    def check(self) -> None:
+        check_filled(self.corpus)
+
+    async def search(
+        self, question: str, history: Sequence[Turn], *, labels: frozenset[str], limit: int | None = None
+    ) -> Found:
+        """`find` in a thread."""
+        return await asyncio.to_thread(self.find, question, history, labels=labels, limit=limit)
 
     def find(
         self,
@@ -97,21 +134,12 @@ class HybridRetriever(BaseRetriever):
         least = max(self.min_score, self.min_share * max(scores.values(), default=0))
         best = chosen(found, scores, wanted, least) if nearest(dense, found) >= self.min_cosine else ()
         return Found(
-            self.looked_at(question, history, best)[:limit],
+            looked_at(self.second_look, question, history, best)[:limit],
             queries[-1],
             corpus.index.degraded,
             serving.fingerprint,
             self.settings() | {"passages": limit},
         )
-
-    def looked_at(self, question: str, history: Sequence[Turn], best: tuple[Passage, ...]) -> tuple[Passage, ...]:
-        """In the order of the second look, if there is one."""
-        if self.second_look is None:
-            return best
-        try:
-            return self.second_look.ordered(question, history, best)
-        except RuntimeError as error:
-            raise RetrievalError(f"The ranker cannot read the passages: {error}") from error
 
     def settings(self) -> dict[str, float | str]:
         """All that decides which passages are shown, by the names in `layers.retrieval`; and the ranker's."""
@@ -181,6 +209,18 @@ class Search:
         return [[Hit(id, float((rows @ vector).max())) for id, rows in stored.items()] for vector in vectors]
 
 
+def looked_at(
+    look: SecondLook | None, question: str, history: Sequence[Turn], best: tuple[Passage, ...]
+) -> tuple[Passage, ...]:
+    """In the order of the second look, if there is one."""
+    if look is None:
+        return best
+    try:
+        return look.ordered(question, history, best)
+    except RuntimeError as error:
+        raise RetrievalError(f"The ranker cannot read the passages: {error}") from error
+
+
 def nearest(dense: Sequence[Sequence[Hit]], readable: Container[str]) -> float:
     """The highest cosine of what may be read; 0 without any."""
     return max((hit.score for hits in dense for hit in hits if hit.chunk_id in readable), default=0.0)
@@ -212,31 +252,20 @@ def nothing_in(corpus: Corpus) -> RetrievalError:
 
 
 async def find(
-    retriever: BaseRetriever,
+    retriever: HybridRetriever,
     question: str,
     history: Sequence[Turn],
     *,
     labels: frozenset[str],
-    collection: str | None = None,
+    named: str | None = None,
     limit: int | None = None,
 ) -> Found:
-    """What any LangChain retriever finds; one that is not ours is asked for the query with its context.
-
-    `collection` is a name in the retrieval layer, of a collection or of another search.
-
-    Its Documents may carry `labels` in their metadata; without them they are public.
-    """
-    if isinstance(retriever, HybridRetriever):
-        way = retriever.way(collection)
-        found = await asyncio.to_thread(way.find, question, history, labels=labels, limit=limit)
-        if collection in (None, way.corpus.name):
-            return found
-        return replace(found, origins=tuple(Origin(way.corpus.name) for _ in found.passages))
-    query = search_queries(question, history)[-1]
-    documents = await retriever.ainvoke(query)
-    readable = [one for one in documents if labels.intersection(one.metadata.get("labels", (PUBLIC,)))]
-    passages = tuple(as_passage(one, number) for number, one in enumerate(readable[:limit]))
-    return Found(passages, query)
+    """What the search finds that `named` in the retrieval layer means. Raises RetrievalError."""
+    way = retriever.way(named)
+    found = await way.search(question, history, labels=labels, limit=limit)
+    if named in (None, way.searched):
+        return found
+    return replace(found, origins=tuple(Origin(way.searched) for _ in found.passages))
 
 
 def as_document(passage: Passage) -> Document:
@@ -249,19 +278,3 @@ def as_document(passage: Passage) -> Document:
         "score": passage.score,
     }
     return Document(id=passage.chunk_id, page_content=passage.text, metadata=metadata)
-
-
-def as_passage(document: Document, number: int) -> Passage:
-    """A Document of any retriever; what its metadata does not say is made up from its source and number."""
-    known = document.metadata
-    source = str(known.get("source", ""))
-    return Passage(
-        chunk_id=document.id or f"{source}#{number}",
-        document_id=str(known.get("document_id", source)),
-        source=source,
-        title=str(known.get("title", source)),
-        headings=tuple(known.get("headings", ())),
-        position=int(known.get("position", number)),
-        text=document.page_content,
-        score=float(known.get("score", 0.0)),
-    )

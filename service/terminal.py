@@ -48,7 +48,7 @@ def welcome(settings: Settings, url: str) -> str:
     lines = (
         f"{settings.name} answers at {url}",
         f"  prompt     {layers.prompt.switch:3}  {layers.prompt.name}: role, rules and style",
-        f"  retrieval  {layers.retrieval.switch:3}  {layers.retrieval.collection}: the documents, "
+        f"  retrieval  {layers.retrieval.switch:3}  {layers.retrieval.name}: the documents, "
         f"up to {layers.retrieval.passages} of their passages an answer",
         f"  adapter    {layers.adapter.switch:3}  {layers.adapter.name}, on {settings.engine.kind}",
         "Try it:",

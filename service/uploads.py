@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from configs.settings import CollectionName
+from configs.retrieval import CollectionName
 from ingest.sources import SourceError, Upload
 from service.errors import InvalidRequest
 from service.schemas import Label

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from service.answer import Chatbot
 from service.evaluation.design import Cell, Design
@@ -41,14 +42,14 @@ async def made_from(
         "top_p": defaults.top_p,
         "history_turns": defaults.history_turns,
         "no_answer": defaults.no_answer,
-        "retrieval": retrieval_values(chatbot),
+        "retrieval": chatbot.retriever.settings(),
         **other_searches(chatbot, names(layers, "retrieval")),
         "guards": dict(guards),
         "cells": [
             {"asked": cell.model_dump(), "layers": asdict(one)} for cell, one in zip(cells, layers, strict=True)
         ],
         "prompts": {name: chatbot.prompts[name].hash for name in names(layers, "prompt")},
-        "collections": {name: snapshot(chatbot, name) for name in names(layers, "retrieval")},
+        "collections": snapshots(chatbot, names(layers, "retrieval")),
         "adapters": await adapter_hashes(chatbot, names(layers, "adapter")),
         **style_texts(house),
     }
@@ -70,27 +71,24 @@ def names(layers: Sequence[Layers], factor: str) -> list[str]:
     return sorted({name for one in layers if (name := getattr(one, factor)) is not None})
 
 
-def retrieval_values(chatbot: Chatbot) -> dict[str, float | str]:
-    retriever = chatbot.retriever
-    return retriever.settings() if isinstance(retriever, HybridRetriever) else {}
-
-
 def other_searches(chatbot: Chatbot, named: Sequence[str]) -> dict[str, Any]:
     """What the other searches among the levels do; nothing where there are none."""
-    ways = chatbot.retriever.ways if isinstance(chatbot.retriever, HybridRetriever) else {}
+    ways = chatbot.retriever.ways
     found = {name: ways[name].settings() for name in named if name in ways}
     return {"searches": found} if found else {}
 
 
-def snapshot(chatbot: Chatbot, name: str) -> dict[str, Any]:
+def snapshots(chatbot: Chatbot, named: Sequence[str]) -> dict[str, Any]:
+    """Of all but the retrievers of one's own, whose documents nobody else knows."""
+    ways = {name: chatbot.retriever.way(name) for name in named}
+    return {name: snapshot(way.corpus) for name, way in ways.items() if isinstance(way, HybridRetriever)}
+
+
+def snapshot(corpus: Corpus) -> dict[str, Any]:
     """The documents as they are now: `documents` is their number, `sha256` changes with any of them.
 
     `labels` changes with who may read them; it is not there where everybody may read all.
     """
-    if isinstance(chatbot.retriever, HybridRetriever):
-        corpus = chatbot.retriever.way(name).corpus
-    else:
-        corpus = chatbot.corpus.named(name)
     check_filled(corpus)
     serving = searchable(corpus)
     hashes = corpus.library.document_hashes(serving.id)

@@ -23,7 +23,9 @@ class Stock:
         """What became of a passage that is not shown any more, as the end of a sentence."""
         name = passage.get("collection") or self.name
         serving = self.library.serving_collection(name) if name else None
-        found = self.library.document(serving.id, passage["source"]) if serving else None
+        if serving is None:
+            return f"is not found in {name} any more"
+        found = self.library.document(serving.id, passage["source"])
         if found is None:
             return f"is no longer in the collection {name}: its document was removed"
         document, chunks = found

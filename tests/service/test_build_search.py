@@ -62,4 +62,4 @@ def test_another_search_is_the_layer_s_own_but_for_what_it_names(corpus: Corpus,
         "dense_weight": 0.2
     }
     assert annex.settings() == told | {"passages": 7}
-    assert (own.corpus.name, words.corpus.name, annex.corpus.name) == (corpus.name, corpus.name, "annex")
+    assert (own.searched, words.searched, annex.searched) == (corpus.name, corpus.name, "annex")

@@ -22,6 +22,7 @@ from service.experiments.report import report_of
 from service.experiments.running import ExperimentRefused, check_arms
 from service.experiments.team_draft import same_text
 from service.harvest import judged_answers
+from service.langchain_search import LangChainSearch
 from service.outcomes import Outcome
 from service.plan import Interleaving, Layers
 from service.replay.turn import ReplayRefused, replayed
@@ -205,15 +206,31 @@ async def test_a_collection_that_cannot_search_makes_no_answer(
         bot.records.close()
 
 
-async def test_a_retriever_without_collections_is_refused(bot: Chatbot) -> None:
-    class Foreign(BaseRetriever):
-        def _get_relevant_documents(
-            self, query: str, *, run_manager: CallbackManagerForRetrieverRun
-        ) -> list[Document]:
-            return [Document("Visitors are welcome.")]
+class Shelf(BaseRetriever):
+    """A retriever of one's own."""
 
-    with pytest.raises(RetrievalError, match="knows only one"):
-        await made(replace(bot, retriever=Foreign()))
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        return [Document(text, metadata={"labels": ["public"]}) for text in ("Come at noon.", "Ring the bell.")]
+
+
+async def test_a_retriever_of_one_s_own_can_be_interleaved(bot: Chatbot) -> None:
+    shelf = LangChainSearch("shelf", Shelf(), "mine:Shelf", "f1", 3, frozenset())
+    arms = (INTERLEAVED.arms[0], replace(INTERLEAVED.arms[1], value="shelf"))
+    both = replace(
+        bot,
+        retriever=bot.retriever.model_copy(update={"ways": {"shelf": shelf}}),
+        defaults=replace(bot.defaults, experiments=(replace(INTERLEAVED, arms=arms),)),
+    )
+    meta, _, done = await made(both)
+    manifest = done.manifest
+    assert manifest.acted.retrieval == "hospital+shelf"
+    assert {(one.collection, one.team) for one in manifest.passages[:2]} == {
+        ("hospital", "whole"),
+        ("shelf", "fine"),
+    }
+    assert str(manifest.collection_fingerprint).endswith("+f1")
+    assert manifest.retrieval_settings["shelf retriever"] == "mine:Shelf@f1"
+    assert not (await replayed(both, meta.message_id, {})).differences
 
 
 async def test_a_liked_answer_is_harvested_with_the_passages_of_both(bot: Chatbot) -> None:

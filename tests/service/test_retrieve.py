@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
 
 from adapters.prompt import Turn
-from configs.settings import RetrievalLayer
+from configs.retrieval import RetrievalLayer
 from ingest.corpus import Corpus
 from ingest.documents import PUBLIC
 from ingest.embed import Embedder
@@ -48,7 +46,12 @@ def test_a_question_about_something_else_finds_nothing(corpus: Corpus) -> None:
 def test_what_is_found_tells_every_setting_that_chose_it_as_it_acted(corpus: Corpus) -> None:
     retriever = hybrid(corpus, min_share=0.2)
     found = retriever.find("What does the North Garage cost?")
-    assert found.settings.keys() == RetrievalLayer.model_fields.keys() - {"switch", "collection", "searches"}
+    assert found.settings.keys() == RetrievalLayer.model_fields.keys() - {
+        "switch",
+        "collection",
+        "search",
+        "searches",
+    }
     assert all(value == getattr(retriever, name) for name, value in found.settings.items())
     assert retriever.find("What does the North Garage cost?", limit=1).settings == found.settings | {"passages": 1}
 
@@ -57,13 +60,13 @@ async def test_a_name_in_the_layer_is_another_search_or_a_collection(corpus: Cor
     question, own = "What does the North Garage cost?", hybrid(corpus)
     retriever = own.model_copy(update={"ways": {"short": hybrid(corpus, passages=1, min_score=0.0)}})
     plain, named, short = [
-        await find(retriever, question, (), labels=READER, collection=name) for name in (None, corpus.name, "short")
+        await find(retriever, question, (), labels=READER, named=name) for name in (None, corpus.name, "short")
     ]
     assert plain == named == own.find(question) and plain.origins == ()
     assert short.passages == plain.passages[:1] and short.settings["min_score"] == 0.0
     assert short.origins == (Origin(corpus.name),), "the name does not tell the collection"
     with pytest.raises(RetrievalError, match="The collection 'long' has no documents"):
-        await find(retriever, question, (), labels=READER, collection="long")
+        await find(retriever, question, (), labels=READER, named="long")
 
 
 def test_where_nothing_is_near_enough_nothing_is_shown(corpus: Corpus) -> None:
@@ -262,19 +265,3 @@ async def test_it_is_a_langchain_retriever(corpus: Corpus) -> None:
 
 def test_it_works_for_code_that_is_not_asynchronous(corpus: Corpus) -> None:
     assert hybrid(corpus).invoke("What does the North Garage cost?")[0].metadata["source"] == "parking.md"
-
-
-class Shelf(BaseRetriever):
-    """A retriever of somebody else's: two fixed documents."""
-
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        return [
-            Document("For staff only.", metadata={"labels": ["staff"]}),
-            Document(f"About {query}", metadata={"source": "shelf.md"}),
-        ]
-
-
-async def test_any_langchain_retriever_can_take_its_place() -> None:
-    found = await find(Shelf(), "When?", (), labels=READER)
-    [passage] = found.passages
-    assert (passage.text, passage.source, passage.title) == ("About When?", "shelf.md", "shelf.md")

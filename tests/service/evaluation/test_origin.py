@@ -14,6 +14,7 @@ from service.evaluation.house_style import HouseStyle, Learnt
 from service.evaluation.origin import made_from
 from service.evaluation.selection import selected
 from service.evaluation.store import run_id
+from service.langchain_search import LangChainSearch
 from service.retrieve import HybridRetriever, RetrievalError, searchable
 from tests.service.conftest import PUBLIC_DOCUMENTS, ingest
 from tests.service.evaluation.small_evaluation import written
@@ -62,6 +63,18 @@ async def test_another_search_is_in_it_with_its_settings(bot: Chatbot, tmp_path:
         made.append(await origin(searching, tmp_path, factors=factors))
         assert made[-1]["searches"] == {"short": own.settings() | {"passages": passages}}
         assert made[-1]["collections"]["short"] == made[-1]["collections"]["hospital"]
+    assert run_id(made[0]) != run_id(made[1])
+
+
+async def test_a_retriever_of_one_s_own_is_in_it_by_what_made_it(bot: Chatbot, tmp_path: Path) -> None:
+    ingest(bot.corpus, PUBLIC_DOCUMENTS)
+    factors = {"prompt": ["off", "on"], "retrieval": ["on", "shelf"], "adapter": ["off", "on"]}
+    made = []
+    for fingerprint in ("f1", "f2"):
+        shelf = LangChainSearch("shelf", bot.retriever, "mine:shelf", fingerprint, 3, frozenset())
+        searching = replace(bot, retriever=bot.retriever.model_copy(update={"ways": {"shelf": shelf}}))
+        made.append(await origin(searching, tmp_path, factors=factors))
+        assert made[-1]["collections"].keys() == {"hospital"}
     assert run_id(made[0]) != run_id(made[1])
 
 

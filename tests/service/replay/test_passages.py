@@ -71,3 +71,7 @@ def test_the_library_tells_what_became_of_a_passage(empty_corpus: Corpus, stock:
 def test_a_passage_of_another_indexed_state_is_not_called_changed(empty_corpus: Corpus, stock: Stock) -> None:
     shown = passage(1, "another id", source="icu.md") | {"document_id": "another id"}
     assert "still in the collection" in stock.became(shown)
+
+
+def test_of_a_search_that_is_not_the_library_s_it_says_only_that(stock: Stock) -> None:
+    assert stock.became(passage(1, "a") | {"collection": "shelf"}) == "is not found in shelf any more"
