@@ -131,7 +131,7 @@ async def fail_lane(engine: LlamaCpp) -> None:
     """The running answers of one adapter, at their next token."""
     lane = engine._lanes[ADAPTER]
 
-    def fail(_: object) -> None:
+    def fail(piece: object) -> None:
         raise RuntimeError("a lane failed")
 
     under_way = list(lane._running)
@@ -159,7 +159,7 @@ async def fail_once(engine: Peft) -> None:
 
 async def broken_off(engine: Engine, prompt: Prompt, adapter: str | None) -> None:
     generation = Generation(adapter=adapter, max_tokens=60)
-    async with aclosing(engine.astream(prompt, generation=generation)) as chunks:
+    async with aclosing(engine.astream(prompt, generation=generation)) as chunks:  # type: ignore[type-var]
         async for _ in chunks:
             return
 

@@ -50,7 +50,7 @@ async def seconds_to_first(engine: Engine, registry: Registry, name: str, prompt
     """The gate, loading, the probe and the prompt's reading."""
     began = time.perf_counter()
     await engine.load(registry.verified(name, engine.base))
-    async with aclosing(engine.astream(prompt, generation=Generation(adapter=name, max_tokens=8))) as chunks:
+    async with aclosing(engine.astream(prompt, generation=Generation(adapter=name, max_tokens=8))) as chunks:  # type: ignore[type-var]
         await anext(chunks)
     return time.perf_counter() - began
 

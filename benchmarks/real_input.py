@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -62,7 +63,8 @@ def questions(count: int) -> list[tuple[str, str, frozenset[str], str | None]]:
     """As many of each collection, evenly out of all, with the pages that answer them and their answer."""
     chosen = []
     for name, task in (("va", va("2019-02")), ("medquad", medquad(questions=10_000))):
-        rows = list(zip(task.questions, task.relevant, task.answers or [None] * len(task.questions), strict=True))
+        answers: Sequence[str | None] = task.answers or [None] * len(task.questions)
+        rows = list(zip(task.questions, task.relevant, answers, strict=True))
         chosen += [(name, *row) for row in rows[:: len(rows) // count][:count]]
     return chosen
 

@@ -172,7 +172,7 @@ def address_of(url: str) -> tuple[str, int]:
 
 @asynccontextmanager
 async def opened(folder: Path, changes: Mapping[str, str]) -> AsyncIterator[Chatbot]:
-    async with build(load_settings(None, environment(folder) | changes).settings) as chatbot:
+    async with build(load_settings(None, {**environment(folder), **changes}).settings) as chatbot:
         yield chatbot
 
 

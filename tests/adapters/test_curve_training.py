@@ -42,7 +42,7 @@ def test_points_are_trained_kept_and_told_in_the_card(ready: Prepared, settings:
     assert not list(ready.work.glob("point-*"))
     version = version_of(ready)
     assert version.card.learning_curve == second.curve
-    assert ready.registry.verified(version.label, ready.made_from.sha256)
+    assert ready.registry.verified(version.label, ready.made_from.sha256).name == version.label
 
 
 def test_more_examples_than_there_are_are_refused(ready: Prepared, settings: Settings) -> None:

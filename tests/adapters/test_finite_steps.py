@@ -77,5 +77,5 @@ def test_attention_works_without_cudnn() -> None:
     q = torch.rand(1, 2, 5, 8)
     with sound_attention():
         found = scaled_dot_product_attention(q, q, q, is_causal=True)
-        assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     assert torch.allclose(found, scaled_dot_product_attention(q, q, q, is_causal=True))

@@ -24,7 +24,8 @@ from adapters.verify import verify
 from ingest.models import file_sha256
 from tests.adapters.conftest import CHATML
 from tests.adapters.small_adapter import BASE_SHA256, SHAPES, card
-from tests.adapters.test_train import MARK, mark_first_evaluation, recipe, row
+from tests.adapters.small_training import recipe, row
+from tests.adapters.test_train import MARK, mark_first_evaluation
 
 # Eleven rows in batches of four: the last batch of each epoch has a row less than its processes would share.
 ROWS = [row(number, "From ten." + " Call us." * (number % 3)) for number in range(11)]

@@ -37,7 +37,7 @@ def test_the_gain_of_the_last_doubling_has_students_interval() -> None:
     assert (gain.before, gain.after, gain.over) == (200, 400, 4)
     assert gain.mean == pytest.approx(0.04)
     # The changes are 0.03, 0.04, 0.04, 0.05: a deviation of 0.00816, and 3.182 for three degrees of freedom.
-    assert (gain.low, gain.high) == (pytest.approx(0.04 - 0.01299, abs=1e-4), pytest.approx(0.05299, abs=1e-4))
+    assert (gain.low, gain.high) == pytest.approx((0.04 - 0.01299, 0.05299), abs=1e-4)
 
 
 def test_without_a_doubling_the_first_size_is_compared() -> None:

@@ -108,7 +108,7 @@ def test_sources_are_numbered_in_their_order() -> None:
 
 
 def test_retrieval_off_and_retrieval_that_found_nothing_differ() -> None:
-    off, nothing = (texts(render(HOUSE, "When?", passages))[0] for passages in (None, []))
+    off, nothing = (texts(render(HOUSE, "When?", passages))[0] for passages in (None, ()))
     assert "Do not cite" in off
     assert "numbered sources" in nothing
 

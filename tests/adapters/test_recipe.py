@@ -143,7 +143,7 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     recipe: Recipe = read_recipe(SHIPPED)
     with pytest.raises(ValueError, match="frozen"):
-        recipe.name = "other"
+        recipe.name = "other"  # type: ignore[misc]
 
 
 def test_candidates_are_read_and_change_nothing_of_what_a_recipe_makes(tmp_path: Path) -> None:

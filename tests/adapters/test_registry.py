@@ -182,9 +182,8 @@ def test_a_number_that_the_pack_and_we_have_serves_neither(
 
 def test_the_base_that_serves_is_looked_into(registry: Registry, tmp_path: Path) -> None:
     fitting = write_base(tmp_path / "fitting.gguf", SHAPES)
-    assert Registry(tmp_path / "shipped", tmp_path / "own", BaseFile(fitting, tmp_path)).verified(
-        "style", BASE_SHA256
-    )
+    looking = Registry(tmp_path / "shipped", tmp_path / "own", BaseFile(fitting, tmp_path))
+    assert looking.verified("style", BASE_SHA256).name == registry.verified("style", BASE_SHA256).name
     wider = {name: (outputs, 2 * inputs) for name, (outputs, inputs) in SHAPES.items()}
     other = write_base(tmp_path / "other.gguf", wider)
     with pytest.raises(AdapterRefused, match=r"has the shape 4 x 64, expected 4 x 128"):
@@ -312,7 +311,9 @@ def test_a_bare_name_means_the_weights_that_were_promoted(
             registry.verified(label, BASE_SHA256)
     registry.promote("style@11", BASE_SHA256, "Ada")
     assert registry.verified("style", BASE_SHA256).name == "style@11"
-    assert registry.verified("style@10", BASE_SHA256), "the shipped one can be evaluated before it is promoted"
+    assert registry.verified("style@10", BASE_SHA256).name == "style@10", (
+        "the shipped one can be evaluated before it is promoted"
+    )
     with pytest.raises(AdapterRefused, match="style@10 was promoted with"):
         registry.rollback("style", BASE_SHA256, "Ada")
     registry.promote("style@10", BASE_SHA256, "Ada")

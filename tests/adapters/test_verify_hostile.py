@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,16 @@ def make_socket(path: Path) -> None:
         one.bind(path.name)
 
 
+def emptied(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def into_a_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.touch()
+
+
 def sparse(name: str, size: int) -> Spoil:
     return lambda folder: os.truncate(folder / name, size)
 
@@ -104,9 +115,9 @@ FILES: dict[str, tuple[Spoil, str]] = {
     "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "expected the files"),
     "no configuration": (lambda folder: (folder / CONFIG).unlink(), "expected the files"),
     "no card": (lambda folder: (folder / CARD).unlink(), "expected the files"),
-    "an empty folder": (replaced(WEIGHTS, lambda path: shutil.rmtree(path.parent) or path.parent.mkdir()), "got "),
+    "an empty folder": (emptied, "got "),
     "no folder": (shutil.rmtree, "not a plain folder"),
-    "a file for the folder": (lambda folder: shutil.rmtree(folder) or folder.touch(), "not a plain folder"),
+    "a file for the folder": (into_a_file, "not a plain folder"),
     "a huge card": (sparse(CARD, 2**20 + 1), f"{CARD} is larger"),
     "a huge configuration": (sparse(CONFIG, 2**20 + 1), f"{CONFIG} is larger"),
     "huge weights": (sparse(WEIGHTS, 2**29 + 1), f"{WEIGHTS} is larger"),
@@ -141,7 +152,7 @@ CARDS: dict[str, tuple[Spoil, str]] = {
     "a module taken out afterwards": (edited(CONFIG, target_modules=["q_proj"]), "after the card was sealed"),
 }
 
-SET = {
+SET: dict[str, list[Any]] = {
     "use_dora": [True, 1, "false"],
     "use_qalora": [True],
     "modules_to_save": [["lm_head"]],
@@ -165,7 +176,7 @@ SET = {
     "ensure_weight_tying": [True],
     "surprise": ["x"],
 }
-VALUES = {
+VALUES: dict[str, list[Any]] = {
     "peft_type": ["IA3", "LOHA", "PROMPT_TUNING", "lora", None],
     "task_type": ["SEQ_CLS", "TOKEN_CLS"],
     "bias": ["all", "lora_only"],

@@ -1,6 +1,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_folder_takes_no_name_that_another_has(tmp_path: Path) -> None:
 
 def test_a_folder_is_made_once_and_kept(tmp_path: Path) -> None:
     for text in ("first", "second"):
-        assert kept_folder(tmp_path / "1", lambda folder, text=text: put(folder, text)) == tmp_path / "1"
+        assert kept_folder(tmp_path / "1", partial(put, text=text)) == tmp_path / "1"
     assert (tmp_path / "1" / "file").read_text() == "first"
 
 

@@ -13,7 +13,7 @@ GOOD = "---\ntitle: Safe\nlabels: [staff]\n---\n"
 )
 def test_empty_lines_and_comments_may_stand_before_it(lead: str) -> None:
     read = front_matter(f"{lead}{GOOD}text")
-    assert (read.title, read.labels, read.body) == ("Safe", {"staff"}, "text")
+    assert (read.title, read.labels, read.body) == ("Safe", frozenset({"staff"}), "text")
 
 
 @pytest.mark.parametrize(

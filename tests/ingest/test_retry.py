@@ -48,7 +48,8 @@ def test_of_many_who_miss_it_one_starts_the_work_until_it_fails_again() -> None:
 
 
 def test_closing_waits_for_the_work_and_lets_it_know() -> None:
-    ended, begun = [], threading.Event()
+    ended: list[bool] = []
+    begun = threading.Event()
 
     def work() -> None:
         begun.set()

@@ -20,7 +20,7 @@ from service.plan import FACTORS, Layers
 from tests.service.parts import DEFAULTS, ScriptedEngine
 
 FOLDER = HOSPITAL.parent / "decisions"
-KNEE = {
+KNEE: dict[str, Any] = {
     "service": "MRI of the knee",
     "urgency": "routine",
     "age": "40-64",

@@ -58,12 +58,12 @@ class ScriptedEngine(Engine):
     liar: bool = False
     pause: float = 0.0
 
-    _seen: list[tuple[list[BaseMessage], Generation]] = PrivateAttr(default_factory=list)
+    _seen: list[tuple[Sequence[BaseMessage], Generation]] = PrivateAttr(default_factory=list)
     _loaded: dict[str, AdapterWeights] = PrivateAttr(default_factory=dict)
     _closed: int = PrivateAttr(default=0)
 
     @property
-    def seen(self) -> list[tuple[list[BaseMessage], Generation]]:
+    def seen(self) -> list[tuple[Sequence[BaseMessage], Generation]]:
         return self._seen
 
     @property

@@ -53,7 +53,7 @@ def test_what_is_found_tells_every_setting_that_chose_it_as_it_acted(corpus: Cor
         "searches",
     }
     assert all(value == getattr(retriever, name) for name, value in found.settings.items())
-    assert retriever.find("What does the North Garage cost?", limit=1).settings == found.settings | {"passages": 1}
+    assert retriever.find("What does the North Garage cost?", limit=1).settings == {**found.settings, "passages": 1}
 
 
 async def test_a_name_in_the_layer_is_another_search_or_a_collection(corpus: Corpus) -> None:

@@ -144,4 +144,4 @@ async def answer(engine: OpenAIServer, **values: Any) -> list[AIMessageChunk]:
     chunks = [chunk async for chunk in engine.astream(QUESTION, generation=Generation(**values))]
     await engine.close()
     assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
-    return chunks  # type: ignore[return-value]
+    return chunks

@@ -1,6 +1,8 @@
 """An adapter on a base that is no Llama: the engines that convert it say what torch says."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -79,7 +81,7 @@ def adapter(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AdapterWe
 def file(config: PretrainedConfig, folder: Path, tokenizer: PreTrainedTokenizerFast) -> Path:
     """The same model as llama.cpp's file."""
     writer = gguf.GGUFWriter(target := folder / "model.gguf", config.model_type)
-    for add, value in (
+    facts: tuple[tuple[Callable[[Any], None], float], ...] = (
         (writer.add_context_length, CONTEXT),
         (writer.add_embedding_length, WIDTH),
         (writer.add_feed_forward_length, 2 * WIDTH),
@@ -91,7 +93,8 @@ def file(config: PretrainedConfig, folder: Path, tokenizer: PreTrainedTokenizerF
         (writer.add_layer_norm_rms_eps, 1e-6),
         (writer.add_rope_freq_base, 10000.0),
         (writer.add_file_type, int(gguf.LlamaFileType.MOSTLY_Q8_0)),
-    ):
+    )
+    for add, value in facts:
         add(value)
     write_tokenizer(writer, tokenizer)
     kinds = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}

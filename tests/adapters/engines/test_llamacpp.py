@@ -108,7 +108,7 @@ async def test_closing_the_stream_stops_the_answer(llamacpp: LlamaCpp) -> None:
 async def test_an_answer_that_ends_without_a_reason_is_an_error(llamacpp: LlamaCpp) -> None:
     """An exception where it hands over a token: llama.cpp stops there, and does not say so."""
 
-    def broken(_: wire.Chunk) -> None:
+    def broken(piece: wire.Chunk) -> None:
         raise RuntimeError("no room")
 
     stream = llamacpp.astream([HumanMessage(LONG)], generation=Generation(max_tokens=900))
@@ -126,7 +126,7 @@ async def test_a_thread_that_hangs_is_told_of_until_it_goes_on(llamacpp: LlamaCp
     async with aclosing(stream):  # type: ignore[type-var]
         await anext(stream)
         ((work, handoff),) = impatient._lanes[None]._running.items()
-        handoff.put = lambda _: going_on.wait(60)  # type: ignore[assignment, method-assign, return-value]
+        handoff.put = lambda _: going_on.wait(60)  # type: ignore[assignment, method-assign]
         state = "ok"
         while state == "ok":
             await asyncio.sleep(0.05)

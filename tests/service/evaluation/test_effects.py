@@ -38,7 +38,8 @@ def simulated(questions: int, retrieval: float, studies: int) -> FloatArray:
     difficulty = rng.uniform(0.2, 0.6, (studies * questions, 1, 1, 1))
     helped = rng.uniform(-0.15, 0.15, (studies * questions, 1, 1, 1)) + retrieval
     chance = difficulty + helped * np.array([0, 1])[:, None]
-    return (rng.random((studies * questions, 2, 2, 2)) < chance).astype(float)
+    right: FloatArray = (rng.random((studies * questions, 2, 2, 2)) < chance).astype(float)
+    return right
 
 
 def studies_of(questions: int, retrieval: float, kind: str) -> FloatArray:

@@ -20,7 +20,8 @@ def test_it_is_students_test_shifted_by_the_margin() -> None:
 
 def test_where_lower_is_better_a_rise_is_the_loss() -> None:
     lower, higher = non_inferiority(-CHANGE, 0.05, better="lower"), non_inferiority(CHANGE, 0.05)
-    assert (lower.holds, lower.p, lower.harmed) == (higher.holds, pytest.approx(higher.p), higher.harmed)
+    assert (lower.holds, lower.harmed) == (higher.holds, higher.harmed)
+    assert lower.p == pytest.approx(higher.p)
     assert lower.change == pytest.approx(-CHANGE.mean())
     assert non_inferiority(CHANGE + 1, 0.05, better="lower").harmed
 

@@ -1,6 +1,7 @@
 """A small experiment on the adapter, and answers of made-up users in it."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,9 @@ from service.outcomes import ExposedOutcome, Rating
 EXPERIMENT = Experiment("spring", "adapter", "s", 1.0, (Arm("old", "off", 0.5), Arm("new", "on", 0.5)))
 
 
-def answer(
-    unit: str, arm: str, rating: Rating | None = None, day: int = 1, **changes: bool | float
-) -> ExposedOutcome:
-    made = ExposedOutcome(
-        "spring", unit, arm, f"m-{unit}-{day}", f"2026-03-{day:02}T10:00:00+00:00", 200.0, rating, (), *[False] * 3
-    )
+def answer(unit: str, arm: str, rating: Rating | None = None, day: int = 1, **changes: Any) -> ExposedOutcome:
+    at = f"2026-03-{day:02}T10:00:00+00:00"
+    made = ExposedOutcome("spring", unit, arm, f"m-{unit}-{day}", at, 200.0, rating, (), False, False, False)
     return replace(made, **changes)
 
 

@@ -7,6 +7,8 @@ import pytest
 from service.experiments.assign import Arm
 from service.experiments.cells import cells_of
 from service.experiments.cells_page import as_page
+from service.experiments.interactions import Interaction
+from service.experiments.main_effects import MainEffect
 from service.outcomes import ExposedOutcome
 from tests.service.evaluation.page_reader import Reader, check_self_contained
 from tests.service.experiments.small_experiment import crossed_experiments, crossed_study
@@ -60,7 +62,9 @@ def test_the_forest_has_both_intervals_of_each_effect_and_tells_them_in_words(pa
         ends = [(float(str(one.get("x1"))), float(str(one.get("x2")))) for one in (any_look, one_look)]
         assert 0 < ends[0][0] < ends[1][0] < ends[1][1] < ends[0][1] < 400
     [picture] = ET.fromstring(page).iter("svg")
-    for one in (*(report := cells_of(EXPERIMENTS, STUDY)).main_effects, *report.interactions):
+    report = cells_of(EXPERIMENTS, STUDY)
+    effects: list[MainEffect | Interaction] = [*report.main_effects, *report.interactions]
+    for one in effects:
         assert one.difference and one.always_valid
         told = f"{one.difference:+.3f}, from {one.always_valid.low:+.3f} to {one.always_valid.high:+.3f}."
         assert told in str(picture.get("aria-label"))

@@ -6,7 +6,7 @@ from service.experiments.verdict import MetricEffect
 
 
 def escalated(difference: float | None, *interval: float) -> MetricEffect:
-    tested = sequential.TestedInterval(*interval, 0.5) if interval else None
+    tested = sequential.TestedInterval(interval[0], interval[1], 0.5) if interval else None
     return MetricEffect("new", "escalated", difference, tested, None)
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
@@ -9,9 +10,10 @@ from tests.service.experiments.small_experiment import EXPERIMENT, crossed_exper
 
 PROMPT, ADAPTER = crossed_experiments()
 RETRIEVAL = Experiment("may", "retrieval", "r", 1.0, (Arm("none", "off", 0.5), Arm("hybrid", "on", 0.5)))
+Arms = TypeVar("Arms", bound=tuple[str, ...])
 
 
-def members(liked: dict[tuple[str, ...], int], users: int = 100) -> list[Member]:
+def members(liked: dict[Arms, int], users: int = 100) -> list[Member]:
     """So many users in each combination, so many of them for it and the others against."""
     return [
         Member(f"{arms}{number}", arms, 1, 1.0 if number < count * users // 100 else -1.0)
@@ -20,7 +22,7 @@ def members(liked: dict[tuple[str, ...], int], users: int = 100) -> list[Member]
     ]
 
 
-def only(liked: dict[tuple[str, ...], int], users: int = 100, mismatch: bool = False) -> Interaction:
+def only(liked: dict[Arms, int], users: int = 100, mismatch: bool = False) -> Interaction:
     (found,) = interactions_of([PROMPT, ADAPTER], members(liked, users), mismatch)
     return found
 
@@ -32,7 +34,8 @@ APART = {**ADDS_UP, ("short", "new"): 45}
 
 def test_effects_that_add_up_do_not_interact() -> None:
     found = only(ADDS_UP)
-    assert (found.units, found.fewest, found.difference) == (400, 100, pytest.approx(0, abs=1e-12))
+    assert (found.units, found.fewest) == (400, 100)
+    assert found.difference == pytest.approx(0, abs=1e-12)
     assert found.sentence.startswith(
         "The adapter's effect does not depend on the prompt, as far as 400 users tell:"
     )

@@ -17,7 +17,7 @@ def test_an_arm_is_compared_with_the_control_over_all_arms_of_the_other() -> Non
         ("june", "short", 400),
         ("spring", "new", 400),
     ]
-    assert (prompt.difference, adapter.difference) == (pytest.approx(0.2), pytest.approx(0.4))
+    assert (prompt.difference, adapter.difference) == pytest.approx((0.2, 0.4))
 
 
 def test_it_is_the_mix_that_was_met_that_counts() -> None:

@@ -42,7 +42,7 @@ def test_an_answer_that_one_layer_could_not_change_counts_with_the_rest() -> Non
     june = [answer("ann", "short", "up", day) for day in (1, 2, 3)]
     june[1] = replace(june[1], rating="down")
     found = met(june, [answer("ann", "new", "up", day) for day in (1, 3)])
-    assert (found.members[0].answers, found.members[0].rating) == (3, pytest.approx(1 / 3))
+    assert (found.members[0].answers, found.members[0].rating) == pytest.approx((3, 1 / 3))
 
 
 def test_who_was_seen_under_two_arms_of_one_counts_nowhere() -> None:

@@ -55,7 +55,7 @@ def test_the_report_counts_wins_ties_and_what_was_turned() -> None:
         ("fine", 4, 6, 3),
     ]
     assert (report.answers, report.users, report.ties, report.turned, report.undrafted) == (9, 8, 4, 1, 2)
-    assert (report.lead, report.share) == (pytest.approx(3 / 9), pytest.approx(4 / 5))
+    assert (report.lead, report.share) == pytest.approx((3 / 9, 4 / 5))
     assert report.always_valid is None and "too little to tell" in report.sentence
 
 

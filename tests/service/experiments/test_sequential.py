@@ -168,11 +168,7 @@ def test_an_interaction_by_hand() -> None:
     # 0.9 - 0.5 - 0.4 + 0.3, from variances 0.09, 0.25, 0.24 and 0.21 over 100 users each
     arms = [from_counts(100, count) for count in (90, 50, 40, 30)]
     found = known(contrast(arms, [1.0, -1.0, -1.0, 1.0]))
-    assert (found.value, found.standard_error, found.units) == (
-        pytest.approx(0.3),
-        pytest.approx(math.sqrt(0.0079)),
-        400,
-    )
+    assert (found.value, found.standard_error, found.units) == pytest.approx((0.3, math.sqrt(0.0079), 400))
     # 0.0079 squared, over (0.0009 squared + 0.0025 squared + 0.0024 squared + 0.0021 squared) / 99
     assert found.degrees_of_freedom == pytest.approx(6.241e-5 / (17.23e-6 / 99))
     assert contrast([*arms[:3], from_counts(29, 9)], [1.0, -1.0, -1.0, 1.0]) is None

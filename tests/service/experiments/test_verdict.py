@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,14 +9,15 @@ from service.experiments.assign import Arm, Experiment
 from service.experiments.verdict import Evidence, MetricEffect, Verdict, judged, units_until
 
 EXPERIMENT = Experiment("spring", "adapter", "s", 1.0, (Arm("old", "off", 0.5), Arm("new", "on", 0.5)))
-FINE = {"escalated": (-0.01, 0.02), "follow_up_needed": (-0.02, 0.01)}
+Bounds = tuple[float, float] | None
+FINE: dict[str, Bounds] = {"escalated": (-0.01, 0.02), "follow_up_needed": (-0.02, 0.01)}
 
 
 def verdict(
-    low: float, value: float, high: float, mismatch: bool = False, days: float = 10, **guardrails: object
+    low: float, value: float, high: float, mismatch: bool = False, days: float = 10, **guardrails: Bounds
 ) -> Verdict:
     goal = MetricEffect("new", "rating", value, sequential.TestedInterval(low, high, 0.5), None)
-    evidence = Evidence("new", goal, {**FINE, **guardrails}, 400, days)  # type: ignore[arg-type]
+    evidence = Evidence("new", goal, {**FINE, **guardrails}, 400, days)
     return judged(evidence, EXPERIMENT, mismatch)
 
 
@@ -52,7 +55,7 @@ def test_so_many_more_users_make_the_interval_as_narrow_as_the_smallest_effect(d
 
     def half(units: float) -> float:
         width, now = (float(sequential.always_valid_width(n, decision_at)) for n in (int(units), 400))
-        return 0.1 * width / now * (400 / units) ** 0.5
+        return 0.1 * width / now * math.sqrt(400 / units)
 
     assert half(400 + more) <= 0.05 < half(0.9 * (400 + more))
 

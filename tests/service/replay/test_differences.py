@@ -147,7 +147,13 @@ def test_settings_that_were_not_recorded_are_told_where_other_passages_are_shown
 
 def fixed(path: str, text: str, rule: str | None = None) -> Told:
     acted = {"prompt": None, "retrieval": "hospital" if path == "no_sources" else None, "adapter": None}
-    made = {"engine": "none", "base": "", "prompt_sha256": None, "adapter_sha256": None, "passages": []}
+    made: dict[str, Any] = {
+        "engine": "none",
+        "base": "",
+        "prompt_sha256": None,
+        "adapter_sha256": None,
+        "passages": [],
+    }
     return told(text, **made, path=path, rule=rule, acted=acted, tokens={"prompt": 0})
 
 

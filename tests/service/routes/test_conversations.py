@@ -54,7 +54,7 @@ def test_a_conversation_has_its_answers_manifests_and_the_latest_feedback(
 def test_all_that_was_said_of_an_answer_is_kept_with_every_part_of_it(
     client: httpx.Client, conversation: str
 ) -> None:
-    whole = {
+    whole: dict[str, Any] = {
         "rating": "down",
         "reasons": ["evidence_wrong", "unsafe"],
         "comment": "That is the page of another ward.",

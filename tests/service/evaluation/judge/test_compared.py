@@ -71,7 +71,7 @@ def test_a_refusal_that_changes_with_the_order_is_in_the_table_and_not_in_kappa(
         made += refuses(one, label, "no" if one.question == steady else label)
     found = by_metric(judged_by(asked, made))["refused"]
     assert counts(found) == {"yes": (0, 56), "no": (60, 0), UNSTEADY: (0, 4)}
-    assert (found.estimate.value, found.estimate.answers) == (pytest.approx(1.0), 116)
+    assert (found.estimate.value, found.estimate.answers) == pytest.approx((1.0, 116))
 
 
 def test_answers_without_a_verdict_are_counted_by_reason(run: Run) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from adapters.prompt import PromptTemplate
 from service.evaluation.judge import prompt
-from service.evaluation.judge.aspects import ASPECTS, Step
+from service.evaluation.judge.aspects import ASPECTS, Aspect, Step
 from service.evaluation.judge.prompt import Material, prompt_sha256, rendered, template
 from service.evaluation.questions import EarlierTurn
 
@@ -13,7 +13,7 @@ MATERIAL = Material(
     sources=("[1] Visiting hours > Sundays\nThe wards close at 6 p.m.",),
     answer="They close at six [1].",
 )
-EVERY = ("refuses", "right", "supported")
+EVERY: tuple[Aspect, ...] = ("refuses", "right", "supported")
 
 
 def test_it_has_all_that_is_judged() -> None:

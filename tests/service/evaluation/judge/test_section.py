@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from service.evaluation.judge.judgements import Judgement
 from service.evaluation.judge.section import MOST, JudgeSection
 from service.evaluation.report import Report, report_of
 from service.evaluation.report_page import as_page
@@ -31,7 +32,7 @@ def judged(run: Run) -> Run:
     """A judge that sees two of eight answers otherwise in six questions, and could not be used for one answer."""
     apart = [one.id for one in run.questions[:6]]
     turned = {"right": "wrong", "wrong": "right"}
-    made = []
+    made: list[Judgement] = []
     for answer in run.answers[:-1]:
         label = verdict(answer)
         off = answer.question in apart and answer.cell.prompt == "off" and answer.cell.adapter == "on"
