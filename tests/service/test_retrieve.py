@@ -228,11 +228,13 @@ def test_a_removed_document_is_gone_at_the_next_question(empty_corpus: Corpus) -
     assert "parking.md" not in {passage.source for passage in found.passages}
 
 
-def test_an_empty_or_unknown_collection_is_an_error_and_no_silence(corpus: Corpus, empty_corpus: Corpus) -> None:
+async def test_an_empty_or_unknown_collection_is_an_error_and_no_silence(
+    corpus: Corpus, empty_corpus: Corpus
+) -> None:
     with pytest.raises(RetrievalError, match="triptych ingest sync"):
         hybrid(empty_corpus).find("When?")
     with pytest.raises(RetrievalError, match="'other'"):
-        hybrid(corpus).way("other").find("When?")
+        await find(hybrid(corpus), "When?", (), labels=READER, named="other")
 
 
 def test_another_embedder_s_collection_is_refused(empty_corpus: Corpus) -> None:
