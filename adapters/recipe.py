@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from adapters.verify import MAX_RANK
 from configs.section import Share
@@ -20,24 +20,33 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def placed(path: Path, given: ValidationInfo) -> Path:
+    """Relative paths start at the recipe's folder, if that is the context."""
+    return (given.context or Path()) / path
+
+
+Place = Annotated[Path, AfterValidator(placed)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
 class Data(Part):
     """Where the examples and their documents are; splits are by document, so that nothing leaks.
 
     `questions` are those of the evaluation: no example may ask one of them.
     """
 
-    examples: tuple[Path, ...] = Field(min_length=1)
-    documents: Path
+    examples: tuple[Place, ...] = Field(min_length=1)
+    documents: Place
     validation: tuple[str, ...] = Field(min_length=1)
     held_back: tuple[str, ...]
-    questions: Path | None = None
+    questions: Place | None = None
 
 
 class Elsewhere(Part):
     """Examples about other pages than the documents: the more subjects, the less is learnt by heart."""
 
-    examples: tuple[Path, ...] = Field(min_length=1)
-    documents: Path
+    examples: tuple[Place, ...] = Field(min_length=1)
+    documents: Place
 
 
 class Mix(Part):
@@ -120,7 +129,7 @@ class Recipe(Part):
     hash of the rows tells what was learnt from.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    name: Name
     prompt: str
     no_answer: str
     start: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}@[1-9][0-9]{0,8}$")
@@ -178,7 +187,7 @@ class Groups(Part):
 class RankingRecipe(Part):
     """An adapter that learns to tell whether a passage answers a question. A batch has so many groups."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    name: Name
     data: Data
     elsewhere: Elsewhere | None = Field(default=None, exclude=True)
     groups: Groups
@@ -191,7 +200,7 @@ class DecisionRecipe(Part):
     prompt layer on, and `with_similar` show similar records, as with retrieval on.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    name: Name
     prompt: str
     with_rules: Share
     with_similar: Share
@@ -217,7 +226,7 @@ def of_rank(lora: Lora, rank: int) -> Lora:
     return Lora(rank=rank, alpha=alpha, dropout=lora.dropout)
 
 
-R = TypeVar("R", Recipe, SearchRecipe, RankingRecipe)
+R = TypeVar("R", bound=Part)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -233,14 +242,6 @@ def read_any_recipe(path: Path) -> Recipe | SearchRecipe | RankingRecipe:
     return read_as(RankingRecipe, path) if "name" in values else read_as(SearchRecipe, path)
 
 
-def read_decision_recipe(path: Path) -> DecisionRecipe:
-    """Raises RecipeError."""
-    try:
-        return DecisionRecipe.model_validate(read_values(path))
-    except ValidationError as error:
-        raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
-
-
 def read_as(kind: type[R], path: Path) -> R:
     """Relative paths start at the recipe's folder. `data.like` names a file with the values that `data` leaves out.
 
@@ -250,13 +251,9 @@ def read_as(kind: type[R], path: Path) -> R:
     if isinstance(data := values.get("data"), dict) and "like" in data:
         values["data"] = read_values(folder / str(data.pop("like"))) | data
     try:
-        recipe = kind.model_validate(values)
+        return kind.model_validate(values, context=folder)
     except ValidationError as error:
         raise RecipeError(f"The recipe {path} cannot be used: {error}") from error
-    places: dict[str, Part] = {"data": placed(recipe.data, folder)}
-    if other := elsewhere_of(recipe):
-        places["elsewhere"] = placed_elsewhere(other, folder)
-    return recipe.model_copy(update=places)
 
 
 def read_values(path: Path) -> dict[str, Any]:
@@ -269,21 +266,6 @@ def read_values(path: Path) -> dict[str, Any]:
     return values
 
 
-def placed(data: Data, folder: Path) -> Data:
-    return data.model_copy(
-        update={
-            "examples": tuple(folder / example for example in data.examples),
-            "documents": folder / data.documents,
-            "questions": folder / data.questions if data.questions else None,
-        }
-    )
-
-
 def elsewhere_of(recipe: Recipe | SearchRecipe | RankingRecipe) -> Elsewhere | None:
     """The other pages that it names, if it does; a search learns its own only."""
     return None if isinstance(recipe, SearchRecipe) else recipe.elsewhere
-
-
-def placed_elsewhere(other: Elsewhere, folder: Path) -> Elsewhere:
-    examples = tuple(folder / example for example in other.examples)
-    return other.model_copy(update={"examples": examples, "documents": folder / other.documents})

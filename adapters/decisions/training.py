@@ -12,7 +12,7 @@ from adapters.decisions.similar import Memory, Similar
 from adapters.examples import Row
 from adapters.launch import check_processes
 from adapters.prompt import PromptTemplate
-from adapters.recipe import DecisionRecipe, RecipeError, read_decision_recipe
+from adapters.recipe import DecisionRecipe, RecipeError, read_as
 from adapters.registry import AdapterVersion, Registry
 from adapters.training import Prepared, configured_base, version_of
 from configs.settings import Settings
@@ -37,7 +37,7 @@ def prepare(path: Path, folder: Path, settings: Settings, work: Path | None, pro
     service and code, and that the code stands for the decision; a record's id alone decides its split. Nothing
     looks for near-duplicates or personal data.
     """
-    recipe, data = read_decision_recipe(path), settings.data.folder
+    recipe, data = read_as(DecisionRecipe, path), settings.data.folder
     check_name(recipe.name, path)
     check_processes(processes, recipe.training.batch_size)
     registry = Registry(settings.layers.adapter.folder, data / "adapters")

@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from adapters.examples import Row
-from adapters.recipe import ModelRecipe, read_decision_recipe, read_recipe
+from adapters.recipe import DecisionRecipe, ModelRecipe, read_as, read_recipe
 from adapters.train import Trained
 from adapters.train_process import FAILED, Task, read_task, read_trained, tell, write_task, write_trained
 from configs.load import HOSPITAL
@@ -22,7 +22,7 @@ ROWS = some.lists(some.builds(Row, some.text(), some.lists(MESSAGE).map(tuple), 
     "recipe",
     [
         read_recipe(PACK / "adapters" / "house-style.yaml"),
-        read_decision_recipe(PACK / "decisions" / "lora.yaml"),
+        read_as(DecisionRecipe, PACK / "decisions" / "lora.yaml"),
     ],
     ids=["answers", "decisions"],
 )

@@ -8,7 +8,7 @@ import pytest
 from adapters.decisions.head import CARD, HeadCard
 from adapters.decisions.pack import HEAD, DecisionPack, open_pack
 from adapters.decisions.training import follow, others, prepare, rows_of
-from adapters.recipe import DecisionRecipe, RecipeError, read_decision_recipe
+from adapters.recipe import DecisionRecipe, RecipeError, read_as
 from adapters.training import version_of
 from configs.load import load_settings
 from ingest.owner import FolderInUse, OwnerLock
@@ -24,7 +24,7 @@ def pack() -> DecisionPack:
 
 @pytest.fixture
 def recipe() -> DecisionRecipe:
-    return read_decision_recipe(FOLDER / "lora.yaml")
+    return read_as(DecisionRecipe, FOLDER / "lora.yaml")
 
 
 def test_a_row_for_each_training_record_ends_in_its_decision(pack: DecisionPack, recipe: DecisionRecipe) -> None:
@@ -80,4 +80,4 @@ def test_a_name_that_decide_would_not_take_is_refused_before_the_training(tmp_pa
 def test_a_wrong_recipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lora.yaml").write_text("name: decisions\n")
     with pytest.raises(RecipeError, match=r"lora\.yaml cannot be used"):
-        read_decision_recipe(tmp_path / "lora.yaml")
+        read_as(DecisionRecipe, tmp_path / "lora.yaml")
