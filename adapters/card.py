@@ -16,6 +16,8 @@ class CardError(ValueError):
 
 
 class Part(BaseModel):
+    """Of what is written and read again: frozen, unknown keys refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

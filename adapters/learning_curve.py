@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from scipy.stats import t
 
-from adapters.card import CurvePoint, LearningCurve
+from adapters.card import CurvePoint, LearningCurve, Part
 from adapters.examples import ExampleError
 from ingest.durable import replace_text
 
@@ -23,19 +23,15 @@ LEVEL = 0.95
 POINT = 0.01
 
 
-class Measured(BaseModel):
+class Measured(Part):
     """A point, and what it is the mean of: loss and score of each validation example."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     point: CurvePoint
     examples: Mapping[str, tuple[float, float]]
 
 
-class Curve(BaseModel):
+class Curve(Part):
     """`values` are the recipe's that all points share; the smallest point comes first."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     values: Mapping[str, Any]
     measured: tuple[Measured, ...] = ()

@@ -3,21 +3,20 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from adapters.card import Part
 from adapters.engines.protocol import AdapterRefused
-from ingest.durable import append_entry, whole_lines
+from ingest.durable import append_entry, entry_lines
 
 SCORES = "scores.jsonl"
 
 
-class Finding(BaseModel):
+class Finding(Part):
     """Means of one metric with and without the adapter; `change` with its interval over questions, 95 % as a rule.
 
     `worse`: the adapter loses more than `margin`, and not by luck alone.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     with_adapter: float
     without: float
@@ -31,10 +30,8 @@ class Finding(BaseModel):
         return f"{self.without:.3f} -> {self.with_adapter:.3f} (margin {self.margin:g}{few})"
 
 
-class Estimate(BaseModel):
+class Estimate(Part):
     """A metric's mean over so many questions, with its 95 % interval; None where too few tell it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mean: float
     interval: tuple[float, float] | None
@@ -45,15 +42,13 @@ class Estimate(BaseModel):
         return f"{self.mean:.3f}{around}"
 
 
-class AdapterScore(BaseModel):
+class AdapterScore(Part):
     """One evaluation of one version, by the hash of its weights. `at` is when it began, UTC in ISO 8601.
 
     `findings` are means over all combinations with retrieval, `fullest` those of each one with the most layers on,
     as users get it; empty where that is the same, and in a score of an earlier version. `combinations` has each
     metric of each combination of layers with this adapter, or without any, by `engine`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     adapter: str
     weights_sha256: str
@@ -95,9 +90,7 @@ def record_score(folder: Path, score: AdapterScore) -> None:
 
 def scores_in(folder: Path) -> list[AdapterScore]:
     """The oldest first. Raises AdapterRefused for a line that is none: what it said of an adapter is unknown."""
-    path = folder / SCORES
-    lines = whole_lines(path.read_bytes() if path.is_file() else b"").split(b"\n")
-    return [score_of(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    return [score_of(line, place) for line, place in entry_lines(folder / SCORES)]
 
 
 def score_of(line: bytes, place: str) -> AdapterScore:

@@ -127,9 +127,14 @@ def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
-    """The oldest first, none where there is no file; blank lines are passed over. Raises DamagedLine."""
+    """The oldest first. Raises DamagedLine."""
+    return [entry_of(line, place) for line, place in entry_lines(path)]
+
+
+def entry_lines(path: Path) -> Iterator[tuple[bytes, str]]:
+    """Each with its place, none where there is no file; blank lines are passed over."""
     lines = whole_lines(path.read_bytes() if path.is_file() else b"").split(b"\n")
-    return [entry_of(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    return ((line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip())
 
 
 def entry_of(line: bytes, place: str) -> dict[str, Any]:

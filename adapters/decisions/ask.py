@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from adapters.card import Part
 from adapters.decisions.policy import DECISIONS, DecisionName
 from adapters.decisions.records import Case, PastCase
 from adapters.decisions.similar import Similar
@@ -20,10 +21,8 @@ MAX_TOKENS = 120
 INSTEAD = "Ask again, or decide with the adapter 'head'."
 
 
-class Said(BaseModel):
+class Said(Part):
     """What a model answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     decision: DecisionName
     reason_code: str

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from adapters.card import Part
 from adapters.decisions.policy import MOST, Facts, Policy, PolicyError, Service, decided
 from adapters.decisions.records import Age, Record, Split, split_of
 from configs.yaml_text import parse_yaml
@@ -23,10 +24,8 @@ Phrase: TypeAlias = Annotated[str, Field(min_length=1, max_length=170)]
 Wordings: TypeAlias = Annotated[tuple[Phrase, ...], Field(min_length=3)]
 
 
-class ServicePhrases(BaseModel):
+class ServicePhrases(Part):
     """`told` holds {n}; a service without a number has `met` and `unmet`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     danger: Wordings = ()
     told: Wordings = ()
@@ -45,10 +44,8 @@ class ServicePhrases(BaseModel):
         return [name for name in needed if not getattr(self, name)]
 
 
-class Phrases(BaseModel):
+class Phrases(Part):
     """What notes are made of."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     opening: Wordings
     closing: Wordings

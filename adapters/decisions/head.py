@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from adapters.card import Part
 from adapters.decisions.calibration import Calibration
 from adapters.decisions.features import matrix
 from adapters.decisions.policy import DECISIONS, DecisionName, PolicyError
@@ -21,15 +22,13 @@ CARD, WEIGHTS = "head.json", "head.safetensors"
 WRITABLE = "In a container whose files are read-only, run this where the pack can be written."
 
 
-class HeadCard(BaseModel):
+class HeadCard(Part):
     """What the weights mean and what they were made from.
 
     `decisions` maps each code to its decision; `vote` is the share that so many `similar` past records have in the
     way with retrieval; `ways` holds the calibration of both ways. The records fitted the policy that has
     `policy_sha256`. A card without `similar` is of an earlier program, whose memory was in the order of the file.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     embedder: str
     records_sha256: str

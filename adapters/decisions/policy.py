@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from adapters.card import Part
 from configs.section import twice
 from configs.yaml_text import parse_yaml
 
@@ -21,10 +22,6 @@ MOST = 1000
 
 class PolicyError(ValueError):
     """A policy or records file that cannot be used; the message says where and why."""
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Rule(Part):
