@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection as Items
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,7 @@ class Library:
         with self._database.write() as connection:
             found = connection.execute(select(collections).where(collections.c.id == wanted.id)).one_or_none()
             if found is None:
-                values = {
-                    "id": wanted.id,
-                    "name": name,
-                    "fingerprint": fingerprint,
-                    "serving": wanted.serving,
-                }
-                connection.execute(insert(collections), values)
+                connection.execute(insert(collections), asdict(wanted))
         return Collection(*found) if found else wanted
 
     def serving_collection(self, name: str) -> Collection | None:

@@ -17,18 +17,8 @@ _MAIN = 'main, [role="main"], article'
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _CONTAINERS = frozenset(
     [
-        "html",
-        "body",
-        "main",
-        "article",
-        "section",
-        "div",
-        "header",
-        "blockquote",
-        "figure",
-        "details",
-        "dl",
-        "center",
+        *("html", "body", "main", "article", "section", "div", "header"),
+        *("blockquote", "figure", "details", "dl", "center"),
     ]
 )
 _LEAVES = frozenset(["p", "pre", "dt", "dd", "figcaption", "summary", "address", "caption", "legend"])

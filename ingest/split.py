@@ -7,7 +7,7 @@ from math import ceil
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from ingest.documents import Chunk, Document, Section, chunk_id, place
+from ingest.documents import Chunk, Document, Section, chunk_id, embedded_text, place
 
 # Paragraphs, lines, sentences, words, and at last characters, so that a piece always fits.
 _SEPARATORS = [r"\n\n", r"\n", r"(?<=[.!?])\s+", r"\s+", ""]
@@ -70,8 +70,8 @@ class Splitter:
     def _pieces(self, document: Document) -> Iterator[tuple[str, tuple[str, ...], str]]:
         for section in document.sections:
             title, headings = self._fitting_place(document.title, section)
-            around = Chunk("", 0, title, headings, "").embedded_text
-            for text in self._cut(section.text, self._max_tokens - self._count_tokens(around)):
+            around = self._count_tokens(embedded_text(title, headings, ""))
+            for text in self._cut(section.text, self._max_tokens - around):
                 yield title, headings, text
 
     def _fitting_place(self, title: str, section: Section) -> tuple[str, tuple[str, ...]]:

@@ -1,7 +1,6 @@
 """Prometheus metrics of one app, in a registry of its own."""
 
 import time
-from types import TracebackType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -73,9 +72,7 @@ class AnswerWatch:
         elif isinstance(event, Done):
             self.metrics.answered(event.manifest)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.metrics.running.dec()
         failed = kind is not None and issubclass(kind, Exception)
         self.metrics.ends.labels("done" if kind is None else "failed" if failed else "stopped").inc()

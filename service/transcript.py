@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ingest.documents import Passage
-from service.events import Citation, Delta, Done, Event, Meta, Sources, Usage
+from service.events import Citation, Done, Event, Meta, Sources, Usage
 from service.schemas import ChatAnswer, Source
 from service.streaming import frame
 
@@ -31,8 +31,6 @@ class Transcript:
                 self.usage = event
             case Done():
                 self.done = event
-            case Delta():
-                pass
 
     def sources(self) -> list[Source]:
         return numbered(self.passages, self.cited)
