@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.answer_schemas import AnswerSchema
-from service.schemas import Attributes, Id, LayerSwitches, Name, Printable, Strict, User
+from service.schemas import Attributes, Id, LayerSwitches, Name, Printable, SamplingValues, Strict, User
 
 
 def neutral(*values: Any) -> AfterValidator:
@@ -71,18 +71,14 @@ class Extension(Strict):
     ignore_system: bool = False
 
 
-class CompletionRequest(Strict):
+class CompletionRequest(SamplingValues):
     """Honoured, taken because it changes no answer (ignored), or refused unless neutral."""
 
     model: Name
     messages: list[Message] = Field(min_length=1, max_length=500)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(None, ge=1, le=100_000)
     max_completion_tokens: int | None = Field(None, ge=1, le=100_000)
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
-    seed: int | None = Field(None, ge=0, lt=2**31)
     user: User | None = None
     response_format: ResponseFormat | None = None
     triptych: Extension = Extension()
