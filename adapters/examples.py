@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, convert_to_messages
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 
 from adapters.prompt import PromptTemplate, Turn, render
 from adapters.recipe import Mix
@@ -76,12 +76,17 @@ class Pool:
         return Pool(tuple(self.passages[i] for i in keep), self.vectors[keep], self.restricted, self.unreadable)
 
 
+def as_dicts(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
+    """LangChain's messages as the dictionaries that chat templates take."""
+    return [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One training row: what the model sees, and what it should say."""
 
     example: str
-    messages: tuple[BaseMessage, ...]
+    messages: Annotated[tuple[BaseMessage, ...], BeforeValidator(convert_to_messages), PlainSerializer(as_dicts)]
     completion: str
 
 
@@ -250,11 +255,6 @@ def earlier(example: StyleExample, examples: Sequence[StyleExample], chance: ran
 
 def words(text: str) -> set[str]:
     return set(WORD.findall(text.lower()))
-
-
-def as_dicts(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
-    """LangChain's messages as the dictionaries that chat templates take."""
-    return [{"role": ROLES[message.type], "content": str(message.content)} for message in messages]
 
 
 def tokens(row: Row, tokenizer: "PreTrainedTokenizerBase") -> int:

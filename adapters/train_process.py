@@ -14,12 +14,11 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 from datasets import disable_progress_bars
-from langchain_core.messages import convert_to_messages
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from transformers.utils.logging import disable_progress_bar
 
 from adapters.base import load_tokenizer
-from adapters.examples import Row, as_dicts
+from adapters.examples import Row
 from adapters.recipe import ModelRecipe
 from adapters.train import Trained, train
 from adapters.training_errors import TrainingError
@@ -45,42 +44,12 @@ def carry_out(task: Task) -> Trained:
     return train(task.recipe, task.base, tokenizer, task.rows, task.validation, task.work, task.start)
 
 
-class WrittenRow(BaseModel):
-    example: str
-    messages: list[dict[str, str]]
-    completion: str
-
-
-class WrittenTask(BaseModel):
-    recipe: ModelRecipe
-    base: Path
-    rows: list[WrittenRow]
-    validation: list[WrittenRow]
-    work: Path
-    start: Path | None
-
-
 def write_task(task: Task, folder: Path) -> None:
-    rows, validation = (
-        [
-            WrittenRow(example=row.example, messages=as_dicts(row.messages), completion=row.completion)
-            for row in some
-        ]
-        for some in (task.rows, task.validation)
-    )
-    written = WrittenTask(
-        recipe=task.recipe, base=task.base, rows=rows, validation=validation, work=task.work, start=task.start
-    )
-    (folder / TASK).write_text(written.model_dump_json(), encoding="utf-8")
+    (folder / TASK).write_bytes(TypeAdapter(Task).dump_json(task))
 
 
 def read_task(folder: Path) -> Task:
-    written = WrittenTask.model_validate_json((folder / TASK).read_bytes())
-    rows, validation = (
-        [Row(row.example, tuple(convert_to_messages(row.messages)), row.completion) for row in some]
-        for some in (written.rows, written.validation)
-    )
-    return Task(written.recipe, written.base, rows, validation, written.work, written.start)
+    return TypeAdapter(Task).validate_json((folder / TASK).read_bytes())
 
 
 def write_trained(trained: Trained, folder: Path) -> None:
