@@ -63,7 +63,7 @@ class RemoteIngest:
 
     def documents(self) -> list[DocumentSummary]:
         listed = self._call("GET", "/admin/documents")["documents"]
-        return [DocumentSummary(**{**one, "labels": tuple(one["labels"])}) for one in listed]
+        return TypeAdapter(list[DocumentSummary]).validate_python(listed)
 
     def failures(self) -> list[Failure]:
         return [Failure(**one) for one in self._call("GET", "/admin/documents")["failures"]]
@@ -73,10 +73,8 @@ class RemoteIngest:
             # No document's name; the service may have another route there, as it has at `hashes`.
             return None
         found = self._call("GET", f"/admin/documents/{quote(source)}", missing=None)
-        if found is None:
-            return None
-        summary = DocumentSummary(**{**found["document"], "labels": tuple(found["document"]["labels"])})
-        return summary, TypeAdapter(list[Chunk]).validate_python(found["chunks"])
+        told = TypeAdapter(tuple[DocumentSummary, list[Chunk]])
+        return told.validate_python((found["document"], found["chunks"])) if found else None
 
     def remove(self, source: str) -> bool:
         return self._call("DELETE", f"/admin/documents/{quote(source)}", missing=False) is not False

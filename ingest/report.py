@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from pydantic import TypeAdapter
+
 from ingest.records import Failure
 
 
@@ -40,9 +42,7 @@ class SyncReport:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        failed = tuple(Failure(**failure) for failure in values["failed"])
-        return cls(**{**values, **lists, "failed": failed})
+        return TypeAdapter(cls).validate_python(values)
 
     def __add__(self, other: "SyncReport") -> "SyncReport":
         """Two parts of one sync as one. What the first part did, the second sees as unchanged."""
