@@ -3,7 +3,7 @@
 import os
 import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -228,12 +228,8 @@ def rollback_command(
 @contextmanager
 def _registry(config: Path | None, owned: bool = False) -> Iterator[tuple[Registry, str]]:
     """The registry and the base's hash; errors become a sentence and an exit code."""
-    with settings_of(config) as settings:
-        if owned:
-            with OwnerLock(settings.data.folder):
-                yield registry_of(settings), base_of(settings)
-        else:
-            yield registry_of(settings), base_of(settings)
+    with settings_of(config) as settings, OwnerLock(settings.data.folder) if owned else nullcontext():
+        yield registry_of(settings), base_of(settings)
 
 
 def registry_of(settings: Settings) -> Registry:

@@ -13,17 +13,28 @@ from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.card import CardError
+from adapters.decisions.policy import PolicyError
 from adapters.engines.protocol import AdapterRefused
 from adapters.prompt import PromptError
 from adapters.registry import UnknownAdapter
 from configs.load import ConfigurationError, current_environment, load_settings
 from configs.settings import Settings
-from ingest.database import told
+from ingest.database import LibraryError, told
 from ingest.durable import DamagedLine
 from ingest.models import ModelError
 from ingest.owner import FolderInUse
 
 REFUSED, WRONG_USE, IN_USE = 1, 2, 3
+WRONG = (
+    CardError,
+    ConfigurationError,
+    DamagedLine,
+    LibraryError,
+    ModelError,
+    PolicyError,
+    PromptError,
+    UnknownAdapter,
+)
 PROMOTE_THERE = "Promote there: POST /admin/adapters/NAME/promote."
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file.")]
@@ -37,7 +48,7 @@ def settings_of(config: Path | None, in_use: str = PROMOTE_THERE) -> Iterator[Se
         yield load_settings(config, current_environment()).settings
     except AdapterRefused as error:
         raise stop(str(error), REFUSED) from None
-    except (ConfigurationError, ModelError, UnknownAdapter, CardError, DamagedLine, PromptError) as error:
+    except WRONG as error:
         raise stop(str(error), WRONG_USE) from None
     except FolderInUse as error:
         raise stop(f"{error} {in_use}", IN_USE) from None

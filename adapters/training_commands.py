@@ -18,7 +18,7 @@ from adapters.dataset.read import check_target, read_elsewhere, read_style, writ
 from adapters.dataset.report import DatasetRefused, Report, as_page, as_values
 from adapters.examples import ExampleError
 from adapters.pool import configured_pool, seen_of
-from adapters.prompt import PromptError, load_prompt
+from adapters.prompt import load_prompt
 from adapters.recipe import Recipe, RecipeError, read_any_recipe
 from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from adapters.training_errors import TrainingError
@@ -52,7 +52,7 @@ def check_command(
                 raise RecipeError("--documents and --write are for a file of examples; a recipe names its own.")
             else:
                 report = _recipe_report(examples, settings)
-    except (RecipeError, ExampleError, PromptError) as error:
+    except (RecipeError, ExampleError) as error:
         raise stop(str(error), WRONG_USE) from None
     show(as_values(report), as_page(report), as_json)
     if not report.passed:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.terminal import REFUSED, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
-from ingest.database import LibraryError, library_url
+from ingest.database import library_url
 from service.backup import LIBRARY, BackupError, Contents, back_up, restore
 
 ELSEWHERE = "The library is in another database: back it up and restore it with that database's own tools."
@@ -52,7 +52,5 @@ def _told(config: Path | None) -> Iterator[Settings]:
     with settings_of(config, "A restore needs the data folder for itself: stop it first.") as settings:
         try:
             yield settings
-        except LibraryError as error:
-            raise stop(str(error), WRONG_USE) from None
         except (BackupError, OSError) as error:
             raise stop(str(error), REFUSED) from None

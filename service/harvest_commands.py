@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from adapters.recipe import RecipeError, read_recipe
 from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, cell, settings_of, show, stop
 from configs.settings import Settings
 from ingest.build import embedder_of
-from ingest.database import Database, LibraryError, library_url
+from ingest.database import Database, library_url
 from ingest.library import Library
 from ingest.owner import FolderInUse, OwnerLock
 from service.harvest import judged_answers
@@ -128,16 +128,13 @@ def _opened(config: Path | None, writing: bool = False) -> Iterator[tuple[Propos
     with settings_of(config) as settings:
         folder = settings.data.folder / FOLDER
         try:
-            if writing:
-                with OwnerLock(folder):
-                    yield Proposals(folder / LOG), settings
-            else:
+            with OwnerLock(folder) if writing else nullcontext():
                 yield Proposals(folder / LOG), settings
         except FolderInUse as error:
             raise stop(str(error), IN_USE) from None
         except DecisionRefused as error:
             raise stop(str(error), REFUSED) from None
-        except (ExampleError, LibraryError, RecipeError, UnknownConversation, UnknownProposal) as error:
+        except (ExampleError, RecipeError, UnknownConversation, UnknownProposal) as error:
             raise stop(str(error), WRONG_USE) from None
 
 

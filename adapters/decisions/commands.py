@@ -36,13 +36,10 @@ def generate(
     """Write example records of invented requests, decided by the pack's policy, some of them wrongly."""
     if target.exists() and not force:
         raise stop(f"{target} is there already. Name another file, or replace it with --force.", WRONG_USE)
-    try:
-        with settings_of(config) as settings:
-            folder = folder_of(settings)
-            policy, phrases = read_policy(folder / POLICY), read_phrases(folder / PHRASES)
-            write_records(generated(policy, phrases, count, seed), target)
-    except PolicyError as error:
-        raise stop(str(error), WRONG_USE) from None
+    with settings_of(config) as settings:
+        folder = folder_of(settings)
+        policy, phrases = read_policy(folder / POLICY), read_phrases(folder / PHRASES)
+        write_records(generated(policy, phrases, count, seed), target)
     show(
         {"file": str(target), "records": count, "seed": seed}, f"{count} records were written to {target}.", as_json
     )
@@ -54,16 +51,13 @@ def fit(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     # A second to import, and only this command needs scikit-learn.
     from adapters.decisions.fit import fit_head
 
-    try:
-        with settings_of(config) as settings:
-            folder = folder_of(settings)
-            past, policy = read_records(folder / RECORDS), read_policy(folder / POLICY)
-            check_records(policy, past)
-            similar = settings.decisions.similar
-            head = fit_head(past, policy.decisions, embedder_of(settings), similar, policy.sha256)
-            write_head(head, folder / HEAD)
-    except PolicyError as error:
-        raise stop(str(error), WRONG_USE) from None
+    with settings_of(config) as settings:
+        folder = folder_of(settings)
+        past, policy = read_records(folder / RECORDS), read_policy(folder / POLICY)
+        check_records(policy, past)
+        similar = settings.decisions.similar
+        head = fit_head(past, policy.decisions, embedder_of(settings), similar, policy.sha256)
+        write_head(head, folder / HEAD)
     values = {"folder": str(folder / HEAD), "records": len(past), "marks": len(head.card.known)}
     unknown = [one.name for one in policy.services if one.name not in known_services(past)]
     text = f"The head was fitted to {len(past)} records and written to {folder / HEAD}."
@@ -83,11 +77,8 @@ def train(
     """Train a LoRA adapter on the pack's records and add it as the next version."""
     with training_libraries():
         from adapters.decisions.training import follow
-    try:
-        with training_settings(config) as settings:
-            version = follow(recipe, folder_of(settings), settings, work, processes)
-    except PolicyError as error:
-        raise stop(str(error), WRONG_USE) from None
+    with training_settings(config) as settings:
+        version = follow(recipe, folder_of(settings), settings, work, processes)
     text = f"{version.label} is ready: POST /decide takes it as the adapter. Calibrate it first."
     show({"adapter": version.label, "folder": str(version.folder)}, text, as_json)
 

@@ -14,13 +14,11 @@ from adapters.compare import minutes_of
 from adapters.engines.protocol import EngineError
 from adapters.scores import AdapterScore
 from adapters.strength import split_strength
-from adapters.terminal import IN_USE, WRONG_USE, ConfigOption, JsonOption, show, stop
-from configs.load import current_environment, load_settings
+from adapters.terminal import WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
 from ingest.corpus import Corpus
 from ingest.durable import replace_text
 from ingest.models import file_sha256
-from ingest.owner import FolderInUse
 from ingest.sources import SourceError
 from service.answer import Chatbot
 from service.build import WRONG_SETUP, build
@@ -155,13 +153,12 @@ def compare_command(
 def _settings(config: Path | None) -> Iterator[Settings]:
     """The settings; what can go wrong becomes a sentence and an exit code."""
     try:
-        yield load_settings(config, current_environment()).settings
+        with settings_of(config, "An evaluation needs the data folder for itself.") as settings:
+            yield settings
     except WRONG as error:
         raise stop(str(error), WRONG_USE) from None
     except (EngineError, RetrievalError, OSError) as error:
         raise stop(str(error), FAILED) from None
-    except FolderInUse as error:
-        raise stop(f"{error} An evaluation needs the data folder for itself.", IN_USE) from None
 
 
 def kept_scores(settings: Settings, run: Run) -> list[AdapterScore]:

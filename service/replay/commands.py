@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 
 from adapters.engines.protocol import EngineError
-from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, show, stop
-from configs.load import current_environment, load_settings
+from adapters.terminal import REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
-from ingest.owner import FolderInUse
 from service.build import WRONG_SETUP, build
 from service.plan import FACTORS, Factor
 from service.records import UnknownMessage
@@ -82,10 +80,9 @@ async def _replay(settings: Settings, message: str, switches: dict[Factor, str])
 def _settings(config: Path | None) -> Iterator[Settings]:
     """The settings; what can go wrong becomes a sentence and an exit code."""
     try:
-        yield load_settings(config, current_environment()).settings
+        with settings_of(config, "A replay needs the data folder for itself.") as settings:
+            yield settings
     except (*WRONG_SETUP, WrongSwitch) as error:
         raise stop(str(error), WRONG_USE) from None
     except (EngineError, ReplayRefused, RetrievalError, UnknownMessage, OSError) as error:
         raise stop(str(error), REFUSED) from None
-    except FolderInUse as error:
-        raise stop(f"{error} A replay needs the data folder for itself.", IN_USE) from None
