@@ -1,10 +1,8 @@
 """Training in several processes through Accelerate's launcher: one GPU each, or a part of the cores."""
 
-import os
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from adapters.precision import in_bfloat16
 from adapters.train import Trained
 from adapters.train_process import FAILED, Task, carry_out, read_trained, write_task
 from adapters.training_errors import TrainingError
+from ingest.child import import_path
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
@@ -62,10 +61,9 @@ def train_on(processes: int, task: Task) -> Trained:
 
 def launch(processes: int, folder: Path) -> None:
     """Raises ChildFailedError."""
-    search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     # All processes are here: without this, gloo listens on the address that belongs to the machine's name.
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
-    with own_signals(), patch_environment(pythonpath=search_path, pythonsafepath=1, gloo_socket_ifname=loopback):
+    with own_signals(), patch_environment(pythonpath=import_path(), pythonsafepath=1, gloo_socket_ifname=loopback):
         multi_gpu_launcher(launch_command_parser().parse_args(arguments(processes, folder)))
 
 

@@ -1,17 +1,15 @@
 """The parent's side of the parser process: starts it, bounds its time, replaces it when it dies."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
+from ingest.child import started
 from ingest.outline import Block, Outline, ParseError
 
 MIB = 1024 * 1024
@@ -95,15 +93,8 @@ class Sandbox:
 
 def _start(limits: Limits) -> _Worker:
     ours, theirs = Pipe()
-    search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    arguments = [theirs.fileno(), limits.memory_bytes, limits.cpu_seconds]
-    # Not multiprocessing's spawn: that would import the parent's main module, here the whole service.
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "ingest.parse_worker", *map(str, arguments)],
-        env={"PYTHONPATH": search_path},
-        stdin=subprocess.DEVNULL,
-        pass_fds=[theirs.fileno()],
-    )
+    arguments = theirs.fileno(), limits.memory_bytes, limits.cpu_seconds
+    process = started("ingest.parse_worker", *arguments, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
     theirs.close()
     return _Worker(process, ours)
 

@@ -1,7 +1,6 @@
 """The Chroma index: ids and vectors only, derived from the library, checked against it, rebuilt from it."""
 
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import httpx
 
+from ingest.child import import_path
 from ingest.chroma_collection import BATCH, nearest, unfindable, upsert
 from ingest.documents import Hit, Vectors
 from ingest.library import Library
@@ -283,9 +283,10 @@ def _open_folder(folder: Path) -> "Client":
 
 
 def _opens(folder: Path) -> bool:
-    search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     command = [sys.executable, "-P", "-m", "ingest.vectors", str(folder)]
-    finished = subprocess.run(command, env={"PYTHONPATH": search_path}, capture_output=True, timeout=_PROBE_SECONDS)
+    finished = subprocess.run(
+        command, env={"PYTHONPATH": import_path()}, capture_output=True, timeout=_PROBE_SECONDS
+    )
     return finished.returncode == 0
 
 

@@ -4,21 +4,19 @@ import asyncio
 import itertools
 import json
 import logging
-import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from adapters.engines.handoff import Handoff
 from adapters.engines.protocol import EngineError
 from adapters.engines.wire import Chunk
+from ingest.child import started
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +40,8 @@ class Process:
     """
 
     def __init__(self, values: Mapping[str, Any], silence_seconds: float) -> None:
-        search_path = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-        # Not multiprocessing's spawn: that would import the parent's main module, here the whole service.
-        self.child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "adapters.engines.openvino_worker", json.dumps(dict(values))],
-            env={"PYTHONPATH": search_path},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        told, pipe = json.dumps(dict(values)), subprocess.PIPE
+        self.child = started("adapters.engines.openvino_worker", told, stdin=pipe, stdout=pipe)
         self.silence_seconds = silence_seconds
         self.numbers = itertools.count()
         self.waiting: dict[int, Waiting] = {}
