@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -27,20 +27,14 @@ class Embedder:
     """A sentence-transformers folder. Safe to call from several threads; one of them computes at a time.
 
     The tokenizer is there at once. The network is loaded by `load` or at the first text, since that takes
-    seconds and much of what an ingest does needs no vectors. `dtype` bfloat16 takes a third of the time on
-    processors that know it, at the same quality of search. `adapter` is the folder of a LoRA adapter for this very
-    network; a damaged or foreign one raises ModelError here. With a folder `kept`, questions go through a copy of
-    the network that is kept there in OpenVINO's form: the same vectors, and sentence-transformers is loaded at the
-    first passage only.
+    seconds and much of what an ingest does needs no vectors. `adapter` is the folder of a LoRA adapter for this
+    very network; a damaged or foreign one raises ModelError here. With a folder `kept`, questions go through a copy
+    of the network that is kept there in OpenVINO's form: the same vectors, and sentence-transformers is loaded at
+    the first passage only.
     """
 
     def __init__(
-        self,
-        path: Path,
-        batch_size: int = 32,
-        dtype: Literal["float32", "bfloat16"] = "float32",
-        adapter: Path | None = None,
-        kept: Path | None = None,
+        self, path: Path, batch_size: int = 32, adapter: Path | None = None, kept: Path | None = None
     ) -> None:
         missing = [name for name in _NEEDED if not (path / name).is_file()]
         if missing:
@@ -50,7 +44,6 @@ class Embedder:
         self._path = path
         self._adapter = adapter
         self._batch_size = batch_size
-        self._dtype = dtype
         self._kept = kept
         self._lock = threading.Lock()
         self._opening = threading.Lock()
@@ -66,7 +59,7 @@ class Embedder:
         files = [self._path / WEIGHTS, *sorted(self._path.rglob("*.json"))]
         if self._adapter:
             files += [self._adapter / ADAPTER_WEIGHTS, self._adapter / CONFIG]
-        recipe = " ".join([self._dtype, *map(file_sha256, files)])
+        recipe = " ".join(["float32", *map(file_sha256, files)])
         return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
     @cached_property
@@ -149,13 +142,12 @@ class Embedder:
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
         disable_progress_bars()
-        import torch
         from sentence_transformers import SentenceTransformer
 
-        # In float32 until the adapter is in the weights: bfloat16 would round its small changes away.
+        # Not as its file says: bfloat16 would round an adapter's small changes away.
         model = SentenceTransformer(
             str(self._path), device="cpu", local_files_only=True, model_kwargs={"dtype": "float32"}
         )
         if self._adapter:
             add_adapter(model.transformers_model, self._adapter)
-        return model.to(getattr(torch, self._dtype))
+        return model

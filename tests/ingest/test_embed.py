@@ -68,12 +68,6 @@ def test_the_last_token_that_counts_is_the_last_that_is_read(embedder: Embedder)
     np.testing.assert_allclose(base, beyond, atol=1e-6)
 
 
-def test_half_the_precision_changes_little(model_folder: Path, embedder: Embedder) -> None:
-    vectors = Embedder(model_folder, dtype="bfloat16").embed(TEXTS)
-    assert vectors.dtype == np.float32
-    assert (vectors * embedder.embed(TEXTS)).sum(axis=1).min() > 0.99
-
-
 def test_threads_get_the_same_vectors(embedder: Embedder) -> None:
     alone = [embedder.embed([text])[0] for text in TEXTS]
     with ThreadPoolExecutor(6) as pool:
@@ -86,7 +80,6 @@ def test_the_fingerprint_changes_with_the_model(model_folder: Path, tmp_path: Pa
     shutil.copytree(model_folder, copy)
     before = Embedder(copy).fingerprint
     assert before == Embedder(model_folder).fingerprint
-    assert before != Embedder(model_folder, dtype="bfloat16").fingerprint
     pooling = copy / "1_Pooling" / "config.json"
     pooling.write_text(pooling.read_text().replace("true", "false", 1))
     assert Embedder(copy).fingerprint != before
