@@ -136,6 +136,7 @@ class _Sync:
         if self._target.id != self._serving.id:
             self._library.switch_collection(self._target)
         self._corpus.index.apply_outbox()
+        self._corpus.index.check()
         if self._tally.removed or self._tally.changed:
             self._library.compact()
         return self._tally.report(self._target.id)

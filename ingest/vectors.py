@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -40,7 +39,7 @@ class VectorIndex:
 
     Until `prepare` has run, and after an error of the index, searches are answered exactly from the
     library's vectors and `degraded` is true. After an error, a search in every `again_seconds` starts a
-    `prepare` in the background.
+    `prepare` in the background. A collection is searched through the index once every vector was found in it.
     """
 
     def __init__(
@@ -50,6 +49,7 @@ class VectorIndex:
         self._library = library
         self._client: Client | None = None
         self._usable: dict[str, ChromaCollection] = {}
+        self._unchecked: set[str] = set()
         self._writing = threading.RLock()
         self._retry = Retry(self.prepare, again_seconds)
         self.degraded = True
@@ -67,7 +67,6 @@ class VectorIndex:
         with self._writing, self._degrading():
             self.degraded = True
             self._retry.begun()
-            interrupted = self._client is None and self.place.was_interrupted()
             self._client = self._client or self.place.connect()
             self._apply_all()
             # A server that lost its files has no more of them than the changes just applied.
@@ -76,10 +75,8 @@ class VectorIndex:
             for name in _names(self._client) - known:
                 self._client.delete_collection(name)
             for name in known:
-                with self._leaving_out(name):
-                    if not (self.scrub(name) if interrupted else self._compare(name)).clean:
-                        logger.warning("the vector index of %s is incomplete: rebuilding it", name)
-                        self.rebuild(name)
+                self._make_whole(name)
+            self._unchecked.clear()
             # A search may have failed meanwhile, and emptied what was found usable.
             self.degraded = self._retry.has_failed
 
@@ -93,6 +90,15 @@ class VectorIndex:
                 return
             with self._degrading():
                 self._apply_all()
+
+    def check(self) -> None:
+        """Rebuilds where changes since the last time cost a vector: Chroma's graph promises no way to each."""
+        with self._writing:
+            if self._unchecked and not self.degraded:
+                with self._degrading():
+                    for name in self._unchecked & {collection.id for collection in self._library.collections()}:
+                        self._make_whole(name)
+                    self._unchecked.clear()
 
     def search(self, collection_id: str, vector: Vectors, limit: int) -> list[Hit]:
         """The nearest chunks, best first; the score is the cosine."""
@@ -115,18 +121,17 @@ class VectorIndex:
                 if self._retry.closing:
                     return
                 upsert(collection, ids, vectors)
-            self._usable[collection_id] = collection
 
     def scrub(self, collection_id: str) -> ScrubReport:
         """Compares the ids with the library's, and looks every vector up."""
-        report = self._compare(collection_id)
         collection = self._collection(collection_id)
-        lost = {
-            lost_id
-            for ids, vectors in self._library.vectors.batches(collection_id)
-            for lost_id in unfindable(collection, ids, vectors)
-        }
-        return replace(report, unfindable=tuple(sorted(lost.difference(report.missing))))
+        indexed, stored = set(collection.get(include=[])["ids"]), self._library.vectors.ids(collection_id)
+        batches = self._library.vectors.batches(collection_id)
+        lost = {id for ids, vectors in batches for id in unfindable(collection, ids, vectors)}
+        # Another service may have removed some meanwhile.
+        lost &= indexed & self._library.vectors.ids(collection_id)
+        differing = (stored - indexed, indexed - stored, lost)
+        return ScrubReport(collection_id, *(tuple(sorted(ids)) for ids in differing))
 
     def close(self) -> None:
         self._retry.close()
@@ -137,12 +142,16 @@ class VectorIndex:
             self._usable.clear()
             self.degraded = True
 
-    def _compare(self, collection_id: str) -> ScrubReport:
-        collection = self._collection(collection_id)
-        indexed, stored = set(collection.get(include=[])["ids"]), self._library.vectors.ids(collection_id)
-        if indexed == stored:
-            self._usable[collection_id] = collection
-        return ScrubReport(collection_id, tuple(sorted(stored - indexed)), tuple(sorted(indexed - stored)))
+    def _make_whole(self, collection_id: str) -> None:
+        """Rebuilds what is not; where that does not help, searches there stay exact."""
+        with self._leaving_out(collection_id):
+            if not self.scrub(collection_id).clean:
+                logger.warning("the vector index of %s is incomplete: rebuilding it", collection_id)
+                self.rebuild(collection_id)
+                if self._retry.closing or not self.scrub(collection_id).clean:
+                    logger.warning("it stays incomplete: searching the library instead")
+                    return
+            self._usable[collection_id] = self._collection(collection_id)
 
     def _apply_all(self) -> None:
         for collection_id in self._library.outbox.collections():
@@ -159,7 +168,7 @@ class VectorIndex:
         for start in range(0, len(removed), BATCH):
             collection.delete(ids=removed[start : start + BATCH])
         upsert(collection, ids, vectors)
-        self._usable[collection_id] = collection
+        self._unchecked.add(collection_id)
 
     def _collection(self, collection_id: str) -> "ChromaCollection":
         known = self._usable.get(collection_id)
@@ -203,29 +212,23 @@ class VectorIndex:
 
 
 class EmbeddedFolder:
-    """Chroma in this process. A marker in the folder tells whether the last user closed it."""
+    """Chroma in this process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._marker = folder / "in-use"
 
     def __str__(self) -> str:
         return f"The vector index in {self._folder}"
-
-    def was_interrupted(self) -> bool:
-        return self._marker.exists()
 
     def connect(self) -> "Client":
         if self._folder.exists() and not _opens(self._folder):
             logger.warning("the vector index is torn: it is thrown away and rebuilt from the library")
             shutil.rmtree(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._marker.touch()
         return _open_folder(self._folder)
 
     def release(self, client: "Client") -> None:
         client.close()
-        self._marker.unlink(missing_ok=True)
 
 
 class ChromaServer:
@@ -237,9 +240,6 @@ class ChromaServer:
 
     def __str__(self) -> str:
         return f"The Chroma server at {self._host}:{self._port}"
-
-    def was_interrupted(self) -> bool:
-        return False
 
     def connect(self) -> "Client":
         # Slow to import, and needed by few commands.

@@ -147,7 +147,9 @@ def library_and_index(settings: Settings) -> str:
             raise LibraryError(f"There are no documents in {corpus.name!r} yet. Run `triptych ingest sync`.")
         report = corpus.index.scrub(corpus.serving.id)
         if not report.clean:
-            raise LibraryError(f"The index differs from the library: {report}. It is rebuilt at the next start.")
+            raise LibraryError(
+                f"The index differs from the library, even made anew: {report}. Searches are exact, but slow."
+            )
         return f"{len(corpus.library.documents(corpus.serving.id))} documents, every vector found"
 
 

@@ -1,12 +1,13 @@
 import filecmp
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from ingest.corpus import Corpus
-from ingest.documents import PUBLIC
+from ingest.documents import PUBLIC, document_id
 from ingest.local import remove_document
+from ingest.outbox import Change
 from ingest.report import Progress, SyncReport
 from ingest.sources import Upload, discover
 from ingest.sync import left_alone, sync
@@ -104,6 +105,26 @@ def test_only_what_changed_is_touched(open_in: OpenCorpus, tmp_path: Path) -> No
         after = {one.source: one for one in corpus.library.documents(report.collection_id)}
         assert after["b.md"] == before["b.md"]
         assert corpus.index.scrub(report.collection_id).clean
+
+
+def test_a_sync_ends_with_every_vector_found(
+    open_in: OpenCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = write(tmp_path / "docs", a="a text")
+    with open_in() as corpus:
+        before = run(corpus, docs).collection_id
+        (neighbour,), (vector,) = corpus.library.vectors.of_documents([document_id(before, "a.md")])
+        apply = corpus.index._apply
+
+        def lose_a_neighbour(collection_id: str, changes: Sequence[Change]) -> None:
+            """By hand what Chroma's graph does now and then: the chunk is there, its vector does not find it."""
+            apply(collection_id, changes)
+            corpus.index._collection(collection_id).update(ids=[neighbour], embeddings=-vector[None, :])
+            assert corpus.index.scrub(collection_id).unfindable == (neighbour,)
+
+        monkeypatch.setattr(corpus.index, "_apply", lose_a_neighbour)
+        assert run(corpus, write(docs, b="b text")).added == ("b.md",)
+        assert corpus.index.scrub(before).clean
 
 
 def test_a_second_sync_does_nothing(open_in: OpenCorpus, tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     server.wait()
 
 
+def follow(index: VectorIndex) -> None:
+    """What every ingest ends with: from here on searches go through the index."""
+    index.apply_outbox()
+    index.check()
+
+
 def near(found: list[Hit], expected: list[Hit]) -> None:
     assert [hit.chunk_id for hit in found] == [hit.chunk_id for hit in expected]
     np.testing.assert_allclose([hit.score for hit in found], [hit.score for hit in expected], atol=1e-5)
@@ -76,7 +82,8 @@ def near(found: list[Hit], expected: list[Hit]) -> None:
 def test_it_finds_what_an_exact_search_finds(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
     put(sqlite_library, collection, make_document("a.md", *TEXTS))
     put(sqlite_library, collection, make_document("b.md", *TEXTS), seed=1)
-    index.apply_outbox()
+    follow(index)
+    assert collection in index._usable
     for query in make_vectors(10, seed=2):
         near(index.search(collection, query, 5), sqlite_library.exact_search(collection, query, 5))
     assert sqlite_library.outbox.pending(1) == []
@@ -88,7 +95,7 @@ def test_a_replaced_document_leaves_no_vector_behind(
     index: VectorIndex, sqlite_library: Library, collection: str
 ) -> None:
     old = put(sqlite_library, collection, make_document("a.md", *TEXTS))
-    index.apply_outbox()
+    follow(index)
     new = put(sqlite_library, collection, make_document("a.md", "other"))
     sqlite_library.remove_document(collection, "unknown.md")
     index.apply_outbox()
@@ -102,7 +109,7 @@ def test_a_change_may_be_applied_twice(index: VectorIndex, sqlite_library: Libra
     sqlite_library.remove_document(collection, "a.md")
     changes = sqlite_library.outbox.pending(10)
     put(sqlite_library, collection, make_document("a.md", *TEXTS[:3]))
-    index.apply_outbox()
+    follow(index)
     index._apply(collection, changes)
     assert index.scrub(collection).clean
     assert len(index.search(collection, make_vectors(1)[0], 50)) == 3
@@ -137,11 +144,11 @@ def test_a_new_collection_is_searched_and_a_dropped_one_forgotten(
     index: VectorIndex, sqlite_library: Library, collection: str
 ) -> None:
     put(sqlite_library, collection, make_document("a.md", "one"))
-    index.apply_outbox()
+    follow(index)
     other = sqlite_library.ensure_collection("docs", "g").id
     assert index.search(other, make_vectors(1)[0], 5) == []
     (chunk,) = put(sqlite_library, other, make_document("a.md", "one"))
-    index.apply_outbox()
+    follow(index)
     sqlite_library.drop_collection(collection)
     index.prepare()
     assert [hit.chunk_id for hit in index.search(other, make_vectors(1)[0], 5)] == [chunk]
@@ -169,7 +176,7 @@ def test_a_collection_that_the_index_refuses_keeps_no_other_waiting(
 def test_searches_run_while_documents_change(index: VectorIndex, sqlite_library: Library, collection: str) -> None:
     stop = threading.Event()
     ids = put(sqlite_library, collection, make_document("fixed.md", *TEXTS), seed=3)
-    index.apply_outbox()
+    follow(index)
     fixed = dict(zip(ids, make_vectors(20, seed=3), strict=True))
 
     def write() -> None:
@@ -245,18 +252,72 @@ def test_an_index_that_went_missing_is_rebuilt(tmp_path: Path, sqlite_library: L
         assert index.scrub(collection).clean
 
 
-def test_a_process_that_did_not_close_is_followed_by_a_full_check(
-    tmp_path: Path, sqlite_library: Library, collection: str
-) -> None:
+def lose(index: VectorIndex, collection: str, chunk: str) -> None:
+    """The chunk is still in the index, and its own vector does not find it."""
+    index._collection(collection).update(ids=[chunk], embeddings=make_vectors(1, seed=8))
+    assert index.scrub(collection) == ScrubReport(collection, (), (), (chunk,))
+
+
+def test_every_start_looks_every_vector_up(tmp_path: Path, sqlite_library: Library, collection: str) -> None:
     ids = put(sqlite_library, collection, make_document("a.md", *TEXTS))
     with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
         index.prepare()
-        index._collection(collection).update(ids=[ids[0]], embeddings=make_vectors(1, seed=8))
-    (tmp_path / "index" / "in-use").touch()
+        lose(index, collection, ids[0])
     with closing(VectorIndex.open_embedded(tmp_path / "index", sqlite_library)) as index:
         index.prepare()
         assert index.scrub(collection).clean
-    assert not (tmp_path / "index" / "in-use").exists()
+        assert index.search(collection, make_vectors(20)[0], 1)[0].chunk_id == ids[0]
+
+
+def test_a_check_after_changes_finds_what_they_lost(
+    index: VectorIndex, sqlite_library: Library, collection: str
+) -> None:
+    ids = put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    index.apply_outbox()
+    lose(index, collection, ids[0])
+    index.check()
+    assert index.scrub(collection).clean
+    assert index.search(collection, make_vectors(20)[0], 1)[0].chunk_id == ids[0]
+
+
+def test_without_changes_there_is_nothing_to_check(
+    index: VectorIndex, sqlite_library: Library, collection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    gone = sqlite_library.ensure_collection("gone", "f").id
+    put(sqlite_library, gone, make_document("a.md", *TEXTS))
+    index.apply_outbox()
+    sqlite_library.drop_collection(gone)
+    checked = []
+    monkeypatch.setattr(index, "_make_whole", checked.append)
+    index.check()
+    index.check()
+    assert checked == [collection]
+
+
+def test_a_collection_that_no_rebuild_makes_whole_is_searched_exactly(
+    index: VectorIndex, sqlite_library: Library, collection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = put(sqlite_library, collection, make_document("a.md", *TEXTS))
+    rebuild = index.rebuild
+
+    def in_vain(name: str) -> None:
+        rebuild(name)
+        lose(index, name, ids[0])
+
+    monkeypatch.setattr(index, "rebuild", in_vain)
+    index.apply_outbox()
+    lose(index, collection, ids[0])
+    index.check()
+    assert not index.degraded
+    query = make_vectors(20)[0]
+    assert index.search(collection, query, 5) == sqlite_library.exact_search(collection, query, 5)
+    monkeypatch.undo()
+    put(sqlite_library, collection, make_document("b.md", "one"), seed=1)
+    index.apply_outbox()
+    assert index.search(collection, query, 1)[0].chunk_id == ids[0]
+    index.check()
+    assert index.scrub(collection).clean
 
 
 def test_a_server_that_is_away_costs_speed_and_no_answer(
@@ -322,7 +383,7 @@ def test_an_index_that_lost_everything_is_rebuilt_in_the_background_and_never_se
     both = [collection, sqlite_library.ensure_collection("other", "f").id]
     for name in both:
         put(sqlite_library, name, make_document("a.md", *TEXTS))
-    index.apply_outbox()
+    follow(index)
     for name in both:
         index._connected().delete_collection(name)
         put(sqlite_library, name, make_document("b.md", "one"), seed=1)
@@ -348,15 +409,15 @@ def test_a_search_that_fails_while_the_index_is_prepared_leaves_it_degraded(
     index: VectorIndex, sqlite_library: Library, collection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(sqlite_library, collection, make_document("a.md", *TEXTS))
-    compare = index._compare
+    scrub = index.scrub
 
     def failing(name: str) -> ScrubReport:
-        report = compare(name)
+        report = scrub(name)
         with index._degrading():
             raise httpx.ReadTimeout("a search that began before the outage")
         return report
 
-    monkeypatch.setattr(index, "_compare", failing)
+    monkeypatch.setattr(index, "scrub", failing)
     index.prepare()
     assert index.degraded
     monkeypatch.undo()

@@ -229,7 +229,8 @@ SMALLEST: dict[str, Any] = {
 async def test_a_start_that_is_cancelled_keeps_the_folder_until_its_index_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, prepare = settings_in(tmp_path, **SMALLEST), VectorIndex.prepare
+    settings, prepare, close = settings_in(tmp_path, **SMALLEST), VectorIndex.prepare, VectorIndex.close
+    closed: list[VectorIndex] = []
     opening, go_on = threading.Event(), threading.Event()
 
     def held_up(index: VectorIndex) -> None:
@@ -237,7 +238,14 @@ async def test_a_start_that_is_cancelled_keeps_the_folder_until_its_index_is_clo
         opening.set()
         go_on.wait()
 
+    def watched(index: VectorIndex) -> None:
+        close(index)
+        with pytest.raises(FolderInUse):
+            OwnerLock(settings.data.folder)
+        closed.append(index)
+
     monkeypatch.setattr(VectorIndex, "prepare", held_up)
+    monkeypatch.setattr(VectorIndex, "close", watched)
     start = asyncio.create_task(build(settings).__aenter__())
     await asyncio.to_thread(opening.wait)
     start.cancel()
@@ -250,7 +258,7 @@ async def test_a_start_that_is_cancelled_keeps_the_folder_until_its_index_is_clo
     with pytest.raises(asyncio.CancelledError):
         await start
     OwnerLock(settings.data.folder).close()
-    assert not (settings.data.folder / "index" / "in-use").exists()
+    assert len(closed) == 1
 
 
 async def test_a_damaged_network_is_told_once(tmp_path: Path) -> None:

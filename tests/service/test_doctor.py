@@ -1,3 +1,4 @@
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from configs.load import HOSPITAL, load_settings
 from configs.settings import Settings
 from ingest.library import open_library
+from ingest.vectors import VectorIndex
 from service.build import load_prompts
 from service.doctor import (
     PROBLEMS,
@@ -131,4 +133,24 @@ def test_changes_that_the_index_refuses_are_told(tmp_path: Path, model_folder: P
         # As earlier versions took it.
         put(library, library.ensure_collection("my docs", "f").id, make_document("a.md", "one"))
     with pytest.raises(PROBLEMS, match="1 of 'my docs'"):
+        library_and_index(settings)
+
+
+def test_an_index_that_no_rebuild_makes_whole_is_told(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path)
+    (tmp_path / "data").mkdir()
+    with closing(open_library(None, settings.data.folder)) as library:
+        ids = put(library, library.ensure_collection("hospital", "f").id, make_document("a.md", "one", "two"))
+    assert library_and_index(settings) == "1 documents, every vector found"
+    rebuild = VectorIndex.rebuild
+
+    def in_vain(index: VectorIndex, collection_id: str) -> None:
+        rebuild(index, collection_id)
+        index._collection(collection_id).delete(ids=ids[:1])
+
+    monkeypatch.setattr(VectorIndex, "rebuild", in_vain)
+    shutil.rmtree(settings.data.folder / "index")
+    with pytest.raises(PROBLEMS, match=f"even made anew.*missing={re.escape(repr((ids[0],)))}.*Searches are exact"):
         library_and_index(settings)
