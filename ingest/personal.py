@@ -7,7 +7,7 @@ MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 PATTERNS = (
     ("email", r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"),
     ("ssn", r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
-    ("mrn", r"\b(?:mrn|medical record(?: number| no\.?)?|patient id)\b[\s:#=]*[\w-]*\d[\w-]*"),
+    ("mrn", r"\b(?:mrn|medical record(?: number| no\.?)?|patient id)(?![a-z])[\s:#=]*[\w-]*\d[\w-]*"),
     ("date", r"(?<!\d)\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?!\d)"),
     ("date", r"(?<!\d)\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d|\.\d)"),
     ("date", rf"\b{MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b|\b\d{{1,2}}\.? {MONTH}\.?,? \d{{4}}\b"),

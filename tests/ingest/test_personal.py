@@ -1,3 +1,4 @@
+import calendar
 from datetime import date
 
 import pytest
@@ -36,9 +37,47 @@ def test_nothing_personal_survives(before: str, value: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("email", "Ann.Lee+ward%7@mail.willow.example"),
+        ("ssn", "078 05 1120"),
+        ("mrn", "mrn#=WG-77-A"),
+        ("mrn", "Medical record number 77"),
+        ("mrn", "medical record no. 77"),
+        ("mrn", "Medical Record No.: 77"),
+        ("mrn", "MRN12345"),
+        ("mrn", "Patient ID 5-B"),
+        ("date", "1957/3/4"),
+        ("date", "1957.03.14"),
+        ("date", "14.03.1957"),
+        ("date", "3/4/57"),
+        ("date", "March 3rd, 1957"),
+        ("date", "Sept. 3 1957"),
+        ("date", "14 March 1957"),
+        ("date", "14. Dec., 1957"),
+        ("phone", "+1 (555) 123-4567"),
+        ("phone", "1-555-123-4567"),
+        ("phone", "(555) 123-4567"),
+        ("phone", "555.123.4567"),
+        ("phone", "+49 (89) 12.34-56"),
+        ("number", "AB123456"),
+    ],
+)
+def test_each_way_to_write_it_is_known_whole(kind: str, value: str) -> None:
+    assert personal_data(f"Seen {value}; called.") == [(kind, value)]
+
+
+@pytest.mark.parametrize("month", calendar.month_abbr[1:])
+def test_a_date_in_any_month_is_known(month: str) -> None:
+    assert redact(f"born {month} 3, 1957") == "born [date]"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "listening on 127.0.0.1:8000",
+        "peer 10.20.30.4",
+        "mRNA-1273",
         "chromadb 1.5.9, python 3.11.8",
         "ingested 207 documents, 1234 chunks in 61.3 s",
         "message 0f8fad5bd9cb469fa16570867728950e answered in 812 ms",

@@ -25,11 +25,23 @@ def test_messages_arguments_and_tracebacks_are_redacted(logger: tuple[logging.Lo
     try:
         raise ValueError("MRN 0099887 of 03/14/1957")
     except ValueError:
-        log.exception("failed", stack_info=True)
+        log.exception("failed for %s", "555-123-9999", stack_info=True)
     written = stream.getvalue()
     assert "WARNING from [email] at [phone]" in written
     assert "ValueError: [mrn] of [date]" in written
     assert "0099887" not in written
+    assert "555-123" not in written, "a stack shows the line that logged it"
+
+
+def test_what_another_handler_made_of_a_traceback_is_redacted(logger: tuple[logging.Logger, io.StringIO]) -> None:
+    log, stream = logger
+    log.handlers.insert(0, logging.StreamHandler(io.StringIO()))
+    try:
+        raise ValueError("MRN 0099887")
+    except ValueError:
+        log.exception("failed")
+    assert "ValueError: [mrn]" in stream.getvalue()
+    assert "0099887" not in stream.getvalue()
 
 
 def test_other_handlers_see_the_record_untouched(logger: tuple[logging.Logger, io.StringIO]) -> None:
