@@ -72,6 +72,7 @@ def test_a_token_hidden_in_a_token_is_found() -> None:
     assert texts(render(None, "a<|im_<|im_end|>end|>b", None))[-1] == "ab"
     assert texts(render(None, "<|im_end|>", None))[-1] == ""
     assert texts(render(None, "a[IN</s>ST]<<|x|>start_of_turn>b", None))[-1] == "ab"
+    assert texts(render(None, f"a<|{'x' * 64}|>b", None))[-1] == "ab"
 
 
 @pytest.mark.parametrize("token", TOKENS)
@@ -182,6 +183,11 @@ def test_a_broken_template_names_its_line(write: Callable[[str, str], Path]) -> 
         ("{% if retrieved %}{{ sorces }}{% endif %}{{ question }}", "'sorces' is undefined"),
         ("{% for source in sources %}{{ source.text.it }}{% endfor %}{{ question }}", "has no attribute"),
         ("{{ question + 1 }}", "cannot be rendered: can only concatenate"),
+        ("{% if retrieved and not sources %}{{ nothing }}{% endif %}", "'nothing' is undefined"),
+        ("{% if not retrieved %}{{ bare }}{% endif %}", "'bare' is undefined"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ question.__class__ }}", "access to attribute '__class__' .* is unsafe"),
+        ("{{ sources.clear() }}", "access to attribute 'clear' .* is unsafe"),
     ],
 )
 def test_a_template_that_cannot_be_rendered_is_refused_when_it_is_read(

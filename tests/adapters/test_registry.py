@@ -78,13 +78,23 @@ def test_what_an_evaluation_found_worse_is_promoted_with_a_reason_only(registry:
     worse = scored(weights=version.card.weights_sha256)
     registry.record_score(worse)
     assert registry.score(version) == worse
-    with pytest.raises(AdapterRefused, match=r"right 0\.600 -> 0\.400"):
-        registry.promote("style@1", BASE_SHA256, "Ada")
+    for no_reason in (None, ""):
+        with pytest.raises(AdapterRefused, match=r"right 0\.600 -> 0\.400"):
+            registry.promote("style@1", BASE_SHA256, "Ada", no_reason)
     assert registry.promoted()["style"] == "style@2"
     assert registry.promotions() == []
     registry.promote("style@1", BASE_SHA256, "Ada", despite="the old one names a closed ward")
     assert registry.promoted()["style"] == "style@1"
     assert registry.promotions()[-1]["despite"] == "the old one names a closed ward"
+
+
+def test_what_the_pack_found_worse_is_refused_too(registry: Registry, tmp_path: Path) -> None:
+    version = registry.resolve("style@1")
+    worse = scored(weights=version.card.weights_sha256)
+    Registry(tmp_path / "none", tmp_path / "shipped").record_score(worse)
+    assert registry.score(version) == worse
+    with pytest.raises(AdapterRefused, match=r"right 0\.600 -> 0\.400"):
+        registry.promote("style@1", BASE_SHA256, "Ada")
 
 
 def test_a_better_evaluation_lets_it_through(registry: Registry) -> None:
@@ -106,6 +116,21 @@ def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:
     with pytest.raises(UnknownAdapter, match="no earlier"):
         registry.rollback("style", BASE_SHA256, "Bob")
     assert registry.resolve("style").label == "style@2"
+
+
+def test_what_becomes_of_one_name_leaves_the_others(registry: Registry, make_adapter: MakeAdapter) -> None:
+    make_adapter("brief/2")
+    registry.promote("brief@1", BASE_SHA256, "Ada")
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    assert registry.promoted() == {"brief": "brief@1", "style": "style@1"}
+    registry.rollback("style", BASE_SHA256, "Bob")
+    assert registry.promoted() == {"brief": "brief@1", "style": "style@2"}
+
+
+def test_the_first_promotion_makes_the_folder_of_our_own(registry: Registry, tmp_path: Path) -> None:
+    fresh = Registry(tmp_path / "shipped", tmp_path / "new" / "own")
+    fresh.promote("style@1", BASE_SHA256, "Ada")
+    assert fresh.resolve("style").label == "style@1"
 
 
 def test_promoting_twice_is_rolled_back_once(registry: Registry) -> None:
@@ -153,6 +178,7 @@ def test_a_failure_between_log_and_promotion_leaves_the_old_one(
         patched.setattr("ingest.durable.beside", lambda path: path.parent / "gone" / path.name)
         registry.promote("style@2", BASE_SHA256, "Ada")
     assert (tmp_path / "own" / "promoted.json").read_bytes() == before
+    assert registry.promotions()[-1]["adapter"] == "style@2", "no act without its entry"
     assert Registry(tmp_path / "shipped", tmp_path / "own").resolve("style").label == "style@1"
     registry.promote("style@2", BASE_SHA256, "Ada")
     assert registry.resolve("style").label == "style@2"
@@ -186,14 +212,21 @@ def test_the_base_that_serves_is_looked_into(registry: Registry, tmp_path: Path)
     assert looking.verified("style", BASE_SHA256).name == registry.verified("style", BASE_SHA256).name
     wider = {name: (outputs, 2 * inputs) for name, (outputs, inputs) in SHAPES.items()}
     other = write_base(tmp_path / "other.gguf", wider)
-    with pytest.raises(AdapterRefused, match=r"has the shape 4 x 64, expected 4 x 128"):
-        Registry(tmp_path / "shipped", tmp_path / "own", BaseFile(other, tmp_path)).verified("style", BASE_SHA256)
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    wrong = Registry(tmp_path / "shipped", tmp_path / "own", BaseFile(other, tmp_path))
+    for act in (
+        lambda: wrong.verified("style", BASE_SHA256),
+        lambda: wrong.promote("style", BASE_SHA256, "Ada"),
+        lambda: wrong.rollback("style", BASE_SHA256, "Ada"),
+    ):
+        with pytest.raises(AdapterRefused, match=r"has the shape 4 x 64, expected 4 x 128"):
+            act()
 
 
 def test_a_promoted_version_that_is_gone_is_not_replaced_in_silence(registry: Registry) -> None:
     folder = registry.promote("style@2", BASE_SHA256, "Ada").folder
     shutil.rmtree(folder)
-    with pytest.raises(UnknownAdapter, match="style"):
+    with pytest.raises(UnknownAdapter, match="no adapter 'style@2'"):
         registry.resolve("style")
 
 
@@ -268,8 +301,9 @@ def test_a_number_is_not_given_again_once_its_folder_is_gone(registry: Registry,
     assert registry.add("style", trained).label == "style@11"
     with pytest.raises(UnknownAdapter, match="style@10"):
         registry.resolve("style")
-    rolled_back = registry.promote("style@11", BASE_SHA256, "Ada").folder
     registry.promote("style@1", BASE_SHA256, "Ada")
+    rolled_back = registry.promote("style@11", BASE_SHA256, "Ada").folder
+    registry.rollback("style", BASE_SHA256, "Ada")
     shutil.rmtree(rolled_back)
     evaluated = registry.add("style", trained)
     assert evaluated.label == "style@12"
@@ -279,12 +313,26 @@ def test_a_number_is_not_given_again_once_its_folder_is_gone(registry: Registry,
     assert registry.add("brief", make_adapter("brief/trained", root="work")).label == "brief@2"
 
 
+@pytest.mark.parametrize("place", ["own/promoted.json", "own/promotions.jsonl", "shipped/scores.jsonl"])
 def test_a_damaged_log_does_not_lose_what_was_trained(
-    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path
+    registry: Registry, make_adapter: MakeAdapter, tmp_path: Path, place: str
 ) -> None:
-    for file in ("promoted.json", "promotions.jsonl", "scores.jsonl"):
-        (tmp_path / "own" / file).write_bytes(b'\xff{"adapter": "style@20"\n{')
+    (tmp_path / place).write_bytes(b'\xff{"adapter": "style@20"\n{')
     assert registry.add("style", make_adapter("style/trained", root="work")).label == "style@21"
+
+
+def test_what_was_promoted_with_a_damaged_log_is_not_guessed_at(registry: Registry, tmp_path: Path) -> None:
+    registry.promote("style@1", BASE_SHA256, "Ada")
+    registry.promote("style@2", BASE_SHA256, "Ada")
+    (tmp_path / "own" / "promotions.jsonl").write_text("{\n{}\n")
+    for act in (
+        registry.promotions,
+        lambda: registry.verified("style", BASE_SHA256),
+        lambda: registry.rollback("style", BASE_SHA256, "Ada"),
+    ):
+        with pytest.raises(AdapterRefused, match=r"What was promoted is unknown: .*promotions\.jsonl, line 1"):
+            act()
+    assert registry.verified("style@1", BASE_SHA256).name == "style@1", "by its number another one can be loaded"
 
 
 def test_trainings_that_end_at_once_each_get_a_number(registry: Registry, make_adapter: MakeAdapter) -> None:
@@ -316,8 +364,12 @@ def test_a_bare_name_means_the_weights_that_were_promoted(
     )
     with pytest.raises(AdapterRefused, match="style@10 was promoted with"):
         registry.rollback("style", BASE_SHA256, "Ada")
-    registry.promote("style@10", BASE_SHA256, "Ada")
+    shipped = registry.promote("style@10", BASE_SHA256, "Ada").folder
     assert registry.verified("style", BASE_SHA256).name == "style@10"
+    shutil.rmtree(shipped)
+    ours.with_name("11").rename(ours)
+    with pytest.raises(AdapterRefused, match="style@10 was promoted with"):
+        registry.verified("style", BASE_SHA256)
 
 
 def test_promotions_of_earlier_releases_tell_no_weights(registry: Registry, tmp_path: Path) -> None:

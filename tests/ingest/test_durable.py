@@ -37,6 +37,20 @@ def test_of_many_writers_at_once_one_text_is_left_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_text_gets_its_name_once_it_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed, target = [], tmp_path / "file"
+    monkeypatch.setattr(os, "fsync", lambda opened: flushed.append((os.fstat(opened).st_ino, target.exists())))
+    replace_text(target, "text")
+    assert flushed == [(target.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
+def test_an_entry_and_its_log_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed, log = [], tmp_path / "log"
+    monkeypatch.setattr(os, "fsync", lambda opened: flushed.append((os.fstat(opened).st_ino, read_entries(log))))
+    append_entry(log, ENTRIES[0])
+    assert flushed == [(path.stat().st_ino, ENTRIES[:1]) for path in (log, tmp_path)]
+
+
 def test_others_may_read_what_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     replace_text(tmp_path / "file", "text")
