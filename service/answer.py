@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import uuid4
 
@@ -243,11 +243,7 @@ class Chatbot:
         """The conversation's id and its last turns. Help comes first: nothing here may stand in its way."""
         try:
             return self.conversation(question)
-        except UnknownConversation:
-            if not urgent:
-                raise
-            return self.opened(replace(question, conversation_id=None), urgent)
-        except SQLAlchemyError as error:
+        except (UnknownConversation, SQLAlchemyError) as error:
             if not urgent:
                 raise
             # Without the error's text, here and below: it may hold what was asked.

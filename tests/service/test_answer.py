@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError
+from adapters.engines.protocol import AdapterRefused, EngineBusy, EngineError, Generation
 from adapters.prompt import Turn
 from ingest.corpus import Corpus
 from ingest.library import open_library
@@ -97,6 +97,28 @@ async def test_the_manifest_holds_what_an_answer_needs_to_be_made_again(bot: Cha
     assert (manifest.turns, manifest.top_p, manifest.json_schema) == (0, 1.0, None)
 
 
+async def test_the_engine_is_asked_with_the_values_that_the_manifest_tells(
+    bot: Chatbot, engine: ScriptedEngine
+) -> None:
+    form = {"type": "object"}
+    plan = bot.plan(Overrides(max_tokens=7, temperature=0.5, top_p=0.9, seed=3), None)
+    manifest = done([event async for event in bot.answer(Question(VISITING, json_schema=form), plan)]).manifest
+    [(_, asked)] = engine.seen
+    assert asked == Generation(
+        adapter="style@1", max_tokens=7, temperature=0.5, top_p=0.9, seed=3, json_schema=form
+    )
+    assert (manifest.max_tokens, manifest.temperature, manifest.top_p, manifest.seed) == (7, 0.5, 0.9, 3)
+
+
+async def test_the_asker_s_labels_decide_what_answers_and_searches_show(bot: Chatbot) -> None:
+    asked = "What is the gate code of the Badge Garage for staff?"
+    for labels, told in ((frozenset({"public"}), False), (frozenset({"public", "staff"}), True)):
+        [sources] = [e for e in await answered(bot, Question(asked, labels=labels)) if isinstance(e, Sources)]
+        found = await bot.search(asked, (), None, None, labels)
+        for passages in (sources.passages, found.passages):
+            assert ("staff-parking.md" in {passage.source for passage in passages}) == told
+
+
 async def test_the_cited_passage_is_the_one_that_was_shown(bot: Chatbot) -> None:
     events = await answered(bot, VISITING)
     [sources] = [event for event in events if isinstance(event, Sources)]
@@ -120,10 +142,11 @@ async def test_every_combination_of_switches_acts_as_asked(
     assert ("10 a.m. to 8 p.m." in messages[1].text) == (overrides.retrieval == "on")
 
 
-async def test_without_retrieval_no_citation_is_left(bot: Chatbot) -> None:
+async def test_without_retrieval_no_citation_is_left(bot: Chatbot, engine: ScriptedEngine) -> None:
     events = await answered(bot, VISITING, Overrides(retrieval="off"))
     assert shown(events) == "From 10 a.m. to 8 p.m., every day."
     assert not [event for event in events if isinstance(event, Sources | Citation)]
+    assert "Do not cite" in engine.seen[0][0][0].text
 
 
 async def test_citations_are_filtered_across_any_pieces(corpus: Corpus, tmp_path: Path) -> None:
@@ -187,15 +210,20 @@ async def test_help_comes_even_where_the_conversation_is_unknown(bot: Chatbot) -
     assert bot.records.conversation(meta.conversation_id, "ann").messages[0].answer == shown(events)
 
 
+# PostgreSQL tells the row that it does not take.
+TOLD = "BEFORE INSERT ON messages BEGIN SELECT RAISE(ABORT, 'Failing row contains (he is not breathing)'); END"
+
+
+@pytest.mark.parametrize("fault", ["DROP TABLE messages", f"CREATE TRIGGER no_row {TOLD}"])
 async def test_help_comes_even_where_nothing_can_be_recorded(
-    bot: Chatbot, caplog: pytest.LogCaptureFixture
+    bot: Chatbot, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     with bot.records._database.write() as connection:
-        for table in ("outcomes", "exposures", "messages", "conversations"):
-            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text(fault))
     events = await answered(bot, "he is not breathing")
     assert "911" in shown(events)
     assert done(events).manifest.path == "emergency"
+    assert "not recorded" in caplog.text
     assert "he is not breathing" not in caplog.text
 
 
@@ -236,12 +264,19 @@ async def test_help_comes_even_where_a_layer_cannot_act(bot: Chatbot) -> None:
     assert plan.layers == Layers(None, None, None)
 
 
+def break_reads(connection: Connection, table: str, told: str) -> None:
+    """Whoever reads the table gets an error that tells this."""
+    connection.execute(text(f"DROP TABLE {table}"))
+    connection.execute(text(f'CREATE VIEW {table} AS SELECT * FROM "{told}"'))
+
+
 async def test_help_comes_even_where_nothing_can_be_read(
     bot: Chatbot, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = open_library(None, tmp_path)
     with nowhere._database.write() as connection:
-        connection.execute(text("DROP TABLE collections"))
+        for table in ("collections", "conversations"):
+            break_reads(connection, table, told="John Smith")
     bot = replace(bot, corpus=replace(bot.corpus, library=nowhere))
     with pytest.raises(SQLAlchemyError):
         await bot.planned(VISITING, Overrides(), None)
@@ -249,7 +284,7 @@ async def test_help_comes_even_where_nothing_can_be_read(
     question = Question(asked, conversation_id="gone")
     events = [event async for event in bot.answer(question, await bot.planned(asked, Overrides(), None))]
     assert "911" in shown(events)
-    assert "without its plan" in caplog.text
+    assert "without its plan" in caplog.text and "without its conversation" in caplog.text
     assert "Smith" not in caplog.text
 
 
@@ -264,6 +299,13 @@ async def test_a_conversation_goes_on(bot: Chatbot, engine: ScriptedEngine) -> N
     kept = bot.records.conversation(first[0].conversation_id, "ann").messages
     assert [message.question for message in kept] == [VISITING, "And on Sundays?"]
     assert kept[0].manifest["acted"]["adapter"] == "style@1"
+
+
+async def test_turns_that_are_sent_win_over_those_that_are_kept(bot: Chatbot, engine: ScriptedEngine) -> None:
+    sent = (Turn("What does parking cost?", "$2 an hour."),)
+    question = Question("And at most?", sent, finished(await answered(bot, VISITING, user="ann")), "ann")
+    await answered(bot, question)
+    assert [message.text for message in engine.seen[1][0]][1] == "What does parking cost?"
 
 
 async def test_only_the_configured_number_of_turns_is_seen(bot: Chatbot, engine: ScriptedEngine) -> None:
@@ -352,6 +394,8 @@ async def test_an_empty_collection_is_an_error_and_the_model_is_not_asked(
     assert engine.seen == []
     assert "no documents" in (await bot.ready())["documents"]
     assert done(await answered(bot, VISITING, Overrides(retrieval="off"))).text == "I think at noon."
+    without = replace(bot, defaults=replace(bot.defaults, switches={**bot.defaults.switches, "retrieval": "off"}))
+    assert (await without.ready())["documents"] == "ok"
 
 
 def half(factor: str, value: str = "off") -> Experiment:
@@ -399,7 +443,7 @@ async def test_help_comes_to_a_user_of_an_experiment_whose_records_cannot_be_rea
 ) -> None:
     bot = chatbot(corpus, tmp_path, experiments=(half("adapter"),))
     with bot.records._database.write() as connection:
-        connection.execute(text(f"DROP TABLE {table}"))
+        break_reads(connection, table, told="ann-4711")
     events = await answered(bot, "he is not breathing", user="ann-4711")
     assert done(events).manifest.path == "emergency"
     assert bot.plan(Overrides(), "ann-4711").exposures == ()
@@ -418,6 +462,8 @@ async def test_a_user_whom_hashes_do_not_know_is_refused_only_by_experiments(bot
 async def test_search_shows_what_retrieval_finds(bot: Chatbot) -> None:
     found = await bot.search("What does the North Garage cost?", (), None, 1, frozenset({"public"}))
     assert [passage.source for passage in found.passages] == ["parking.md"]
+    follow_up = await bot.search("And on Sundays?", (Turn(VISITING, "From 10."),), None, 1, frozenset({"public"}))
+    assert follow_up.query == f"{VISITING} And on Sundays?"
     with pytest.raises(SwitchRefused):
         await bot.search("?", (), "nowhere", None, frozenset({"public"}))
 
@@ -432,6 +478,24 @@ async def test_the_configuration_tells_what_can_be_switched(bot: Chatbot) -> Non
 
 async def test_everything_is_ready(bot: Chatbot) -> None:
     assert await bot.ready() == dict.fromkeys(("library", "documents", "adapter", "engine"), "ok")
+
+
+async def test_what_is_not_ready_is_told(bot: Chatbot) -> None:
+    for layers, part, told in (
+        (Layers("house@1", "annex", "style"), "documents", "'annex' has no documents"),
+        (Layers("house@1", "hospital", "gone@1"), "adapter", "gone@1"),
+    ):
+        states = await replace(bot, defaults=replace(bot.defaults, layers=layers)).ready()
+        assert told in states.pop(part)
+        assert set(states.values()) == {"ok"}
+
+
+async def test_a_library_that_cannot_be_read_is_not_ready(bot: Chatbot, tmp_path: Path) -> None:
+    nowhere = open_library(None, tmp_path)
+    with nowhere._database.write() as connection:
+        connection.execute(text("DROP TABLE collections"))
+    states = await replace(bot, corpus=replace(bot.corpus, library=nowhere)).ready()
+    assert states["library"] == "the database does not answer (OperationalError)"
 
 
 async def test_an_engine_that_cannot_answer_is_not_ready(bot: Chatbot) -> None:

@@ -91,6 +91,18 @@ def test_what_is_far_weaker_than_the_best_is_not_shown(corpus: Corpus) -> None:
     assert hybrid(corpus, min_score=0.0, min_share=shares[-1] / 2).find(question).passages == every
 
 
+@pytest.mark.parametrize("dense_weight", [0.0, 1.0])
+def test_with_all_the_weight_on_pages_a_page_s_passages_count_as_its_best(
+    corpus: Corpus, dense_weight: float
+) -> None:
+    question = "What does the North Garage cost?"
+    values = {"min_score": 0.0, "dense_weight": dense_weight, "passages": 20}
+    plain, paged = (hybrid(corpus, page_weight=weight, **values).find(question).passages for weight in (0.0, 1.0))
+    best = {one.source: max(each.score for each in plain if each.source == one.source) for one in plain}
+    assert len(best) < len(plain)
+    assert [one.score for one in paged] == pytest.approx([best[one.source] for one in paged])
+
+
 LONG = (
     "The volunteers wear blue shirts. They bring books on Mondays. They push wheelchairs to the garden. "
     "Lost keys are kept in the kiosk. Tea is served at noon. The choir sings in December."
@@ -208,6 +220,13 @@ def test_what_the_labels_do_not_allow_is_never_found(corpus: Corpus) -> None:
     assert "staff-parking.md" not in {passage.source for passage in reader.passages}
     assert {passage.source for passage in staff.passages} == {"staff-parking.md"}
     assert hybrid(corpus).find(secret, labels=frozenset()).passages == ()
+
+
+def test_what_a_reader_may_not_see_brings_nothing_else_near(corpus: Corpus) -> None:
+    secret = "Staff park in the Badge Garage behind the Cedar Building."
+    near = hybrid(corpus, min_score=0.0, min_cosine=0.7)
+    assert near.find(secret, labels=frozenset({PUBLIC, "staff"})).passages
+    assert near.find(secret).passages == ()
 
 
 def test_documents_that_a_reader_may_not_see_do_not_push_out_others(empty_corpus: Corpus) -> None:
