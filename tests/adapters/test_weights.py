@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from adapters.header import Shapes
 from adapters.weights import WeightsError, check_weights, values
 from tests.adapters.hostile import matrices, packed, tensor
 from tests.adapters.small_adapter import LAYERS, RANK, SHAPES, WIDTHS
@@ -57,3 +58,9 @@ def test_without_the_base_the_rank_is_still_seen() -> None:
 def test_a_base_without_such_layers_fits_no_adapter() -> None:
     with pytest.raises(WeightsError, match="28 weights have no place on the base"):
         check_weights(packed(matrices()), RANK, MODULES, {})
+
+
+@pytest.mark.parametrize("shapes", [SHAPES, None])
+def test_an_adapter_of_some_modules_needs_no_others(shapes: Shapes | None) -> None:
+    some = {name: one for name, one in matrices().items() if "q_proj" in name}
+    check_weights(packed(some), RANK, {"q_proj"}, shapes)
