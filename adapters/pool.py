@@ -1,12 +1,13 @@
-"""The passages of a folder of documents, as training needs them: without a library, straight from the files."""
+"""The passages of a folder of documents, as training needs them: from its files, without those that are closed."""
 
+from collections.abc import Set
 from contextlib import closing
 from pathlib import Path
 
 from adapters.examples import ExampleError, Pool
 from adapters.recipe import Data, RankingRecipe, Recipe, SearchRecipe, elsewhere_of
 from configs.settings import Settings
-from ingest.build import embedder_of
+from ingest.build import closed_documents, embedder_of
 from ingest.documents import PUBLIC, Chunk, Document, Passage, document_id
 from ingest.embed import Embedder
 from ingest.parse import ParseError, Parser
@@ -14,13 +15,15 @@ from ingest.sources import DiskFile, SourceError, discover
 from ingest.split import Splitter
 
 
-def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedder) -> Pool:
+def read_pool(
+    folder: Path, parser: Parser, splitter: Splitter, embedder: Embedder, closed: Set[str] = frozenset()
+) -> Pool:
     """Parse, split and embed the files that the ingest job would take, without the documents that are not for
-    everybody (an adapter says to all what it learned) and those that cannot be read. Raises ExampleError where none
-    is left.
+    everybody (an adapter says to all what it learned) and those that cannot be read. Of the `closed` ones there is
+    the name or the content hash. Raises ExampleError where none is left.
     """
     documents, unreadable = read_files(folder, parser)
-    public = [document for document in documents if not document.labels or PUBLIC in document.labels]
+    public = [document for document in documents if for_everybody(document, closed)]
     if not public:
         raise ExampleError(f"There are no documents for everybody below {folder}. {' '.join(unreadable.values())}")
     found = [pair for document in public for pair in chunks(document, splitter)]
@@ -29,6 +32,12 @@ def read_pool(folder: Path, parser: Parser, splitter: Splitter, embedder: Embedd
     return Pool(
         passages, embedder.embed([chunk.embedded_text for _, chunk in found]), restricted, tuple(unreadable.items())
     )
+
+
+def for_everybody(document: Document, closed: Set[str]) -> bool:
+    """By its front matter and by the library: its text may be known there under another name."""
+    told = not document.labels or PUBLIC in document.labels
+    return told and closed.isdisjoint((document.source, document.content_hash))
 
 
 def read_files(folder: Path, parser: Parser) -> tuple[list[Document], dict[str, str]]:
@@ -57,14 +66,17 @@ def configured_pool(folder: Path, settings: Settings) -> tuple[Embedder, Pool]:
     Without its adapter: that has learnt these very questions, and would show fewer distractors than serving does.
     """
     embedder, splitter = embedder_of(settings, adapted=False), settings.splitter
-    return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens)
+    closed = closed_documents(settings)
+    return embedder, split_pool(folder, embedder, splitter.max_tokens, splitter.overlap_tokens, closed)
 
 
-def split_pool(folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens: int) -> Pool:
+def split_pool(
+    folder: Path, embedder: Embedder, max_tokens: int, overlap_tokens: int, closed: Set[str] = frozenset()
+) -> Pool:
     """The same with a parser and a splitter of its own; no chunk is longer than the embedder reads."""
     splitter = Splitter(embedder.count_tokens, min(max_tokens, embedder.max_tokens), overlap_tokens)
     with closing(Parser()) as parser:
-        return read_pool(folder, parser, splitter, embedder)
+        return read_pool(folder, parser, splitter, embedder, closed)
 
 
 def other_pool(
@@ -73,7 +85,8 @@ def other_pool(
     """The other pages that it trains on, too, if it names any. Raises ExampleError."""
     if (other := elsewhere_of(recipe)) is None:
         return None
-    return split_pool(other.documents, embedder, settings.splitter.max_tokens, settings.splitter.overlap_tokens)
+    splitter, closed = settings.splitter, closed_documents(settings)
+    return split_pool(other.documents, embedder, splitter.max_tokens, splitter.overlap_tokens, closed)
 
 
 def seen_of(data: Data, pool: Pool) -> Pool:

@@ -1,10 +1,14 @@
 """The door of ingest: settings become an embedder and an open collection; nothing behind this knows settings."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
 
 from configs.settings import Settings
 from ingest.corpus import Corpus, open_corpus
+from ingest.database import library_url
+from ingest.documents import PUBLIC
 from ingest.embed import Embedder
+from ingest.library import open_library
 from ingest.models import locate
 from ingest.split import Splitter
 
@@ -35,3 +39,16 @@ def opened_corpus(
         splitter=Splitter(embedder.count_tokens, length, values.overlap_tokens, values.sentences == "on"),
         prepare_index=prepare_index,
     )
+
+
+def closed_documents(settings: Settings) -> frozenset[str]:
+    """Names and content hashes of the documents that the library keeps from some readers; none where it was never
+    made. A service may own the folder meanwhile. Raises LibraryError, SQLAlchemyError.
+    """
+    url, folder = settings.library.url, settings.data.folder
+    if url is None and not Path(library_url(url, folder).database or "").is_file():
+        return frozenset()
+    with closing(open_library(url, folder)) as library:
+        serving = [one.id for one in library.collections() if one.serving]
+        closed = [doc for one in serving for doc in library.documents(one) if PUBLIC not in doc.labels]
+    return frozenset(name for document in closed for name in (document.source, document.content_hash))

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 LEARNING_CURVE = "what more examples would bring: `triptych adapters curve` trains on fewer of them to tell."
 NAMES = "names of people: personal data is found by its form."
-LABELS = "labels that `triptych ingest sync --label` gave: those that stand in a document itself are seen."
+LABELS = (
+    "labels of documents that this data folder's library does not hold: only those in a document itself are seen."
+)
 LENGTHS = "the length of questions: of a long one only a part is read."
 FILE_ALONE = "leaks and the length in tokens: they need a recipe."
 NO_DOCUMENTS = "facts of answers without passages, and whether a document holds them: they need --documents."

@@ -59,7 +59,10 @@ def misplaced(
             message = "names no document, so it trains the refusal: its own answer is never seen"
             yield Finding("shape", entry.place, message)
         if document in restricted:
-            message = f"{document} is not for everybody, and an adapter says to all what it learned"
+            message = (
+                f"{document} is not for everybody, by its own labels or by the library's, and an adapter says "
+                "to all what it learned"
+            )
             yield Finding("access", entry.place, message)
         elif document is not None and document not in sources:
             yield Finding("shape", entry.place, f"{document} is not among the documents")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from adapters.examples import ExampleError, Pool
-from adapters.pool import read_pool, seen_of
+from adapters.pool import read_pool, seen_of, split_pool
 from adapters.recipe import Data
-from ingest.documents import Passage
+from ingest.documents import Passage, content_hash
 from ingest.embed import Embedder
 from ingest.parse import Parser
 from ingest.split import Splitter
@@ -49,6 +49,17 @@ def test_what_ingest_passes_over_and_what_not_everybody_may_read_is_not_learnt(
         pool = read_pool(folder, parser, Splitter(embedder.count_tokens, 200), embedder)
     assert pool.sources == {"more.md/parking.txt", "visiting.md", "both.md"}
     assert pool.restricted == {"staff.md"}
+
+
+def test_what_the_library_closes_is_not_learnt_either_under_its_name_or_another(
+    folder: Path, embedder: Embedder
+) -> None:
+    (folder / "copy.txt").write_bytes((folder / "more.md" / "parking.txt").read_bytes())
+    closed = {"visiting.md", content_hash((folder / "copy.txt").read_bytes())}
+    (folder / "open.md").write_text("# Open\n\nTo everybody.\n")
+    pool = split_pool(folder, embedder, 200, 0, closed)
+    assert pool.sources == {"open.md"}
+    assert pool.restricted == {"visiting.md", "copy.txt", "more.md/parking.txt"}
 
 
 def test_a_document_that_cannot_be_read_is_left_out_and_named(folder: Path, embedder: Embedder) -> None:

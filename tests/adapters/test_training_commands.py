@@ -1,9 +1,11 @@
 """The commands on a tiny base, from documents and examples to a version: real files, embedder and training."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -12,6 +14,8 @@ from adapters.commands import app
 from adapters.dataset.report import Report, insist
 from adapters.training import prepare
 from configs.load import HOSPITAL, load_settings
+from ingest.documents import Chunk, Document
+from ingest.library import open_library
 from ingest.owner import OwnerLock
 from tests.adapters.small_examples import add_example
 from tests.adapters.small_training import write_settings
@@ -173,3 +177,40 @@ def test_a_check_replaces_no_file_unasked_and_writes_none_for_a_recipe(config: P
         assert result.exit_code == 2, result.output
         assert told in result.stderr
     assert examples.read_text() == before
+
+
+def closed_in_the_library(folder: Path, source: str) -> None:
+    """As `triptych ingest sync --label staff` of that file leaves it; whether it is read is up to the reader."""
+    with closing(open_library(None, folder)) as library:
+        collection = library.ensure_collection("documents", "f").id
+        document = Document(source, "T", (), "0" * 64, frozenset({"staff"}))
+        library.put_document(collection, document, [Chunk("c", 0, "T", (), "Text.")], np.eye(1, dtype=np.float32))
+
+
+def test_what_only_the_library_closes_is_not_trained_on_while_a_service_owns_the_folder(
+    config: Path, recipe: Path
+) -> None:
+    data = recipe.parent / "data"
+    closed_in_the_library(data, f"{WORDS[1]}.md")
+    with OwnerLock(data):
+        result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
+    assert result.exit_code == 1, result.output
+    assert "2 access" in result.stderr and f"{WORDS[1]}.md is not for everybody" in result.stderr
+    assert not (data / "training").exists()
+
+
+def test_what_is_asked_elsewhere_is_not_about_what_the_library_closes(
+    config: Path, recipe: Path, elsewhere: Path
+) -> None:
+    closed_in_the_library(recipe.parent / "data", "boats.md")
+    (elsewhere / "docs" / "trains.md").write_text("# Trains\n\nThe train leaves at ten.\n")
+    result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
+    assert result.exit_code == 1, result.output
+    assert "2 access" in result.stderr and "boats.md is not for everybody" in result.stderr
+
+
+def test_without_knowing_what_the_library_closes_nothing_is_trained(config: Path, recipe: Path) -> None:
+    (recipe.parent / "data" / "library.db").write_text("no database" * 100)
+    result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
+    assert result.exit_code == 2, result.output
+    assert "library.db cannot be opened" in result.stderr
