@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from scipy.stats import norm
 
 from service.evaluation.effects import Effect
 from service.evaluation.guardrails import NonInferiority
-from service.evaluation.paired import cautious, questions_without_spread, varied
+from service.evaluation.paired import questions_without_spread, varied
 
 FEWEST_QUESTIONS = 20
 MOST_QUESTIONS = 10_000
@@ -36,27 +36,20 @@ def decide(effect: Effect, smallest_useful: float, goal: str, guardrails: Mappin
     """
     if not smallest_useful > 0:
         raise ValueError(f"Expected a smallest useful effect above 0, got {smallest_useful}; declare one.")
-    seen = widened(effect)
-    if seen.interval is None or seen.mean is None:
-        return more(seen, smallest_useful, goal, FEWEST_QUESTIONS - seen.questions)
-    clear = seen.interval.low > 0 and seen.mean >= smallest_useful
-    if seen.questions < FEWEST_QUESTIONS:
-        if clear or seen.interval.high < smallest_useful:
-            return too_early(seen, goal)
-        return more(seen, smallest_useful, goal, FEWEST_QUESTIONS - seen.questions)
-    if seen.interval.high < smallest_useful:
-        return dropped(seen, smallest_useful, goal)
+    if effect.interval is None or effect.mean is None:
+        return more(effect, smallest_useful, goal, FEWEST_QUESTIONS - effect.questions)
+    clear = effect.interval.low > 0 and effect.mean >= smallest_useful
+    if effect.questions < FEWEST_QUESTIONS:
+        if clear or effect.interval.high < smallest_useful:
+            return too_early(effect, goal)
+        return more(effect, smallest_useful, goal, FEWEST_QUESTIONS - effect.questions)
+    if effect.interval.high < smallest_useful:
+        return dropped(effect, smallest_useful, goal)
     if harmed := [name for name, guardrail in guardrails.items() if guardrail.harmed]:
-        return forbidden(seen, goal, harmed)
+        return forbidden(effect, goal, harmed)
     if clear:
-        return guarded(seen, smallest_useful, goal, guardrails)
-    return more(seen, smallest_useful, goal, 1)
-
-
-def widened(effect: Effect) -> Effect:
-    if effect.interval is None:
-        return effect
-    return replace(effect, interval=cautious(effect.interval, effect.spread, effect.questions))
+        return guarded(effect, smallest_useful, goal, guardrails)
+    return more(effect, smallest_useful, goal, 1)
 
 
 def forbidden(effect: Effect, goal: str, harmed: list[str]) -> Decision:
@@ -86,7 +79,8 @@ def missing(guardrail: NonInferiority) -> int:
     if guardrail.spread is None:
         return FEWEST_QUESTIONS
     if not varied(guardrail.spread):
-        return max(1, questions_without_spread(guardrail.margin) - guardrail.questions)
+        planned = questions_without_spread(guardrail.margin, guardrail.questions / guardrail.groups)
+        return max(1, planned - guardrail.questions)
     return max(1, questions_needed(guardrail.spread, guardrail.margin) - guardrail.questions)
 
 
@@ -112,8 +106,10 @@ def more(effect: Effect, smallest_useful: float, goal: str, at_least: int) -> De
 
 def wanted(effect: Effect, smallest_useful: float) -> int:
     """Questions that would decide. Where there were enough to see a useful effect, it lies close under it."""
-    if effect.spread is None or not varied(effect.spread):
+    if effect.spread is None:
         return questions_without_spread(smallest_useful)
+    if not varied(effect.spread):
+        return questions_without_spread(smallest_useful, effect.questions / effect.groups)
     planned = questions_needed(effect.spread, smallest_useful)
     distance = smallest_useful - (effect.mean or 0.0)
     if effect.questions < planned or distance <= 0:

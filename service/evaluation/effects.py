@@ -13,6 +13,7 @@ from service.evaluation.paired import (
     FloatArray,
     Interval,
     bca_interval,
+    cautious,
     differences,
     holm,
     sign_flip_p,
@@ -41,6 +42,7 @@ class Effect:
     """One contrast, in the score's unit; None where too few questions were complete.
 
     `interval` is Student's, 95 %: in simulated runs it covered 95 of 100 from 20 questions on; it needs no seed.
+    Where no group differed from another it is the rule of three's.
     `bootstrap` (BCa, 92 to 94 of 100 under 60 questions) stands beside it: where they disagree, the differences are
     skewed and the questions too few. `p` is from sign flips; `p_holm` is adjusted within its family (three main
     effects; four interactions).
@@ -55,6 +57,7 @@ class Effect:
     p_holm: float | None
     spread: float | None
     questions: int
+    groups: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Effects:
 def estimate(scores: FloatArray, groups: Sequence[str] | None = None, seed: int = 0) -> Effects:
     """All contrasts of one metric.
 
-    Scores are (questions, 2, 2, 2) over prompt, retrieval, adapter (0 off, 1 on), in any unit, NaN where missing;
+    Scores are (questions, 2, 2, 2) over prompt, retrieval, adapter (0 off, 1 on), from 0 to 1, NaN where missing;
     with repeats, give their mean. `groups` names each question's source document. Raises ValueError for another
     shape, or for an infinite score.
     """
@@ -145,17 +148,18 @@ def inferred(sample: Differences, seed: int) -> Iterator[Effect]:
     p_values = sign_flip_p(sample, seed=seed)
     adjusted = adjusted_by_family(p_values)
     for index, contrast in enumerate(contrasts()):
-        tested = contrast.kind in TESTED
+        tested, spread = contrast.kind in TESTED, float(sample.spread[index])
         yield Effect(
             kind=contrast.kind,
             name=contrast.name,
             mean=float(sample.mean[index]),
-            interval=Interval(*map(float, student[index])),
+            interval=cautious(Interval(*map(float, student[index])), spread, sample.groups),
             bootstrap=Interval(*map(float, bootstrap[index])),
             p=float(p_values[index]) if tested else None,
             p_holm=adjusted.get(index),
-            spread=float(sample.spread[index]),
+            spread=spread,
             questions=sample.questions,
+            groups=sample.groups,
         )
 
 
@@ -173,4 +177,5 @@ def bare(sample: Differences) -> Iterator[Effect]:
     means = sample.mean if sample.questions else [None] * len(contrasts())
     for contrast, mean in zip(contrasts(), means, strict=True):
         value = None if mean is None else float(mean)
-        yield Effect(contrast.kind, contrast.name, value, None, None, None, None, None, sample.questions)
+        counts = sample.questions, sample.groups
+        yield Effect(contrast.kind, contrast.name, value, None, None, None, None, None, *counts)

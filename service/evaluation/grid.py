@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.evaluation.design import Cell, Factors
-from service.evaluation.paired import FloatArray, Interval, differences, t_interval
+from service.evaluation.paired import FloatArray, Interval, differences, t_interval, varied
 from service.evaluation.questions import PackQuestion
 from service.evaluation.store import Answer, Run
 from service.plan import FACTORS, Factor
@@ -18,7 +18,8 @@ Levels = Mapping[Factor, tuple[str, str]]
 class Change:
     """The mean of paired differences with Student's interval, 95 % unless said otherwise.
 
-    None where too few questions have both sides.
+    None where too few questions have both sides; no interval where no group differs from another, either: it would
+    be of no width, as if others could not differ.
     """
 
     mean: float | None
@@ -94,7 +95,7 @@ def change_of(values: FloatArray, groups: list[str], level: float = 0.95) -> Cha
     if not sample.groups:
         return Change(None, None, 0)
     mean = float(sample.mean[0])
-    if sample.groups < 2:
+    if sample.groups < 2 or not varied(float(sample.spread[0])):
         return Change(mean, None, sample.questions)
     low, high = (float(end) for end in t_interval(sample, level)[0])
     return Change(mean, Interval(low, high), sample.questions)

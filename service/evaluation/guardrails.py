@@ -25,6 +25,7 @@ class NonInferiority:
     holds: bool | None
     harmed: bool
     questions: int
+    groups: int
     spread: float | None
 
 
@@ -47,14 +48,14 @@ def non_inferiority(
     sample = differences(change[known, None], names)
     if sample.groups < 2:
         mean = float(sample.mean[0]) if sample.groups else None
-        return NonInferiority(mean, None, margin, None, None, False, sample.questions, None)
+        return NonInferiority(mean, None, margin, None, None, False, sample.questions, sample.groups, None)
     return judged(sample, margin, better, unit)
 
 
 def judged(sample: Differences, margin: float, better: Better, unit: Unit) -> NonInferiority:
     mean, error, spread = (float(one[0]) for one in (sample.mean, sample.standard_error, sample.spread))
     student = Interval(*map(float, t_interval(sample)[0]))
-    seen = cautious(student, spread, sample.questions) if unit == "share" else student
+    seen = cautious(student, spread, sample.groups) if unit == "share" else student
     gain, worst, best = (mean, seen.low, seen.high) if better == "higher" else (-mean, -seen.high, -seen.low)
     return NonInferiority(
         change=mean,
@@ -64,6 +65,7 @@ def judged(sample: Differences, margin: float, better: Better, unit: Unit) -> No
         holds=worst > -margin,
         harmed=best < -margin,
         questions=sample.questions,
+        groups=sample.groups,
         spread=spread,
     )
 

@@ -27,17 +27,17 @@ def varied(spread: float | None) -> bool:
     return spread is not None and spread > NOTHING
 
 
-def cautious(interval: Interval, spread: float | None, questions: int) -> Interval:
-    """Where no question differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983)."""
+def cautious(interval: Interval, spread: float | None, groups: int) -> Interval:
+    """Where no group differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983)."""
     if varied(spread):
         return interval
-    reach = 3 / questions
+    reach = 3 / groups
     return Interval(interval.low - reach, interval.high + reach)
 
 
-def questions_without_spread(limit: float) -> int:
-    """So many that do not differ keep the rule of three's reach under the limit."""
-    return math.floor(3 / limit) + 1
+def questions_without_spread(limit: float, a_group: float = 1) -> int:
+    """So many that do not differ keep the rule of three's reach under the limit, with so many in a group."""
+    return math.ceil((math.floor(3 / limit) + 1) * a_group)
 
 
 @dataclass(frozen=True, slots=True)

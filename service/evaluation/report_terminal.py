@@ -123,6 +123,7 @@ def comparison_as_terminal(comparison: Comparison) -> RenderableType:
         table(title, heads, difference_rows(comparison.metrics)),
         table("With the most layers on; the intervals hold together", ("Cell", *heads), fullest),
         table(f"{goal}, in points", ("Cell", "Change", "Questions"), by_cell),
+        Text(wording.NO_INTERVAL),
     )
 
 

@@ -11,6 +11,7 @@ from service.evaluation.paired import Interval
 from service.plan import FACTORS
 
 NONE = "–"
+NO_INTERVAL = f"{NONE}: under two documents tell it, or all changed alike: how others would change is not known."
 CHEAP = (
     "Cheap is not good: what refuses nearly everything is quick, and its few right answers come cheap. Read the "
     "shares above."

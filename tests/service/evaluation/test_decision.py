@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from service.evaluation.decision import decide, questions_needed
-from service.evaluation.effects import Effect
+from service.evaluation.effects import Effect, estimate
 from service.evaluation.guardrails import NonInferiority, non_inferiority
-from service.evaluation.paired import Interval
+from service.evaluation.paired import Interval, cautious
 
 FINE = non_inferiority(np.random.default_rng(1).normal(0, 0.05, 200), 0.05)
 UNSURE = non_inferiority(np.random.default_rng(1).normal(0, 0.5, 200), 0.05)
@@ -19,8 +19,8 @@ HARMED = non_inferiority(np.random.default_rng(1).normal(-0.3, 0.05, 200), 0.05)
 
 def effect(mean: float, spread: float, questions: int = 100) -> Effect:
     half = float(stats.t.ppf(0.975, questions - 1)) * spread / math.sqrt(questions)
-    interval = Interval(mean - half, mean + half)
-    return Effect("main", "adapter", mean, interval, interval, 0.01, 0.03, spread, questions)
+    interval = cautious(Interval(mean - half, mean + half), spread, questions)
+    return Effect("main", "adapter", mean, interval, interval, 0.01, 0.03, spread, questions, questions)
 
 
 def verdict(one: Effect, guardrails: dict[str, NonInferiority] | None = None) -> tuple[str, int | None]:
@@ -72,6 +72,21 @@ def test_what_rounding_leaves_is_no_spread() -> None:
     assert verdict(effect(0.0, 1e-17, 20)) == verdict(effect(0.0, 0.0, 20)) == ("more", 41)
     rounded = replace(non_inferiority(np.zeros(4), 0.1), spread=1e-17)
     assert verdict(effect(0.12, 0.2), {"refusals": rounded}) == ("more", 27)
+
+
+def test_a_guardrail_of_like_questions_needs_more_documents() -> None:
+    few = non_inferiority(np.zeros(50), 0.1, groups=["a", "b", "c", "d", "e"] * 10)
+    assert (few.interval, few.holds) == (Interval(-0.6, 0.6), False)
+    assert verdict(effect(0.12, 0.2), {"refusals": few}) == ("more", 31 * 10 - 50)
+    enough = non_inferiority(np.zeros(310), 0.1, groups=[f"d{number % 31}" for number in range(310)])
+    assert verdict(effect(0.12, 0.2), {"refusals": enough}) == ("keep", None)
+
+
+def test_an_effect_that_no_question_of_few_documents_changed_is_not_ruled_out() -> None:
+    scores = np.zeros((60, 2, 2, 2))
+    adapter = estimate(scores, ["a", "b", "c"] * 20).of("main")["adapter"]
+    assert adapter.interval == Interval(-1.0, 1.0)
+    assert verdict(adapter) == ("more", 61 * 20 - 60)
 
 
 def test_without_an_interval_there_is_no_verdict() -> None:

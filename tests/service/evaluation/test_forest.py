@@ -9,7 +9,7 @@ SHARES = st.floats(-1, 1, allow_nan=False)
 
 
 def effect(low: float, mean: float, high: float) -> Effect:
-    return Effect("main", "prompt", mean, Interval(low, high), None, None, None, None, 10)
+    return Effect("main", "prompt", mean, Interval(low, high), None, None, None, None, 10, 10)
 
 
 @given(st.lists(st.tuples(SHARES, SHARES, SHARES).map(sorted), min_size=1, max_size=8), st.floats(0.01, 0.5))
@@ -32,5 +32,5 @@ def test_a_place_is_where_its_points_are() -> None:
 
 
 def test_without_an_interval_nothing_is_drawn() -> None:
-    bare = Effect("main", "prompt", 0.1, None, None, None, None, None, 1)
+    bare = Effect("main", "prompt", 0.1, None, None, None, None, None, 1, 1)
     assert forest([("prompt", bare)], 0.05).marks == ()

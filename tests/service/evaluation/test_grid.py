@@ -63,6 +63,12 @@ def test_a_change_needs_two_groups_for_an_interval() -> None:
     assert two.interval is not None and two.interval.low < 0.75 < two.interval.high
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.2])
+def test_what_changed_alike_everywhere_has_no_interval_of_no_width(value: float) -> None:
+    alike = change_of(np.full(3, value), ["a", "b", "c"])
+    assert (alike.mean, alike.interval, alike.questions) == (pytest.approx(value), None, 3)
+
+
 def test_questions_without_a_document_stand_for_themselves(tmp_path: Path) -> None:
     run = planted(tmp_path, {}, questions=2)
     free = run.questions[0].model_copy(update={"documents": ()})

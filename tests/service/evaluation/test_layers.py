@@ -13,7 +13,7 @@ from tests.service.evaluation.small_evaluation import planted
 
 
 def last(low: float, high: float) -> Effect:
-    return Effect("last", "prompt", (low + high) / 2, Interval(low, high), None, None, None, 1.0, 50)
+    return Effect("last", "prompt", (low + high) / 2, Interval(low, high), None, None, None, 1.0, 50, 50)
 
 
 def test_a_layer_that_only_works_with_the_others_is_not_dropped_in_silence(tmp_path: Path) -> None:

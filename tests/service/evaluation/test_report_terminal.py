@@ -46,3 +46,9 @@ def test_a_comparison_names_what_got_worse(tmp_path: Path) -> None:
     assert len(lines) == 2 and "right answers" in lines[0]
     assert "prompt on, retrieval on, adapter on" in lines[1] and "right answers" in lines[1]
     assert "prompt on, retrieval on, adapter on" in text
+
+
+def test_an_interval_of_no_width_is_not_shown(tmp_path: Path) -> None:
+    run = planted(tmp_path, {}, questions=3)
+    text = printed(comparison_as_terminal(compare(run, run, margins_of(run))))
+    assert "+0.0 to" not in text and "all changed alike" in text
