@@ -131,6 +131,9 @@ def of_weights(then: Told, now: Told, switched: Collection[Factor]) -> Iterator[
         yield Difference("adapter", sentence)
     if "base" in changed:
         yield Difference("base", f"The base is another ({changed['base']}).")
+    answered = [one.manifest.get("answered_as") for one in (then, now)]
+    if all(answered) and answered[0] != answered[1] and then.acted("adapter") == now.acted("adapter"):
+        yield Difference("base", f"The server's model called itself {answered[0]} then, and {answered[1]} now.")
     engines = [one.manifest["engine"] for one in (then, now)]
     if engines[0] != engines[1]:
         yield Difference("engine", f"The engine is another ({engines[0]} then, {engines[1]} now).")

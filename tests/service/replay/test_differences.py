@@ -29,6 +29,7 @@ MANIFEST = Manifest(
     search_query="When?",
     retrieval_settings={"passages": 3, "min_score": 0.28},
     tokens={"prompt": 500, "completion": 20},
+    answered_as="m-2026-01",
 ).as_dict() | {"passages": [PASSAGE]}
 
 
@@ -57,6 +58,10 @@ def gone(_: Shown) -> str:
         ),
         ({"base": "c" * 64}, "The base is another (bbbbbbbbbbbb then, cccccccccccc now)."),
         ({"engine": "peft"}, "The engine is another (openvino then, peft now)."),
+        (
+            {"answered_as": "m-2026-05"},
+            "The server's model called itself m-2026-01 then, and m-2026-05 now.",
+        ),
         ({"passages": []}, "The passage visiting.md > Hours that was shown as 1 is gone."),
         ({"retrieval_degraded": True}, "The vector index could not help the search now, not then."),
         (
