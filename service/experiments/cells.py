@@ -12,7 +12,7 @@ from service.experiments.assign import Experiment
 from service.experiments.effects import ALPHA
 from service.experiments.interactions import Interaction, decision_at, interactions_of
 from service.experiments.main_effects import MainEffect, main_effects_of
-from service.experiments.members import Member, together
+from service.experiments.members import Makers, Member, together
 from service.experiments.running import ExperimentRefused
 from service.experiments.sequential import (
     SRM_ALARM,
@@ -48,7 +48,8 @@ class Cell:
 class CellsReport:
     """`left_out` users met only some of the experiments, or not at the time when all ran; `crossed` were seen under
     two arms of one. Neither counts. `srm_p` under 0.001: believe no effect. `same_seed` names experiments that can
-    only ever give the same users the same arms. `days` is the time they ran together.
+    only ever give the same users the same arms. `days` is the time they ran together; `makers` has for each one
+    arm -> what stood in its layer then -> its answers: where that is more than one thing, the figures mix them.
     """
 
     experiments: tuple[str, ...]
@@ -57,6 +58,7 @@ class CellsReport:
     units: int
     left_out: int
     crossed: int
+    makers: tuple[Makers, ...]
     days: float
     srm_p: float
     same_seed: tuple[str, ...]
@@ -80,11 +82,12 @@ def cells_of(experiments: Sequence[Experiment], outcomes: Mapping[str, Sequence[
         units=len(met.members),
         left_out=met.left_out,
         crossed=met.crossed,
+        makers=met.makers,
         days=met.days,
         srm_p=p,
         same_seed=same_seed(experiments),
         main_effects=main_effects_of(experiments, met.members),
-        interactions=interactions_of(experiments, met.members, p < SRM_ALARM),
+        interactions=interactions_of(experiments, met.members, p < SRM_ALARM, met.makers),
     )
 
 

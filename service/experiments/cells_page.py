@@ -8,7 +8,7 @@ from service.experiments import wording
 from service.experiments.assign import Experiment
 from service.experiments.cells import CellsReport
 from service.experiments.cells_limits import limits
-from service.experiments.cells_wording import COUNTED, Effect, members_sentences, named_effects, seed_sentences
+from service.experiments.cells_wording import COUNTED, Effect, doubt_sentences, members_sentences, named_effects
 from service.experiments.interactions import decision_at
 from service.experiments.plots import Row, forest
 from service.experiments.report_page import row, told
@@ -33,7 +33,7 @@ def as_page(experiments: Sequence[Experiment], report: CellsReport) -> str:
         least=least,
         decision_at=decision_at(experiments),
         members=list(members_sentences(report)),
-        seeds=list(seed_sentences(report)),
+        doubts=list(doubt_sentences(report)),
         counted=COUNTED,
         alarm=report.srm_p < SRM_ALARM,
         limits=limits(report),

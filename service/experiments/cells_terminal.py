@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.experiments.cells import CellsReport
-from service.experiments.cells_wording import COUNTED, members_sentences, named_effects, seed_sentences
+from service.experiments.cells_wording import COUNTED, doubt_sentences, members_sentences, named_effects
 from service.experiments.units import GOAL
 from service.experiments.wording import between, number, signed, sizes_sentence
 
@@ -46,5 +46,5 @@ def effects_table(report: CellsReport) -> Table:
 def notes(report: CellsReport) -> Iterator[str]:
     yield from members_sentences(report)
     yield sizes_sentence(report.srm_p, "cells")
-    yield from seed_sentences(report)
+    yield from doubt_sentences(report)
     yield COUNTED

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from service.experiments.cells import CellsReport
 from service.experiments.interactions import Interaction
 from service.experiments.main_effects import MainEffect
-from service.experiments.wording import count
+from service.experiments.wording import count, mixed_sentences
 
 Effect = MainEffect | Interaction
 
@@ -36,7 +36,10 @@ def members_sentences(report: CellsReport) -> Iterator[str]:
         yield f"Seen under two arms of one experiment, counted nowhere: {count(report.crossed, 'user')}."
 
 
-def seed_sentences(report: CellsReport) -> Iterator[str]:
+def doubt_sentences(report: CellsReport) -> Iterator[str]:
+    """Why effects cannot be told from one another, or are of more than one thing."""
+    named = zip(report.factors, report.makers, strict=False)
+    yield from mixed_sentences((f"{factor} {arm}", made) for factor, arms in named for arm, made in arms.items())
     if report.same_seed:
         keys = ", ".join(report.same_seed)
         yield f"One seed for {keys}: their arms go together, and no effect can be told from another."

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.experiments.assign import Arm, Experiment
 from service.experiments.effects import ALPHA
-from service.experiments.members import Member
+from service.experiments.members import Makers, Member
 from service.experiments.sequential import (
     FEWEST_UNITS,
     ArmTotals,
@@ -55,11 +55,27 @@ class Interaction:
 
 
 def interactions_of(
-    experiments: Sequence[Experiment], members: Sequence[Member], mismatch: bool
+    experiments: Sequence[Experiment], members: Sequence[Member], mismatch: bool, makers: Sequence[Makers]
 ) -> tuple[Interaction, ...]:
     """For each two experiments, and each arm of theirs but the controls."""
     pairs = list(pairs_of(experiments))
-    return tuple(interaction_of(pair, members, ALPHA / len(pairs), mismatch) for pair in pairs)
+    alpha = ALPHA / len(pairs)
+    return tuple(interaction_of(pair, members, alpha, doubt(pair, mismatch, makers)) for pair in pairs)
+
+
+def doubt(pair: Pair, mismatch: bool, makers: Sequence[Makers]) -> str | None:
+    """Why no figure means what it seems to; `makers` are empty where nobody met all experiments."""
+    if mismatch:
+        return "the cells' sizes do not fit their shares"
+    changed = [
+        f"{experiment.factor} {arm}"
+        for place, experiment, own, control in zip(
+            pair.places, pair.experiments, pair.arms, pair.controls(), strict=True
+        )
+        for arm in (control, own.name)
+        if makers and len(makers[place][arm]) > 1
+    ]
+    return f"what {' and '.join(changed)} had in the layer changed" if changed else None
 
 
 def pairs_of(experiments: Sequence[Experiment]) -> Iterator[Pair]:
@@ -69,7 +85,7 @@ def pairs_of(experiments: Sequence[Experiment]) -> Iterator[Pair]:
                 yield Pair((place, other_place), (one, other), (arm, other_arm))
 
 
-def interaction_of(pair: Pair, members: Sequence[Member], alpha: float, mismatch: bool) -> Interaction:
+def interaction_of(pair: Pair, members: Sequence[Member], alpha: float, why: str | None) -> Interaction:
     quarters = quarters_of(pair, members)
     sizes = [len(ratings) for ratings in quarters]
     totals = [ArmTotals.of(ratings) for ratings in quarters if len(ratings) > 1]
@@ -83,7 +99,7 @@ def interaction_of(pair: Pair, members: Sequence[Member], alpha: float, mismatch
         difference=found.value if found else None,
         always_valid=interval,
         fixed=fixed_horizon(found, alpha) if found else None,
-        sentence=sentence_of(pair, interval, found.value if found else None, sizes, mismatch),
+        sentence=sentence_of(pair, interval, found.value if found else None, sizes, why),
     )
 
 
@@ -104,12 +120,12 @@ def decision_at(experiments: Sequence[Experiment]) -> int:
 
 
 def sentence_of(
-    pair: Pair, interval: TestedInterval | None, value: float | None, sizes: Sequence[int], mismatch: bool
+    pair: Pair, interval: TestedInterval | None, value: float | None, sizes: Sequence[int], why: str | None
 ) -> str:
-    """Whether the second layer's effect depends on the first's, and which way."""
+    """Whether the second layer's effect depends on the first's, and which way; `why` nothing is to be believed."""
     effect, layer = f"the {called(pair, 1)}'s effect", f"the {called(pair, 0)}"
-    if mismatch:
-        return f"Believe nothing of how {effect} depends on {layer}: the cells' sizes do not fit their shares."
+    if why:
+        return f"Believe nothing of how {effect} depends on {layer}: {why}."
     if interval is None or value is None:
         return (
             f"Nobody can tell yet whether {effect} depends on {layer}: expected {FEWEST_UNITS} users in each of "

@@ -28,7 +28,7 @@ def limits(report: ExperimentReport) -> list[str]:
 
 def found(report: ExperimentReport) -> Iterator[str]:
     """What only this experiment lacks."""
-    yield from mixed_sentences(report)
+    yield from mixed_sentences((arm.name, arm.makers) for arm in report.arms)
     if report.days < WEEK:
         yield TOO_SHORT
     if min(arm.units for arm in report.arms) < FEWEST_UNITS:

@@ -7,7 +7,10 @@ from datetime import datetime
 from statistics import fmean
 
 from service.experiments.assign import Experiment
+from service.experiments.units import makers_of
 from service.outcomes import ExposedOutcome, rating_value
+
+Makers = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,14 @@ class Together:
     """`days` from the first to the last answer that all experiments had a part in. Nobody else is a member:
 
     `crossed` users were seen under two arms of one experiment in that time, `left_out` are all others that met one.
+    `makers`: for each experiment, arm -> what stood in its layer in that time -> its answers.
     """
 
     members: tuple[Member, ...]
     crossed: int
     left_out: int
     days: float
+    makers: tuple[Makers, ...] = ()
 
 
 def together(experiments: Sequence[Experiment], outcomes: Mapping[str, Sequence[ExposedOutcome]]) -> Together:
@@ -44,15 +49,20 @@ def together(experiments: Sequence[Experiment], outcomes: Mapping[str, Sequence[
     span = shared_time(known)
     if span is None:
         return Together((), 0, len(everybody), 0.0)
-    met = arms_met([within(answers, span) for answers in known])
+    shared = [within(answers, span) for answers in known]
+    met = arms_met(shared)
     crossed = sum(any(len(arms) > 1 for arms in seen) for seen in met.values())
     chosen = {
         unit: tuple(min(arms) for arms in seen) for unit, seen in met.items() if all(len(a) == 1 for a in seen)
     }
-    rated = ratings_of(answer for answers in known for answer in within(answers, span))
+    rated = ratings_of(answer for answers in shared for answer in answers)
     members = tuple(Member(unit, arms, len(rated[unit]), fmean(rated[unit])) for unit, arms in chosen.items())
     days = (span[1] - span[0]).total_seconds() / 86_400
-    return Together(members, crossed, len(everybody) - len(members) - crossed, days)
+    made = tuple(
+        {arm.name: makers_of(answers, arm.name) for arm in one.arms}
+        for one, answers in zip(experiments, shared, strict=True)
+    )
+    return Together(members, crossed, len(everybody) - len(members) - crossed, days, made)
 
 
 def under_arms(experiment: Experiment, outcomes: Iterable[ExposedOutcome]) -> list[ExposedOutcome]:

@@ -56,4 +56,4 @@ def notes(report: ExperimentReport) -> list[str]:
     ]
     if report.crossed:
         told.append(f"{report.crossed} users were seen under two arms and count in none.")
-    return [*told, *mixed_sentences(report)]
+    return [*told, *mixed_sentences((arm.name, arm.makers) for arm in report.arms)]

@@ -1,9 +1,8 @@
 """An experiment's figures as people read them, the same in the terminal and on the page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from service.experiments.guardrails import Guardrail
-from service.experiments.report import ExperimentReport
 from service.experiments.sequential import SRM_ALARM, TestedInterval
 
 UNITS = {
@@ -61,12 +60,12 @@ def sizes_sentence(p: float, what: str = "arms") -> str:
     )
 
 
-def mixed_sentences(report: ExperimentReport) -> Iterator[str]:
+def mixed_sentences(arms: Iterable[tuple[str, Mapping[str, int]]]) -> Iterator[str]:
     """For each arm whose layer held more than one thing, as where an adapter was promoted under its bare name."""
-    for arm in report.arms:
-        if len(arm.makers) > 1:
-            told = ", ".join(f"{maker} ({count(answers, 'answer')})" for maker, answers in arm.makers.items())
+    for arm, makers in arms:
+        if len(makers) > 1:
+            told = ", ".join(f"{maker} ({count(answers, 'answer')})" for maker, answers in makers.items())
             yield (
-                f"In the layer of {arm.name} stood, one after the other: {told}. The figures mix them. Name one of "
+                f"In the layer of {arm} stood, one after the other: {told}. The figures mix them. Name one of "
                 "them in the arm, such as NAME@2 for an adapter, and raise bucket_version: then it counts anew."
             )

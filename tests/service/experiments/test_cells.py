@@ -1,12 +1,16 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from configs.slot import Namespace, Slot
 from service.experiments.assign import Experiment
 from service.experiments.cells import CellsReport, cells_of
+from service.experiments.cells_terminal import as_terminal
+from service.experiments.cells_wording import doubt_sentences
 from service.experiments.running import ExperimentRefused
 from service.outcomes import ExposedOutcome
 from tests.service.experiments.small_experiment import EXPERIMENT, crossed_experiments, crossed_study
@@ -51,6 +55,23 @@ def test_a_combination_that_loses_users_rings_the_alarm() -> None:
     found = report(without(crossed_study(200, ADDS_UP), "short-new"))
     assert found.srm_p < 0.001
     assert found.interactions[0].sentence.startswith("Believe nothing")
+
+
+def test_cells_of_more_than_one_thing_are_not_believed() -> None:
+    made = crossed_study(200, ADDS_UP)
+    late = sorted(one.answered for one in made["spring"])[len(made["spring"]) // 2]
+    newer = [one.arm == "new" and one.answered > late for one in made["spring"]]
+    made["spring"] = [
+        replace(one, made_by=f"style@{1 + new}") for one, new in zip(made["spring"], newer, strict=True)
+    ]
+    found = report(made)
+    assert found.interactions[0].sentence.endswith("what adapter new had in the layer changed.")
+    assert set(found.makers[1]["new"]) == {"style@1", "style@2"}
+    (told,) = doubt_sentences(found)
+    assert told.startswith("In the layer of adapter new stood") and "raise bucket_version" in told
+    console = Console(record=True, width=400, file=StringIO())
+    console.print(as_terminal(found))
+    assert told in console.export_text()
 
 
 def test_one_seed_gives_the_same_users_the_same_arms() -> None:

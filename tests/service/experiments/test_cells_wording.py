@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from service.experiments.cells import cells_of
-from service.experiments.cells_wording import members_sentences, named_effects, seed_sentences
+from service.experiments.cells_wording import doubt_sentences, members_sentences, named_effects
 from tests.service.experiments.small_experiment import answer, crossed_experiments, crossed_study
 
 EXPERIMENTS = crossed_experiments()
@@ -24,6 +24,6 @@ def test_who_was_left_out_is_said() -> None:
 
 
 def test_one_seed_is_named_only_where_there_is_one() -> None:
-    assert list(seed_sentences(REPORT)) == []
-    [told] = seed_sentences(replace(REPORT, same_seed=("june", "spring")))
+    assert list(doubt_sentences(REPORT)) == []
+    [told] = doubt_sentences(replace(REPORT, same_seed=("june", "spring")))
     assert told.startswith("One seed for june, spring")

@@ -23,7 +23,7 @@ def members(liked: dict[Arms, int], users: int = 100) -> list[Member]:
 
 
 def only(liked: dict[Arms, int], users: int = 100, mismatch: bool = False) -> Interaction:
-    (found,) = interactions_of([PROMPT, ADAPTER], members(liked, users), mismatch)
+    (found,) = interactions_of([PROMPT, ADAPTER], members(liked, users), mismatch, ())
     return found
 
 
@@ -70,7 +70,7 @@ def test_before_thirty_users_a_combination_nobody_can_tell(users: int) -> None:
 
 def test_every_pair_has_one_over_all_arms_of_the_others() -> None:
     crossed = {(*arms, third): count for arms, count in TOGETHER.items() for third in ("none", "hybrid")}
-    found = interactions_of([PROMPT, ADAPTER, RETRIEVAL], members(crossed), False)
+    found = interactions_of([PROMPT, ADAPTER, RETRIEVAL], members(crossed), False, ())
     assert [one.experiments for one in found] == [("june", "spring"), ("june", "may"), ("spring", "may")]
     assert [one.units for one in found] == [800] * 3
     assert found[0].difference == pytest.approx(0.5)
@@ -80,6 +80,6 @@ def test_every_pair_has_one_over_all_arms_of_the_others() -> None:
 def test_of_several_arms_each_is_compared_with_the_control() -> None:
     several = replace(EXPERIMENT, arms=(*EXPERIMENT.arms, Arm("newer", "on", 0.0)))
     liked = {**TOGETHER, ("long", "newer"): 50, ("short", "newer"): 60}
-    first, second = interactions_of([PROMPT, several], members(liked), False)
+    first, second = interactions_of([PROMPT, several], members(liked), False, ())
     assert (first.arms, second.arms) == (("short", "new"), ("short", "newer"))
     assert second.sentence.startswith("The adapter newer's effect does not depend on the prompt")
