@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from random import Random
 from typing import Annotated
 
 import typer
@@ -59,11 +60,16 @@ async def measured(settings: Settings, overrides: Overrides, records: int) -> tu
             raise PolicyError("The head is calibrated when it is fitted; name another adapter, or off.")
         # As it is: better to learn before the model is asked than after that it cannot be written.
         write_calibrations(read_calibrations(file), file)
-        held = of_split(decider.pack.past, "calibration")[:records]
+        held = drawn(of_split(decider.pack.past, "calibration"), records)
         found = calibration_of(held, await decisions(decider, held, overrides))
         name = way(decider.plan(overrides).layers)
     write_calibrations(read_calibrations(file) | {name: found}, file)
     return name, found
+
+
+def drawn(past: Sequence[PastCase], count: int) -> list[PastCase]:
+    """By chance, the same ones each time: the first by their ids may all be of one service, or of one year."""
+    return Random(0).sample(past, min(count, len(past)))
 
 
 def calibration_of(past: Sequence[PastCase], decided: Sequence[Decided]) -> Calibration:

@@ -53,6 +53,11 @@ def gaps(run: Run, grid: Grid, combinations: int) -> Iterator[str]:
         yield f"The run is not complete: {asked} of {planned} questions were asked in all {combinations} cells."
     if failed := sum(answer.status == "failed" for answer in grid.answers.values()):
         yield f"Failed answers, which count as not right: {failed}; the reasons are in {run.folder}."
+    if faulty := [question.id for question in grid.questions if question.fault]:
+        yield (
+            f"Questions that lack gold, so that all answers count as right or all as wrong: {len(faulty)}, the "
+            f"first is {faulty[0]}. A new run refuses such."
+        )
     if degraded := sum(bool((one.manifest or {}).get("retrieval_degraded")) for one in grid.answers.values()):
         yield f"Answers that were made with a degraded index: {degraded}."
     if run.design.questions.held_back_by is None:

@@ -4,11 +4,12 @@ from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, ValidationInfo, model_validator
 
 from service.evaluation.metrics.text import tokens
 
 EMERGENCY = "emergency"
+KEPT = "kept"
 Told = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
@@ -42,28 +43,37 @@ class PackQuestion(BaseModel):
     tags: tuple[str, ...]
     history: tuple[EarlierTurn, ...] = ()
 
-    @model_validator(mode="after")
-    def an_answer_can_be_right_or_wrong(self) -> "PackQuestion":
+    @property
+    def fault(self) -> str | None:
+        """Why no answer can be right, or none wrong."""
         if lost := [fact for fact in self.facts if not tokens(fact)]:
-            raise ValueError(
+            return (
                 f"no answer could have the fact {lost[0]!r}: articles and punctuation are not compared, so "
                 "expected a fact with another word or a number in it"
             )
         gold = self.facts or tokens(self.answer)
         if self.answerable and EMERGENCY not in self.tags and not gold:
-            raise ValueError("every answer would count as right: an answerable question needs facts or an answer")
+            return "every answer would count as right: an answerable question needs facts or an answer"
+        return None
+
+    @model_validator(mode="after")
+    def an_answer_can_be_right_or_wrong(self, info: ValidationInfo) -> "PackQuestion":
+        if self.fault and info.context != KEPT:
+            raise ValueError(self.fault)
         return self
 
 
-def read_questions(path: Path) -> list[PackQuestion]:
-    """Raises QuestionsError at the first line that is not a question."""
+def read_questions(path: Path, kept: bool = False) -> list[PackQuestion]:
+    """Raises QuestionsError at the first line that is not a question. Those `kept` with a run were asked already,
+    some of them before questions without right and wrong were refused.
+    """
     questions = []
     # As bytes: the lines of text also end at U+2028, which JSON may hold as it is. Without the mark that Windows
     # puts first.
     content = path.read_bytes().removeprefix(BOM_UTF8)
     for number, line in enumerate(content.splitlines(), start=1):
         try:
-            questions.append(PackQuestion.model_validate_json(line))
+            questions.append(PackQuestion.model_validate_json(line, context=KEPT if kept else None))
         except ValidationError as error:
             raise QuestionsError(f"{path}, line {number}: not a question: {error}") from error
     return questions

@@ -119,7 +119,7 @@ def read_run(folder: Path) -> Run:
             design=Design.model_validate(meta["design"]),
             made_from=meta["made_from"],
             setup=Setup.model_validate(meta.get("setup", {})),
-            questions=tuple(read_questions(folder / QUESTIONS)),
+            questions=tuple(read_questions(folder / QUESTIONS, kept=True)),
             answers=latest(Answer.model_validate(entry) for entry in read_entries(folder / ANSWERS)),
             judgements=read_judgements(folder),
         )

@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from adapters.decisions.pack import CALIBRATIONS
-from adapters.decisions.records import of_split
+from adapters.decisions.policy import DecisionName
+from adapters.decisions.records import Case, PastCase, of_split
 from adapters.engines.protocol import EngineError
 from adapters.terminal import IN_USE, REFUSED, WRONG_USE
 from ingest.owner import OwnerLock
-from service.calibrate import calibration_of, decisions
+from service.calibrate import calibration_of, decisions, drawn
 from service.commands import app
 from service.switches import Overrides
 from tests.adapters.engines.openai_server import Served, serving
@@ -70,6 +71,19 @@ async def test_what_was_decided_without_retrieval_does_not_measure_it(model_fold
     calibration = calibration_of(held, await decisions(by, held, Overrides(retrieval="on", adapter="off")))
     assert calibration.records == sum(one.case.fields["service"] != shown for one in held)
     assert calibration.similar is not None
+
+
+def test_records_are_drawn_by_chance_whatever_their_ids_say_and_the_same_each_time() -> None:
+    kinds: list[tuple[DecisionName, str]] = [("approved", "A1"), ("rejected", "R1"), ("pending", "P1")]
+    past = [
+        PastCase(f"{decision}-{number}", Case({}, {}, ""), decision, code)
+        for decision, code in kinds
+        for number in range(200)
+    ]
+    found = drawn(past, 100)
+    assert len({one.id for one in found}) == 100 and found == drawn(past, 100)
+    assert all(20 < sum(one.decision == decision for one in found) < 50 for decision, _ in kinds)
+    assert sorted(drawn(past, 900), key=past.index) == past
 
 
 def test_the_command_is_among_the_decisions() -> None:

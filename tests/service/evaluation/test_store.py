@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from service.evaluation.compare import compare
+from service.evaluation.questions import QuestionsError, read_questions
+from service.evaluation.report import report_of
 from service.evaluation.store import ANSWERS, META, QUESTIONS, RunError, find_run, opened_run, read_run, run_id
 from tests.service.evaluation.small_evaluation import planted
 
@@ -19,6 +22,18 @@ def test_a_run_is_read_as_it_was_kept(tmp_path: Path) -> None:
     assert again == run
     assert (len(run.answers), len(run.questions)) == (40, 5)
     assert {path.name for path in run.folder.iterdir()} == {META, QUESTIONS, ANSWERS}
+
+
+def test_an_old_run_with_questions_without_gold_is_read_and_says_so(tmp_path: Path) -> None:
+    run = planted(tmp_path, {}, questions=3)
+    old = [one.model_dump() | {"facts": [], "answer": ""} for one in run.questions]
+    (run.folder / QUESTIONS).write_text("".join(f"{json.dumps(one)}\n" for one in old))
+    kept = read_run(run.folder)
+    assert len(kept.questions) == 3
+    assert any("lack gold" in limit and ": 3, the first is" in limit for limit in report_of(kept).limits)
+    assert compare(kept, kept, {}).questions == 3
+    with pytest.raises(QuestionsError, match="every answer would count as right"):
+        read_questions(run.folder / QUESTIONS)
 
 
 @pytest.mark.parametrize("damaged", ["", "[]", "{"])
