@@ -17,6 +17,7 @@ from adapters.dataset.check import check_recipe
 from adapters.dataset.entries import Told
 from adapters.dataset.read import read_elsewhere, read_style
 from adapters.dataset.report import insist
+from adapters.decisions.pack import LORA
 from adapters.examples import (
     ExampleError,
     Pool,
@@ -78,6 +79,8 @@ def follow(path: Path, settings: Settings, work: Path | None, processes: int = 1
 def prepare(path: Path, settings: Settings, work: Path | None, processes: int = 1) -> Prepared:
     """All before the first step. Raises RecipeError, ExampleError (DatasetRefused), PromptError, TrainingError."""
     recipe = read_recipe(path)
+    if recipe.name == LORA:
+        raise RecipeError(f"{path}: POST /decide takes the adapter named {LORA!r} as its own. Choose another name.")
     check_processes(processes, recipe.training.batch_size)
     data = settings.data.folder
     registry = Registry(settings.layers.adapter.folder, data / "adapters")

@@ -18,6 +18,8 @@ from ingest.embed import Embedder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# The places of the evaluation's questions, and their vectors; None where there are none.
+Evaluation = tuple[list[str], Vectors] | None
 LEARNING_CURVE = "what more examples would bring: `triptych adapters curve` trains on fewer of them to tell."
 NAMES = "names of people: personal data is found by its form."
 LABELS = (
@@ -81,19 +83,20 @@ def check_search_recipe(
 
 def in_both(data: Data, own: Examined, other: Examined | None, embedder: Embedder, no_answer: str) -> list[Finding]:
     """All that does not depend on what learns from the examples."""
+    evaluation = evaluation_of(data, embedder)
     return [
         *find.shared_ids([*own.entries, *(other.entries if other else ())]),
         *in_one(own, embedder, no_answer),
-        *leaks(data, own.entries, own.questions, embedder),
+        *leaks(data, own.entries, own.questions, evaluation),
         *find.balance(own.entries, answers_of(own.entries, no_answer)),
-        *(of_elsewhere(other, data, embedder, no_answer) if other else ()),
+        *(of_elsewhere(other, evaluation, embedder, no_answer) if other else ()),
     ]
 
 
-def of_elsewhere(other: Examined, data: Data, embedder: Embedder, no_answer: str) -> list[Finding]:
+def of_elsewhere(other: Examined, evaluation: Evaluation, embedder: Embedder, no_answer: str) -> list[Finding]:
     """Examples about other pages: all are for training, but none may ask what the evaluation asks."""
     places = [entry.place for entry in other.entries]
-    return in_one(other, embedder, no_answer) + evaluated(data, places, other.questions, embedder)
+    return in_one(other, embedder, no_answer) + evaluated(evaluation, places, other.questions)
 
 
 def in_one(some: Examined, embedder: Embedder, no_answer: str) -> list[Finding]:
@@ -187,7 +190,7 @@ def repeated(
     ]
 
 
-def leaks(data: Data, entries: Sequence[Entry], questions: Vectors, embedder: Embedder) -> list[Finding]:
+def leaks(data: Data, entries: Sequence[Entry], questions: Vectors, evaluation: Evaluation) -> list[Finding]:
     """Between training, validation and what scores are made on: the same document, or nearly the same question."""
     held_back = [Finding("leak", e.place, f"{e.example.document} is held back") for e in entries if held(e, data)]
     both = sorted({*data.validation} & {*data.held_back})
@@ -199,19 +202,22 @@ def leaks(data: Data, entries: Sequence[Entry], questions: Vectors, embedder: Em
     places = [entry.place for entry in entries]
     later = [places[n] for n in second]
     across = near_across([places[n] for n in first], questions[first], later, questions[second], "for validation")
-    return [*held_back, *doubled, *across, *evaluated(data, places, questions, embedder)]
+    return [*held_back, *doubled, *across, *evaluated(evaluation, places, questions)]
 
 
 def held(entry: Entry, data: Data) -> bool:
     return entry.example.document in data.held_back
 
 
-def evaluated(data: Data, places: Sequence[str], questions: Vectors, embedder: Embedder) -> list[Finding]:
+def evaluation_of(data: Data, embedder: Embedder) -> Evaluation:
     if data.questions is None:
-        return []
+        return None
     others = read_questions(data.questions)
-    vectors = embedder.embed_queries([text for _, text in others])
-    return list(near_across(places, questions, [place for place, _ in others], vectors, "of the evaluation"))
+    return [place for place, _ in others], embedder.embed_queries([text for _, text in others])
+
+
+def evaluated(evaluation: Evaluation, places: Sequence[str], questions: Vectors) -> list[Finding]:
+    return list(near_across(places, questions, *evaluation, "of the evaluation")) if evaluation else []
 
 
 def too_long(

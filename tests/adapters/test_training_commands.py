@@ -119,6 +119,13 @@ def test_what_is_asked_elsewhere_may_not_be_a_question_of_the_evaluation(
     assert "elsewhere/style.jsonl" in result.stderr and "of the evaluation" in result.stderr
 
 
+def test_a_style_does_not_take_the_name_of_what_decides(config: Path, recipe: Path) -> None:
+    recipe.write_text(yaml.safe_dump(yaml.safe_load(recipe.read_text()) | {"name": "decisions"}))
+    result = CliRunner().invoke(app, ["train", str(recipe), "--config", str(config)])
+    assert result.exit_code == 2, result.output
+    assert "'decisions' as its own. Choose another name" in result.stderr
+
+
 def test_what_is_trained_on_is_what_was_checked(
     config: Path, recipe: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
