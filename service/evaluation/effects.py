@@ -36,6 +36,11 @@ class Contrast:
     name: str
     weights: FloatArray
 
+    @property
+    def most(self) -> float:
+        """What it can be for one question whose scores are 0 and 1: more than 1 for an interaction."""
+        return float(self.weights.clip(0).sum())
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -153,7 +158,7 @@ def inferred(sample: Differences, seed: int) -> Iterator[Effect]:
             kind=contrast.kind,
             name=contrast.name,
             mean=float(sample.mean[index]),
-            interval=cautious(Interval(*map(float, student[index])), spread, sample.groups),
+            interval=cautious(Interval(*map(float, student[index])), spread, sample.groups, contrast.most),
             bootstrap=Interval(*map(float, bootstrap[index])),
             p=float(p_values[index]) if tested else None,
             p_holm=adjusted.get(index),

@@ -27,11 +27,13 @@ def varied(spread: float | None) -> bool:
     return spread is not None and spread > NOTHING
 
 
-def cautious(interval: Interval, spread: float | None, groups: int) -> Interval:
-    """Where no group differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983)."""
+def cautious(interval: Interval, spread: float | None, groups: int, most: float = 1) -> Interval:
+    """Where no group differed from another, up to 3 / n of all may still (the rule of three, Hanley 1983), by
+    `most` each.
+    """
     if varied(spread):
         return interval
-    reach = 3 / groups
+    reach = 3 / groups * most
     return Interval(interval.low - reach, interval.high + reach)
 
 

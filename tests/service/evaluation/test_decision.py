@@ -84,9 +84,12 @@ def test_a_guardrail_of_like_questions_needs_more_documents() -> None:
 
 def test_an_effect_that_no_question_of_few_documents_changed_is_not_ruled_out() -> None:
     scores = np.zeros((60, 2, 2, 2))
-    adapter = estimate(scores, ["a", "b", "c"] * 20).of("main")["adapter"]
+    found = estimate(scores, ["a", "b", "c"] * 20)
+    adapter = found.of("main")["adapter"]
     assert adapter.interval == Interval(-1.0, 1.0)
     assert verdict(adapter) == ("more", 61 * 20 - 60)
+    reaches = [one.interval.high for one in found.of("interaction").values() if one.interval]
+    assert reaches == [2.0, 2.0, 2.0, 4.0], "scores of 0 and 1 can make interactions of 2 and 4"
 
 
 def test_without_an_interval_there_is_no_verdict() -> None:
