@@ -100,7 +100,8 @@ def evidence_of(
     arm: str, effects: Sequence[MetricEffect], guardrails: Sequence[Guardrail], units: int, days: float
 ) -> Evidence:
     bounds = {one.metric: one.bound for one in guardrails if one.arm == arm}
-    return Evidence(arm=arm, goal=find(effects, arm, GOAL), guardrails=bounds, units=units, days=days)
+    alike = {name for name in bounds if not find(effects, arm, name).always_valid}
+    return Evidence(arm=arm, goal=find(effects, arm, GOAL), guardrails=bounds, units=units, days=days, alike=alike)
 
 
 def one_look(experiment: Experiment, ratings: Mapping[str, FloatArray]) -> int | None:

@@ -1,7 +1,7 @@
 """Ship an arm, roll it back, or go on: from intervals that hold at every look, and guardrails."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +33,8 @@ class MetricEffect:
 class Evidence:
     """What is known of an arm against the control, after `days` with so many units in all arms together.
 
-    `guardrails` are bounds of what gets worse, None before there is enough to tell.
+    `guardrails` are bounds of what gets worse, None before there is enough to tell; those `alike` are the rule of
+    three's, since no unit differs from another.
     """
 
     arm: str
@@ -41,6 +42,7 @@ class Evidence:
     guardrails: Mapping[str, Bound | None]
     units: int
     days: float
+    alike: Set[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def judged(evidence: Evidence, experiment: Experiment, mismatch: bool, mixed: Se
     if interval.low > 0 and evidence.goal.difference >= least:
         if not unsure:
             return Verdict(arm, "ship", f"Ship {arm}: it is rated better, by {change}, and the guardrails hold.")
-        return going_on(evidence, experiment, f"rated better, by {change}, but not yet sure of {listed(unsure)}")
+        finding = f"rated better, by {change}, but not yet sure of {listed(unsure)}"
+        return going_on(evidence, experiment, finding, unsure)
     if interval.high < least:
         return Verdict(arm, "roll back", f"Roll back {arm}: its effect, {change}, is below {least:g} for sure.")
     return going_on(evidence, experiment, f"the change of the rating is {change}")
@@ -102,8 +105,12 @@ def state_of(bound: Bound | None, margin: float) -> State:
     return "harmed" if bound[0] > margin else "open" if bound[1] > margin else "holds"
 
 
-def going_on(evidence: Evidence, experiment: Experiment, finding: str) -> Verdict:
-    more = units_missing(evidence, experiment)
+def going_on(evidence: Evidence, experiment: Experiment, finding: str, unsure: Sequence[str] = ()) -> Verdict:
+    """`unsure` are the guardrails that alone hold it back."""
+    counts = [guardrail_missing(evidence, experiment, name) for name in unsure]
+    counts = counts or [units_missing(evidence, experiment)]
+    known = [one for one in counts if one is not None]
+    more = max(known) if len(known) == len(counts) else None
     pace = evidence.units / evidence.days if evidence.days >= SHORTEST_DAYS else None
     days = more / pace if more and pace else None
     needed = f"about {more} more users" if more else "more users"
@@ -119,6 +126,16 @@ def units_missing(evidence: Evidence, experiment: Experiment) -> int | None:
     return units_until(
         evidence.goal.always_valid, evidence.units, experiment.decision_at, experiment.smallest_effect
     )
+
+
+def guardrail_missing(evidence: Evidence, experiment: Experiment, name: str) -> int | None:
+    """Until its range is no wider to either side than the margin: the rule of three's shrinks as units come."""
+    bound, units, reach = evidence.guardrails[name], evidence.units, experiment.smallest_effect
+    if bound is None:
+        return units_missing(evidence, experiment)
+    if name in evidence.alike:
+        return max(math.ceil((bound[1] - bound[0]) / 2 * units / reach) - units, 1)
+    return units_until(TestedInterval(*bound, p=1.0), units, experiment.decision_at, reach)
 
 
 def units_until(interval: TestedInterval, units: int, decision_at: int, reach: float) -> int | None:

@@ -110,3 +110,12 @@ def test_an_arm_that_was_one_thing_ships_also_where_some_answers_had_none() -> N
     made = made_by(study(400, {"old": 0.5, "new": 0.75}), {"old": ("off", "off"), "new": ("style@1", "style@1")})
     nothing_found = [replace(made[0], unit="x", made_by=None), replace(made[-1], unit="y", made_by=None)]
     assert report([*made, *nothing_found]).verdicts[0].verdict == "ship"
+
+
+def test_where_only_a_guardrail_is_open_the_plan_is_for_that_one() -> None:
+    """240 users, of whom none differs, leave 3 / 120 in each arm: 0.05 in all, the margin."""
+    found = report(study(40, {"old": 0.5, "new": 0.9}))
+    (one,) = found.verdicts
+    assert (one.verdict, one.more_units) == ("go on", 160)
+    (then,) = report(study(120, {"old": 0.5, "new": 0.9})).verdicts
+    assert then.verdict == "ship"

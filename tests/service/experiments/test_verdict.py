@@ -48,6 +48,12 @@ def test_going_on_says_for_how_long() -> None:
     assert "days at this pace" not in verdict(-0.05, 0.05, 0.15, days=0.2).sentence
 
 
+def test_what_only_an_open_guardrail_needs_is_by_its_own_range() -> None:
+    open_one = verdict(0.02, 0.1, 0.18, escalated=(-0.1, 0.1))
+    expected = units_until(sequential.TestedInterval(-0.1, 0.1, 0.5), 400, EXPERIMENT.decision_at, 0.05)
+    assert open_one.more_units == expected
+
+
 @pytest.mark.parametrize("decision_at", [500, 20_000])
 def test_so_many_more_users_make_the_interval_as_narrow_as_the_smallest_effect(decision_at: int) -> None:
     more = units_until(sequential.TestedInterval(-0.1, 0.1, 0.5), 400, decision_at, 0.05)
