@@ -26,7 +26,7 @@ class Finding(Part):
     worse: bool
 
     def __str__(self) -> str:
-        few = "" if self.interval else "; by one document alone, or alike in all, so chance is not ruled out"
+        few = "" if self.interval else "; by one question or one document alone, so chance is not ruled out"
         return f"{self.without:.3f} -> {self.with_adapter:.3f} (margin {self.margin:g}{few})"
 
 

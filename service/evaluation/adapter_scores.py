@@ -77,7 +77,7 @@ def told(
 
 def estimates(grid: Grid, cell: Cell) -> Iterator[tuple[str, Estimate]]:
     for metric in METRICS:
-        found = change_of(grid.column(metric, cell), grid.groups)
+        found = change_of(grid.column(metric, cell), grid.groups, unit=METRICS[metric].unit)
         if found.mean is not None:
             interval = (found.interval.low, found.interval.high) if found.interval else None
             yield metric, Estimate(mean=found.mean, interval=interval, questions=found.questions)
@@ -86,7 +86,7 @@ def estimates(grid: Grid, cell: Cell) -> Iterator[tuple[str, Estimate]]:
 def finding(grid: Grid, metric: str, margin: float, pairs: Pairs, level: float) -> Finding | None:
     """None where no question has the metric on both sides."""
     with_it, without = (np.stack([grid.column(metric, pair[side]) for pair in pairs], 1) for side in (0, 1))
-    change = change_of(mean_of_known(with_it - without), grid.groups, level)
+    change = change_of(mean_of_known(with_it - without), grid.groups, level, METRICS[metric].unit)
     if change.mean is None:
         return None
     both = ~np.isnan(with_it - without)

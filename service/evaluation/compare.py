@@ -97,7 +97,11 @@ def compare(first: Run, second: Run, margins: Mapping[str, float]) -> Comparison
         only_one=len(every) - len(questions),
         cells=tuple(cells),
         metrics={
-            metric: judged(change_of(mean_of_known(values), groups), METRICS[metric].better, margins.get(metric))
+            metric: judged(
+                change_of(mean_of_known(values), groups, unit=METRICS[metric].unit),
+                METRICS[metric].better,
+                margins.get(metric),
+            )
             for metric, values in changes.items()
         },
         fullest=in_the_fullest(changes, cells, groups, margins),
@@ -120,7 +124,8 @@ def in_the_fullest(
     level = 1 - 0.05 / len(places)
 
     def difference(metric: str, at: int) -> Difference:
-        return judged(change_of(changes[metric][:, at], groups, level), METRICS[metric].better, margins[metric])
+        known = METRICS[metric]
+        return judged(change_of(changes[metric][:, at], groups, level, known.unit), known.better, margins[metric])
 
     return {label: {metric: difference(metric, at) for metric in margins} for label, at in places.items()}
 
@@ -156,10 +161,14 @@ def changed(
 
 
 def judged(change: Change, better: Better, margin: float | None) -> Difference:
-    """Regressed: worse by more than the margin on these questions, and shown to be worse on others, too."""
+    """Regressed: worse by more than the margin on these questions, and shown to be worse on others, too. Where that
+    cannot be shown, by one document or by the same loss everywhere, the loss on these counts.
+    """
     if margin is None or change.mean is None:
         return Difference(change, margin, False)
     sign = 1 if better == "higher" else -1
     loss = -sign * change.mean
-    worse = change.interval is None or max(sign * change.interval.low, sign * change.interval.high) < 0
+    worse = (
+        change.alike or change.interval is None or max(sign * change.interval.low, sign * change.interval.high) < 0
+    )
     return Difference(change, margin, loss > margin and worse)

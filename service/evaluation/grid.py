@@ -1,12 +1,14 @@
 """The scores of a run as arrays over questions and combinations, and changes between them."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from service.evaluation.design import Cell, Factors
-from service.evaluation.paired import FloatArray, Interval, differences, t_interval, varied
+from service.evaluation.metrics.catalogue import Unit
+from service.evaluation.paired import LEVEL, FloatArray, Interval, cautious, differences, t_interval, varied
 from service.evaluation.questions import PackQuestion
 from service.evaluation.store import Answer, Run
 from service.plan import FACTORS, Factor
@@ -18,13 +20,14 @@ Levels = Mapping[Factor, tuple[str, str]]
 class Change:
     """The mean of paired differences with Student's interval, 95 % unless said otherwise.
 
-    None where too few questions have both sides; no interval where no group differs from another, either: it would
-    be of no width, as if others could not differ.
+    None where too few questions have both sides. Where all changed `alike` the interval is the rule of three's, and
+    None where that cannot be told: of no width it would say that others cannot differ.
     """
 
     mean: float | None
     interval: Interval | None
     questions: int
+    alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def mean_of_known(values: FloatArray) -> FloatArray:
     return np.asarray(np.divide(totals, count, out=np.full(len(values), np.nan), where=count > 0))
 
 
-def change_of(values: FloatArray, groups: list[str], level: float = 0.95) -> Change:
+def change_of(values: FloatArray, groups: list[str], level: float = LEVEL, unit: Unit = "share") -> Change:
     """Of differences (questions,), NaN where there is none."""
     known = ~np.isnan(values)
     names = [name for name, there in zip(groups, known, strict=True) if there]
@@ -95,7 +98,11 @@ def change_of(values: FloatArray, groups: list[str], level: float = 0.95) -> Cha
     if not sample.groups:
         return Change(None, None, 0)
     mean = float(sample.mean[0])
-    if sample.groups < 2 or not varied(float(sample.spread[0])):
+    if sample.groups < 2:
         return Change(mean, None, sample.questions)
-    low, high = (float(end) for end in t_interval(sample, level)[0])
-    return Change(mean, Interval(low, high), sample.questions)
+    spread = float(sample.spread[0])
+    if not varied(spread) and unit != "share":
+        return Change(mean, None, sample.questions, alike=True)
+    student = Interval(*map(float, t_interval(sample, level)[0]))
+    rarer = math.log(1 - level) / math.log(1 - LEVEL)
+    return Change(mean, cautious(student, spread, sample.groups, rarer), sample.questions, not varied(spread))

@@ -109,4 +109,5 @@ def guarded(design: Design, grid: Grid, factor: Factor, levels: Levels) -> Itera
 
 def layer_change(grid: Grid, metric: str, factor: Factor, levels: Levels) -> Change:
     """Averaged over the other layers' combinations in which both sides have a score."""
-    return change_of(mean_of_known(switched_on(grid.scores(metric, levels), factor)), grid.groups)
+    changes = mean_of_known(switched_on(grid.scores(metric, levels), factor))
+    return change_of(changes, grid.groups, unit=METRICS[metric].unit)

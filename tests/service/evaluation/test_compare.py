@@ -3,11 +3,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.evaluation.compare import compare, judged, margins_of
 from service.evaluation.design import Cell
-from service.evaluation.grid import Change
+from service.evaluation.grid import Change, change_of
 from service.evaluation.paired import Interval
 from service.evaluation.store import Run, RunError
 from tests.service.evaluation.small_evaluation import planted
@@ -141,3 +142,9 @@ def test_json_is_plain(run: Run) -> None:
     values = json.loads(json.dumps(compare(run, worse(run, 2), margins_of(run)).as_dict(), allow_nan=False))
     assert values["regressed"] == ["right"]
     assert values["metrics"]["right"]["margin"] == 0.03
+
+
+def test_the_same_loss_everywhere_counts_though_three_documents_show_nothing_of_others() -> None:
+    lost = change_of(np.full(3, -1.0), ["a", "b", "c"])
+    assert lost.interval == Interval(-2.0, 0.0)
+    assert judged(lost, "higher", 0.03).regressed

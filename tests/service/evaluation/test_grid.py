@@ -63,10 +63,12 @@ def test_a_change_needs_two_groups_for_an_interval() -> None:
     assert two.interval is not None and two.interval.low < 0.75 < two.interval.high
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, -0.2])
-def test_what_changed_alike_everywhere_has_no_interval_of_no_width(value: float) -> None:
-    alike = change_of(np.full(3, value), ["a", "b", "c"])
-    assert (alike.mean, alike.interval, alike.questions) == (pytest.approx(value), None, 3)
+def test_what_changed_alike_everywhere_has_no_interval_of_no_width() -> None:
+    found = change_of(np.full(20, -0.2), [f"d{number % 10}" for number in range(20)])
+    assert found.interval is not None and found.alike
+    assert (found.interval.low, found.interval.high) == pytest.approx((-0.5, 0.1))
+    words = change_of(np.full(3, 0.0), ["a", "b", "c"], unit="words")
+    assert (words.mean, words.interval, words.alike) == (0.0, None, True)
 
 
 def test_questions_without_a_document_stand_for_themselves(tmp_path: Path) -> None:

@@ -51,4 +51,4 @@ def test_a_comparison_names_what_got_worse(tmp_path: Path) -> None:
 def test_an_interval_of_no_width_is_not_shown(tmp_path: Path) -> None:
     run = planted(tmp_path, {}, questions=3)
     text = printed(comparison_as_terminal(compare(run, run, margins_of(run))))
-    assert "+0.0 to" not in text and "all changed alike" in text
+    assert "-100.0 to +100.0" in text and "+0.0 to" not in text and "all changed alike" in text
