@@ -93,7 +93,7 @@ jobs = Table(
     Column("total", Integer, nullable=False),
     Column("report", Text),
     Column("started", String, nullable=False),
-    Column("finished", String),
+    Column("finished", String),  # while it runs: when its service last said that it works on it
 )
 
 # SQLite's word index keeps no copy of the text: it refers to the chunks, and triggers keep it equal to them.

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from threading import Event
+from threading import Event, Thread
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.card import read_card
 from adapters.engines.protocol import AdapterRefused
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 # For the adapters' log; the admin key does not say who holds it.
 BY = "admin API"
+RENEW_SECONDS = 60
 
 
 class Stopping(RuntimeError):
@@ -39,12 +42,15 @@ class Admin:
         self._loader = loader
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ingest")
         self._stopping = Event()
+        self._renewing = Thread(target=self._renew_jobs, name="jobs", daemon=True)
+        self._renewing.start()
         self._promoting = asyncio.Lock()
 
     def close(self) -> None:
         """Ends the running job after its current file."""
         self._stopping.set()
         self._worker.shutdown()
+        self._renewing.join()
 
     # Documents
 
@@ -93,6 +99,14 @@ class Admin:
 
     def jobs(self) -> list[Job]:
         return self._corpus.library.jobs.recent()
+
+    def _renew_jobs(self) -> None:
+        """Also while they wait for their turn, or one file takes long."""
+        while not self._stopping.wait(RENEW_SECONDS):
+            try:
+                self._corpus.library.jobs.renew()
+            except SQLAlchemyError as error:
+                logger.warning("the jobs are not renewed now: %s", type(error).__name__)
 
     def _sync(
         self,

@@ -1,4 +1,14 @@
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from ingest.database import Database
+from ingest.database import library_url as database_url
+from ingest.jobs import SILENCE, JobLog
 from ingest.library import Library
+from ingest.library_schema import jobs
 
 
 def test_a_job_tells_how_far_it_is_and_how_it_ended(library: Library) -> None:
@@ -31,3 +41,44 @@ def test_a_killed_process_leaves_no_job_running(library: Library) -> None:
 
 def test_an_unknown_job_is_none(library: Library) -> None:
     assert library.jobs.get("unknown") is None
+
+
+def test_the_job_of_a_killed_service_is_told_as_failed_by_the_others(
+    library_url: str | None, tmp_path: Path
+) -> None:
+    with closing(Database(database_url(library_url, tmp_path))) as database:
+        working, other = JobLog(database), JobLog(database)
+        job = working.start("sync")
+
+        def let_time_pass() -> None:
+            with database.write() as connection:
+                heard = (datetime.now(UTC) - 2 * SILENCE).isoformat(timespec="seconds")
+                connection.execute(update(jobs).values(started=heard, finished=heard))
+
+        def told(log: JobLog) -> tuple[str, str | None]:
+            [found] = log.recent()
+            assert found == log.get(job.id)
+            return found.state, found.finished
+
+        assert told(other) == ("running", None)
+        let_time_pass()
+        assert told(working) == ("running", None)
+        assert told(other)[0] == "failed"
+        working.renew()
+        assert told(other) == ("running", None)
+        let_time_pass()
+        found = other.get(job.id)
+        assert found is not None and found.report is not None and found.finished is not None
+        assert f"Nothing was heard of it since {found.finished}" in found.report["error"]
+
+
+def test_what_has_ended_is_not_renewed(library_url: str | None, tmp_path: Path) -> None:
+    with closing(Database(database_url(library_url, tmp_path))) as database:
+        log = JobLog(database)
+        job = log.start("sync")
+        log.finish(job.id, {})
+        with database.write() as connection:
+            connection.execute(update(jobs).values(finished="then"))
+        log.renew()
+        with database.read() as connection:
+            assert connection.execute(select(jobs.c.finished)).scalar_one() == "then"

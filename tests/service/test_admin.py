@@ -3,6 +3,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,20 @@ def test_jobs_run_one_after_the_other(admin: Admin) -> None:
     jobs = [admin.start_sync(None, (file,), None, False, None) for file in FILES]
     reports = [finished(admin, job).report for job in jobs]
     assert [report["added"] for report in reports if report] == [[file.source] for file in FILES]
+
+
+def test_a_job_is_renewed_while_one_file_takes_long(
+    empty_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed = threading.Event()
+    monkeypatch.setattr("service.admin.RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(empty_corpus.library.jobs, "renew", renewed.set)
+    Held.gate.clear()
+    with closing(made(empty_corpus, tmp_path)) as admin:
+        job = admin.start_sync(None, [Held("x.md", b"# New\n\nThe new text.")], None, False, None)
+        assert renewed.wait(20)
+        Held.gate.set()
+        assert finished(admin, job).state == "done"
 
 
 class Exploding(Upload):
