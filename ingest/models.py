@@ -86,7 +86,14 @@ def _distribution(name: str) -> Distribution:
 
 
 def _on_disk(rest: str) -> Path:
-    return _existing(Path(rest).expanduser(), "Put the model there or change the path.")
+    try:
+        path = Path(rest).expanduser()
+    except RuntimeError:
+        home = rest.partition("/")[0]
+        raise ModelError(
+            f"file:{rest}: whose home {home} is, this machine does not know. Write the whole path."
+        ) from None
+    return _existing(path, "Put the model there or change the path.")
 
 
 def _on_hub(rest: str) -> Path:

@@ -53,6 +53,7 @@ def test_a_folder_without_weights_cannot_be_checked(tmp_path: Path) -> None:
         "http://example.org/model",
         "file:",
         "file:/no/such/place",
+        "file:~no-such-user/model",
         "hub:org/name",
         "hub:name@main",
         "hub:org/name@",
