@@ -41,6 +41,7 @@ class Database:
     """Safe to use from several threads."""
 
     def __init__(self, url: URL | str) -> None:
+        _check_whole(make_url(url))
         self._engine = _engine(make_url(url))
         self._writing = threading.RLock()
         try:
@@ -104,6 +105,20 @@ def library_url(url: str | None, folder: Path) -> URL:
         return URL.create("sqlite", database=str(folder / "library.db"))
     parsed = make_url(url)
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def _check_whole(url: URL) -> None:
+    """To SQLite a file of no bytes is a new database, as a first start that was killed leaves it. The index beside
+    it comes later: where that is there, a copy went wrong. Raises LibraryError.
+    """
+    file = Path(url.database or "")
+    if url.get_backend_name() != "sqlite" or not file.is_file() or file.stat().st_size:
+        return
+    if (file.parent / "index").exists():
+        raise LibraryError(
+            f"{file} has no bytes, though an index was made of it: a copy went wrong. Put the whole file back, or "
+            "restore a backup into an empty data folder; to begin with an empty library, remove it."
+        )
 
 
 def _engine(url: URL) -> Engine:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.commands import base_of, registry_of
@@ -15,7 +16,8 @@ from ingest.build import embedder_of, opened_corpus
 from ingest.database import Database, LibraryError, library_url, told
 from ingest.models import locate_file
 from ingest.owner import FolderInUse, OwnerLock
-from ingest.records import CollectionStats
+from ingest.records import CollectionStats, ScrubReport
+from ingest.vectors import VectorIndex
 from service.build import WRONG_SETUP, defaults_of, experiments_of, load_prompts, needed_adapters
 from service.build_search import second_look
 from service.experiments.commands import known_in
@@ -140,17 +142,31 @@ def library_and_index(settings: Settings) -> str:
     """Every vector of the library is found in the index."""
     with OwnerLock(settings.data.folder), opened_corpus(settings, embedder_of(settings)) as corpus:
         if corpus.index.degraded:
-            raise LibraryError(f"{corpus.index.place} does not answer: searches are exact, but slow. {LOOK}")
+            raise LibraryError(told_away(corpus.index))
         if waiting := [one for one in corpus.library.stats() if one.waiting]:
             raise LibraryError(told_waiting(waiting))
         if corpus.serving is None:
             raise LibraryError(f"There are no documents in {corpus.name!r} yet. Run `triptych ingest sync`.")
-        report = corpus.index.scrub(corpus.serving.id)
+        report = scrubbed(corpus.index, corpus.serving.id)
         if not report.clean:
             raise LibraryError(
                 f"The index differs from the library, even made anew: {report}. Searches are exact, but slow."
             )
         return f"{len(corpus.library.documents(corpus.serving.id))} documents, every vector found"
+
+
+def scrubbed(index: VectorIndex, collection_id: str) -> ScrubReport:
+    """Raises LibraryError where the index goes away meanwhile."""
+    from chromadb.errors import ChromaError  # Slow to import; with an index it is loaded.
+
+    try:
+        return index.scrub(collection_id)
+    except (ChromaError, httpx.HTTPError) as error:
+        raise LibraryError(f"{told_away(index)} ({type(error).__name__})") from None
+
+
+def told_away(index: VectorIndex) -> str:
+    return f"{index.place} does not answer: searches are exact, but slow. {LOOK}"
 
 
 def told_waiting(collections: Sequence[CollectionStats]) -> str:

@@ -122,6 +122,21 @@ def test_a_library_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:
         open_library(None, tmp_path)
 
 
+def test_a_file_of_no_bytes_is_a_new_library_unless_an_index_was_made_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "library.db"
+    file.touch()
+    open_library(None, tmp_path).close()
+    assert file.stat().st_size
+    (tmp_path / "index").mkdir()
+    open_library(None, tmp_path).close()
+    file.write_bytes(b"")
+    with pytest.raises(LibraryError, match=r"library\.db has no bytes, though an index was made of it"):
+        open_library(None, tmp_path)
+    assert not file.stat().st_size
+    file.unlink()
+    open_library(None, tmp_path).close()
+
+
 def test_a_user_without_rights_in_postgresql_is_told_without_the_statement(
     postgres_url: str, tmp_path: Path
 ) -> None:

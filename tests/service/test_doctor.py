@@ -23,6 +23,7 @@ from service.doctor import (
     finding,
     library_and_index,
     prompt,
+    scrubbed,
 )
 from tests.ingest.samples import make_document, put
 from tests.service.test_build import ADAPTER_OFF, ARMS, experiment, settings_in
@@ -115,6 +116,15 @@ def test_a_chroma_server_that_is_away_is_told(tmp_path: Path, model_folder: Path
     told = finding("library and index", library_and_index, settings)
     assert not told.ok
     assert told.detail.startswith("The Chroma server at 127.0.0.1:1 does not answer")
+
+
+def test_a_chroma_server_that_goes_away_in_the_middle_is_told(tmp_path: Path) -> None:
+    with (
+        closing(open_library(None, tmp_path)) as library,
+        closing(VectorIndex.open_server("127.0.0.1", 1, library)) as index,
+        pytest.raises(PROBLEMS, match=r"^The Chroma server at 127\.0\.0\.1:1 does not answer.*ConnectError"),
+    ):
+        scrubbed(index, library.ensure_collection("docs", "f").id)
 
 
 def test_a_library_that_cannot_be_read_is_told_without_the_statement(tmp_path: Path) -> None:
