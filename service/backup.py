@@ -1,5 +1,6 @@
 """A backup of all that is not derived, made while the service runs, and the way back into an empty data folder."""
 
+import os
 import shutil
 from collections.abc import Collection
 from contextlib import closing
@@ -69,6 +70,7 @@ def restore(source: Path, folder: Path, database: URL) -> Contents:
         raise BackupError(
             f"{source} holds a library in SQLite, and library.url names another database: set it null."
         )
+    check_own(folder)
     with OwnerLock(folder):
         check_empty(folder, library)
         put_back(source, contents.files, folder, library)
@@ -127,6 +129,16 @@ def checked(source: Path) -> Contents:
                 f"{source / name} is not what was backed up. Nothing was restored: take another backup."
             )
     return contents
+
+
+def check_own(folder: Path) -> None:
+    """What another user puts there, the service can neither read nor write. Raises BackupError."""
+    own = os.geteuid()
+    if folder.exists() and (owner := folder.stat().st_uid) != own:
+        raise BackupError(
+            f"{folder} belongs to user {owner}, and this is user {own}: the service could not use what this "
+            "restores. Restore as the user who runs it, or give the folder to this one."
+        )
 
 
 def check_empty(folder: Path, library: Path | None) -> None:

@@ -1,6 +1,7 @@
 """Beside a service that writes, and back into an empty folder: the same documents, searches, words and adapters."""
 
 import json
+import os
 import re
 import resource
 import shutil
@@ -163,6 +164,17 @@ def test_a_restore_that_failed_leaves_nothing_and_goes_on_once_there_is_room(
     assert (new / "harvest" / "proposals.jsonl").read_text() == "{}\n"
     assert place.database and Path(place.database).stat().st_size == size
     assert Path(place.database).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_of_another_user_is_left_alone(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    own = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    with pytest.raises(BackupError, match=f"belongs to user {own}, and this is user {own + 1}"):
+        restore(kept, tmp_path / "own", library_url(None, tmp_path / "own"))
+    assert not list((tmp_path / "own").iterdir())
 
 
 def test_what_a_killed_restore_left_and_a_new_disk_has_is_passed_over(kept: Path, tmp_path: Path) -> None:
