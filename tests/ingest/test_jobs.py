@@ -2,7 +2,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 
 from ingest.database import Database
 from ingest.database import library_url as database_url
@@ -43,6 +45,12 @@ def test_an_unknown_job_is_none(library: Library) -> None:
     assert library.jobs.get("unknown") is None
 
 
+def let_time_pass(database: Database) -> None:
+    heard = (datetime.now(UTC) - 2 * SILENCE).isoformat(timespec="seconds")
+    with database.write() as connection:
+        connection.execute(update(jobs).values(started=heard, finished=heard))
+
+
 def test_the_job_of_a_killed_service_is_told_as_failed_by_the_others(
     library_url: str | None, tmp_path: Path
 ) -> None:
@@ -50,26 +58,39 @@ def test_the_job_of_a_killed_service_is_told_as_failed_by_the_others(
         working, other = JobLog(database), JobLog(database)
         job = working.start("sync")
 
-        def let_time_pass() -> None:
-            with database.write() as connection:
-                heard = (datetime.now(UTC) - 2 * SILENCE).isoformat(timespec="seconds")
-                connection.execute(update(jobs).values(started=heard, finished=heard))
-
         def told(log: JobLog) -> tuple[str, str | None]:
             [found] = log.recent()
             assert found == log.get(job.id)
             return found.state, found.finished
 
         assert told(other) == ("running", None)
-        let_time_pass()
+        let_time_pass(database)
         assert told(working) == ("running", None)
         assert told(other)[0] == "failed"
         working.renew()
         assert told(other) == ("running", None)
-        let_time_pass()
+        let_time_pass(database)
         found = other.get(job.id)
         assert found is not None and found.report is not None and found.finished is not None
         assert f"Nothing was heard of it since {found.finished}" in found.report["error"]
+
+
+def test_a_job_whose_end_could_not_be_written_does_not_run_for_ever(
+    library_url: str | None, tmp_path: Path
+) -> None:
+    with closing(Database(database_url(library_url, tmp_path))) as database:
+        log = JobLog(database)
+        job = log.start("sync")
+        with database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE jobs RENAME TO away")
+        with pytest.raises(DBAPIError):
+            log.fail(job.id, "the database is away")
+        with database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE away RENAME TO jobs")
+        let_time_pass(database)
+        log.renew()
+        found = log.get(job.id)
+        assert found is not None and found.state == "failed"
 
 
 def test_what_has_ended_is_not_renewed(library_url: str | None, tmp_path: Path) -> None:
