@@ -64,7 +64,7 @@ class VectorIndex:
 
     def prepare(self) -> None:
         """Makes the index equal to the library; rebuilds what is torn or lost. Searches are exact meanwhile."""
-        with self._writing, self._degrading():
+        with self._writing, self.degrading():
             self.degraded = True
             self._retry.begun()
             self._client = self._client or self.place.connect()
@@ -88,7 +88,7 @@ class VectorIndex:
             if self.degraded:
                 self.prepare()
                 return
-            with self._degrading():
+            with self.degrading():
                 self._apply_all()
 
     def check(self) -> None:
@@ -104,7 +104,7 @@ class VectorIndex:
         """The nearest chunks, best first; the score is the cosine."""
         collection = None if self.degraded else self._usable.get(collection_id)
         if collection is not None:
-            with self._degrading():
+            with self.degrading():
                 return nearest(collection, vector, limit)
         self._retry.missed()
         return self._library.exact_search(collection_id, vector, limit)
@@ -195,7 +195,7 @@ class VectorIndex:
             logger.warning("the vector index refuses %r: searching the library instead (%s)", collection_id, error)
 
     @contextmanager
-    def _degrading(self) -> Iterator[None]:
+    def degrading(self) -> Iterator[None]:
         """An error of the index costs speed, never an answer or an ingest: the library has everything."""
         from chromadb.errors import ChromaError  # As above.
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.commands import base_of, registry_of
@@ -157,12 +156,9 @@ def library_and_index(settings: Settings) -> str:
 
 def scrubbed(index: VectorIndex, collection_id: str) -> ScrubReport:
     """Raises LibraryError where the index goes away meanwhile."""
-    from chromadb.errors import ChromaError  # Slow to import; with an index it is loaded.
-
-    try:
+    with index.degrading():
         return index.scrub(collection_id)
-    except (ChromaError, httpx.HTTPError) as error:
-        raise LibraryError(f"{told_away(index)} ({type(error).__name__})") from None
+    raise LibraryError(told_away(index))
 
 
 def told_away(index: VectorIndex) -> str:

@@ -413,7 +413,7 @@ def test_a_search_that_fails_while_the_index_is_prepared_leaves_it_degraded(
 
     def failing(name: str) -> ScrubReport:
         report = scrub(name)
-        with index._degrading():
+        with index.degrading():
             raise httpx.ReadTimeout("a search that began before the outage")
         return report
 

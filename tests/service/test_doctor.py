@@ -122,7 +122,7 @@ def test_a_chroma_server_that_goes_away_in_the_middle_is_told(tmp_path: Path) ->
     with (
         closing(open_library(None, tmp_path)) as library,
         closing(VectorIndex.open_server("127.0.0.1", 1, library)) as index,
-        pytest.raises(PROBLEMS, match=r"^The Chroma server at 127\.0\.0\.1:1 does not answer.*ConnectError"),
+        pytest.raises(PROBLEMS, match=r"^The Chroma server at 127\.0\.0\.1:1 does not answer"),
     ):
         scrubbed(index, library.ensure_collection("docs", "f").id)
 
