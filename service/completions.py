@@ -91,9 +91,10 @@ def bare_question(body: CompletionRequest) -> Question:
 class Completion:
     """One answer in OpenAI's form; everything of Triptych's own stands under `triptych`."""
 
-    def __init__(self, model: str, include_usage: bool) -> None:
-        self.model = model
-        self.include_usage = include_usage
+    def __init__(self, body: CompletionRequest) -> None:
+        self.model = body.model
+        self.include_usage = bool(body.stream_options and body.stream_options.include_usage)
+        self.typed = body.response_format is not None and body.response_format.type != "text"
         self.transcript = Transcript()
         self.created = int(time.time())
 
@@ -103,7 +104,7 @@ class Completion:
             async for event in events:
                 self.transcript.add(event)
                 if isinstance(event, Delta):
-                    yield self.chunk({**role, "content": event.text})
+                    yield self.chunk({**role, "content": event.text, **self.refusal(event.text, event.fixed)})
                     role = {}
         yield self.chunk({**role, "triptych": self.extension()}, self.finish_reason())
         if self.include_usage:
@@ -118,14 +119,20 @@ class Completion:
 
     def whole(self, transcript: Transcript) -> dict[str, Any]:
         self.transcript = transcript
+        text, fixed = transcript.done.text, transcript.done.manifest.path != "model"
         message = {
             "role": "assistant",
-            "content": transcript.done.text,
+            "content": text,
             "refusal": None,
+            **self.refusal(text, fixed),
             "triptych": self.extension(),
         }
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason(), "logprobs": None}
         return {**self.head("chat.completion"), "choices": [choice], "usage": self.usage()}
+
+    def refusal(self, text: str, fixed: bool) -> dict[str, str]:
+        """A text in no form also stands where clients that asked for JSON look before they read it as such."""
+        return {"refusal": text} if self.typed and fixed else {}
 
     def head(self, kind: str) -> dict[str, Any]:
         message_id = self.transcript.meta.message_id

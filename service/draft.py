@@ -59,7 +59,7 @@ class Draft:
     def fixed(self, text: str, path: Literal["emergency", "no_sources"]) -> Delta:
         """A text that no model made."""
         self.path, self.text = path, text
-        return Delta(text)
+        return Delta(text, fixed=True)
 
     def read(self, chunk: AIMessageChunk) -> str:
         """The chunk's text; what its last one tells of the engine is kept."""

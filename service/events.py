@@ -24,9 +24,10 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """More text of the answer."""
+    """More text of the answer; `fixed` where no model made it, so that it has no form that was asked for."""
 
     text: str
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,5 +84,7 @@ def payload(event: Event, transcript: Transcript) -> dict[str, Any]:
             return {"sources": [source.model_dump(exclude={"cited"}) for source in transcript.sources()]}
         case Done():
             return transcript.answer().model_dump(exclude={"sources"})
+        case Delta():
+            return {"text": event.text}
         case _:
             return asdict(event)

@@ -31,7 +31,7 @@ async def complete(
     the message (or the last chunk's delta) carries the sources and the manifest under `triptych`."""
     asked = await heard(body, chatbot, limits)
     events = admission.answer(chatbot, asked, await planned(chatbot, asked, body))
-    completion = Completion(body.model, bool(body.stream_options and body.stream_options.include_usage))
+    completion = Completion(body)
     if body.stream:
         return EventStream(completion.frames(events), limits.heartbeat_seconds)
     return JSONResponse(completion.whole(await unless_disconnected(request.receive, gathered(events))))

@@ -77,7 +77,7 @@ def test_a_response_format_is_a_schema_or_none(
 )
 def test_why_an_answer_ended_is_told_in_openais_words(ended: str, told: str) -> None:
     nothing = Layers(None, None, None)
-    completion = Completion("triptych", include_usage=False)
+    completion = Completion(body())
     manifest = Manifest(nothing, nothing, {}, "model", "openai", "0" * 64, finish_reason=ended)
     completion.transcript.add(Done("From ten.", manifest))
     assert completion.finish_reason() == told

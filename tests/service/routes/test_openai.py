@@ -1,7 +1,8 @@
 """OpenAI's own client and LangChain's, unchanged, against a real socket."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import httpx
 import openai
@@ -9,17 +10,23 @@ import pytest
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
+from langchain_openai.chat_models.base import OpenAIRefusalError
 from openai import OpenAI
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from adapters.engines.protocol import AdapterRefused, PromptTooLong
 from adapters.prompt import Turn
-from service.events import Delta
+from service.events import Delta, Done
 from tests.service.scripted import GOOD_ANSWER, ScriptedChatbot, posted, running, wait_until
 
-META, SOURCES, *_ = GOOD_ANSWER
+META, SOURCES, *_, DONE = GOOD_ANSWER
 ASKED: list[Any] = [{"role": "user", "content": "When can I visit?"}]
 ANSWER = "From 2 to 8 pm [1]."
+HELP = "Call 911 now."
+
+
+class Visit(BaseModel):
+    open: bool
 
 
 @pytest.fixture
@@ -110,6 +117,23 @@ def test_a_json_schema_reaches_the_question(client: OpenAI, chatbot: ScriptedCha
     wanted: Any = {"type": "json_schema", "json_schema": {"name": "visit", "schema": schema, "strict": True}}
     client.chat.completions.create(model="triptych", messages=ASKED, response_format=wanted)
     assert chatbot.questions[0].json_schema == schema
+
+
+@pytest.mark.parametrize("path", ["emergency", "no_sources"])
+def test_a_fixed_text_reaches_clients_that_read_answers_as_json(
+    client: OpenAI, chain: ChatOpenAI, chatbot: ScriptedChatbot, path: Literal["emergency", "no_sources"]
+) -> None:
+    assert isinstance(DONE, Done)
+    done = Done(HELP, replace(DONE.manifest, path=path))
+    chatbot.script = (META, Delta(HELP, fixed=True), done)
+    parsed = client.chat.completions.parse(model="triptych", messages=ASKED, response_format=Visit)
+    assert (parsed.choices[0].message.content, parsed.choices[0].message.refusal) == (HELP, HELP)
+    with client.chat.completions.stream(model="triptych", messages=ASKED, response_format=Visit) as stream:
+        final = stream.get_final_completion().choices[0].message
+    assert (final.content, final.refusal) == (HELP, HELP)
+    with pytest.raises(OpenAIRefusalError, match="Call 911"):
+        chain.with_structured_output(Visit).invoke("When can I visit?")
+    assert client.chat.completions.create(model="triptych", messages=ASKED).choices[0].message.refusal is None
 
 
 def test_models_are_the_configured_one_the_base_and_every_adapter(client: OpenAI) -> None:
