@@ -95,7 +95,7 @@ class VectorIndex:
         """Rebuilds where changes since the last time cost a vector: Chroma's graph promises no way to each."""
         with self._writing:
             if self._unchecked and not self.degraded:
-                with self._degrading():
+                with self.degrading():
                     for name in self._unchecked & {collection.id for collection in self._library.collections()}:
                         self._make_whole(name)
                     self._unchecked.clear()

@@ -1,8 +1,9 @@
 """The FastAPI application: one chatbot, opened in the lifespan, behind all routes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -13,11 +14,24 @@ from service.answer import Chatbot
 from service.deps import Limits
 from service.metrics import Metrics
 from service.middleware import BodyLimit, LastResort, RequestLog, SecurityHeaders
-from service.problems import HANDLED, answer_error
+from service.problems import HANDLED, PROBLEM_JSON, answer_error
 from service.routes import admin, chat, configuration, conversations, decide, health, openai, search
 from service.schemas import Problem
 
 PAGES = Path(__file__).with_name("pages")
+PROBLEM: Mapping[str, Any] = {
+    "description": "What is wrong, as a problem (RFC 9457)",
+    "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+class Api(FastAPI):
+    """FastAPI, whose description also has the problems: a model of a response would be described as plain JSON."""
+
+    def openapi(self) -> dict[str, Any]:
+        described = super().openapi()
+        described["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
+        return described
 
 
 def create_app(
@@ -38,7 +52,7 @@ def create_app(
         async with chatbot_source as app.state.chatbot:
             yield
 
-    app = FastAPI(
+    app = Api(
         title="Triptych",
         lifespan=lifespan,
         # The pages of these two load scripts from elsewhere; the schema stays at /openapi.json.
@@ -47,7 +61,7 @@ def create_app(
         # Spans and logs would carry questions out of the service.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         exception_handlers=dict.fromkeys(HANDLED, answer_error),
-        responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
+        responses={"4XX": PROBLEM, "5XX": PROBLEM},
         middleware=[
             Middleware(RequestLog, metrics=metrics),
             Middleware(SecurityHeaders),

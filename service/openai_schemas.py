@@ -71,6 +71,19 @@ class Extension(Strict):
     ignore_system: bool = False
 
 
+class ErrorObject(BaseModel):
+    message: str
+    type: str
+    code: str
+    param: str | None
+
+
+class OpenAIError(BaseModel):
+    """An error as OpenAI's clients read it."""
+
+    error: ErrorObject
+
+
 class CompletionRequest(SamplingValues):
     """Honoured, taken because it changes no answer (ignored), or refused unless neutral."""
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from service.errors import (
@@ -31,6 +32,7 @@ from service.errors import (
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 OPENAI_CODES = {"prompt-too-long": "context_length_exceeded"}
 HANDLED = (HTTPException, RequestValidationError, *(cls for cls in KINDS if issubclass(cls, Exception)))
 
@@ -150,7 +152,20 @@ def report(scope: Scope, error: BaseException) -> None:
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    return error_response(request.scope, error)
+    response = error_response(request.scope, error)
+    if "allow" in response.headers:
+        response.headers["allow"] = ", ".join(methods(request))
+    return response
+
+
+def methods(request: Request) -> list[str]:
+    """Those of the path: Starlette itself names only those of the first of its routes."""
+    routes = request.app.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def is_openai(scope: Scope) -> bool:

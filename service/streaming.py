@@ -14,6 +14,8 @@ from service.problems import error_body, problem_of, report
 
 T = TypeVar("T")
 HEARTBEAT = b": still working\n\n"
+# For the description of a route that can stream.
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 

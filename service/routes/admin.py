@@ -5,12 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from service.deps import AdminDep, ChatbotDep
+from service.deps import ADMIN, ChatbotDep
 from service.errors import NotFound
 from service.schemas import Name, Promotion
 from service.uploads import DESCRIPTION, SyncRequestDep
 
-router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[AdminDep])
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=ADMIN)
 
 
 @router.get("/stats")

@@ -5,14 +5,14 @@ from fastapi import APIRouter, Request
 from service.answer import Question
 from service.deps import AdmissionDep, ChatbotDep, LimitsDep
 from service.schemas import ChatAnswer, ChatRequest
-from service.streaming import EventStream, unless_disconnected
+from service.streaming import STREAMED, EventStream, unless_disconnected
 from service.switches import Overrides
 from service.transcript import gathered, named_frames
 
 router = APIRouter(tags=["chat"])
 
 
-@router.post("/chat", response_model=ChatAnswer)
+@router.post("/chat", response_model=ChatAnswer, responses=STREAMED)
 async def chat(
     body: ChatRequest, request: Request, chatbot: ChatbotDep, admission: AdmissionDep, limits: LimitsDep
 ) -> ChatAnswer | EventStream:

@@ -10,16 +10,18 @@ from service.answer import Chatbot, Question
 from service.completions import BASE, CONFIGURED, Completion, bare_question, overrides, question
 from service.deps import AdmissionDep, ChatbotDep, Limits, LimitsDep
 from service.errors import InvalidRequest, UnknownModel
-from service.openai_schemas import CompletionRequest
+from service.openai_schemas import CompletionRequest, OpenAIError
 from service.plan import Plan
-from service.streaming import EventStream, unless_disconnected
+from service.streaming import STREAMED, EventStream, unless_disconnected
 from service.switches import SwitchRefused
 from service.transcript import gathered
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(
+    prefix="/v1", tags=["openai"], responses={"4XX": {"model": OpenAIError}, "5XX": {"model": OpenAIError}}
+)
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=None, responses=STREAMED)
 async def complete(
     body: CompletionRequest,
     request: Request,

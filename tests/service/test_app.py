@@ -51,10 +51,20 @@ def test_every_route_is_either_listed_as_open_or_asks_for_the_key() -> None:
 
 
 @pytest.mark.parametrize("status", ["4XX", "5XX"])
-def test_the_description_names_problems_as_the_errors_of_every_route(status: str) -> None:
+def test_the_description_names_the_errors_of_every_route_in_the_form_that_they_have(status: str) -> None:
+    described_errors = described()["components"]["schemas"]
     for name, operation in operations().items():
-        assert "Problem" in str(operation["responses"][status]), name
+        form, schema = ("json", "OpenAIError") if " /v1/" in name else ("problem+json", "Problem")
+        content = operation["responses"][status]["content"]
+        assert content == {f"application/{form}": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}, name
+        assert schema in described_errors
         assert "422" not in operation["responses"], name
+
+
+def test_the_description_tells_who_streams_and_who_needs_the_key() -> None:
+    streaming = {name for name, one in operations().items() if "text/event-stream" in str(one["responses"])}
+    assert streaming == {"POST /chat", "POST /v1/chat/completions"}
+    assert {name for name, one in operations().items() if "security" not in one} == OPEN_ROUTES
 
 
 def test_the_page_is_served_with_all_that_it_needs() -> None:

@@ -180,6 +180,19 @@ def test_wrong_paths_and_methods_are_problems_too(
     assert response.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/chat", "POST"),
+        ("/messages/m1/feedback", "GET, POST"),
+        ("/admin/documents", "GET, POST"),
+        ("/admin/documents/guides/visiting.md", "GET, DELETE"),
+    ],
+)
+def test_a_wrong_method_is_told_all_right_ones(client: httpx.Client, path: str, methods: str) -> None:
+    assert client.put(path).headers["allow"] == methods
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
