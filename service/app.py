@@ -1,6 +1,6 @@
 """The FastAPI application: one chatbot, opened in the lifespan, behind all routes."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from service.routes import admin, chat, configuration, conversations, decide, he
 from service.schemas import Problem
 
 PAGES = Path(__file__).with_name("pages")
-PROBLEM: Mapping[str, Any] = {
+PROBLEM: dict[str, Any] = {
     "description": "What is wrong, as a problem (RFC 9457)",
     "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }

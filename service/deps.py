@@ -67,7 +67,8 @@ def require_admin(request: Request, limits: LimitsDep) -> None:
     # An empty key is nobody's, whatever is configured.
     if scheme.lower() != "bearer" or not key.strip() or not right:
         raise Unauthorized(
-            "This route needs the header 'Authorization: Bearer ADMIN-KEY'. The key is in the data folder."
+            "This route needs the header 'Authorization: Bearer ADMIN-KEY'. The key is server.admin_key in the "
+            "settings, or else in the data folder's file admin.key."
         )
 
 

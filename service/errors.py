@@ -98,8 +98,8 @@ HTTP_KINDS: Mapping[int, Kind] = {
 # Starlette's own words, and what they leave out.
 HTTP_DETAILS: Mapping[str, str] = {
     "There was an error parsing the body": (
-        "Expected JSON in UTF-8, at most some hundred levels deep and without numbers of thousands of digits; the "
-        "body is not. Check how it was made."
+        "Expected JSON in UTF-8, not compressed, at most some hundred levels deep and without numbers of thousands "
+        "of digits; the body is not. Check how it was made."
     ),
     "Not Found": "No route has this path. GET /openapi.json lists all routes.",
     "Method Not Allowed": "The Allow header of this response lists the methods of this path.",

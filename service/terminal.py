@@ -3,13 +3,13 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
 from rich.console import Console
 
 from configs.settings import Settings
+from ingest.admin_key import key_file
 from ingest.owner import FolderInUse, OwnerLock
 from service.admin_key import admin_key
 from service.app import create_app
@@ -45,6 +45,7 @@ def welcome(settings: Settings, url: str) -> str:
     layers = settings.layers
     # The layer as it is configured: an adapter that is off may not even fit the base.
     asked = {"question": "When can I visit the general wards?", "layers": {"adapter": layers.adapter.switch}}
+    key = "server.admin_key in the settings" if settings.server.admin_key else key_file(settings)
     lines = (
         f"{settings.name} answers at {url}",
         f"  prompt     {layers.prompt.switch:3}  {layers.prompt.name}: role, rules and style",
@@ -53,7 +54,7 @@ def welcome(settings: Settings, url: str) -> str:
         f"  adapter    {layers.adapter.switch:3}  {layers.adapter.name}, on {settings.engine.kind}",
         "Try it:",
         f"  curl -s {url}/chat -H 'Content-Type: application/json' -d '{json.dumps(asked)}'",
-        f"Admin key: {Path(settings.data.folder / 'admin.key')}. Stop with Ctrl-C.",
+        f"Admin key: {key}. Stop with Ctrl-C.",
     )
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """POST /chat: answers as JSON, and every way to ask wrongly."""
 
+import gzip
 import json
 from typing import Any
 
@@ -191,6 +192,13 @@ def test_wrong_paths_and_methods_are_problems_too(
 )
 def test_a_wrong_method_is_told_all_right_ones(client: httpx.Client, path: str, methods: str) -> None:
     assert client.put(path).headers["allow"] == methods
+
+
+def test_a_compressed_body_is_told_that_it_is(client: httpx.Client) -> None:
+    compressed = gzip.compress(asked())
+    refused = client.post("/chat", content=compressed, headers={**JSON, "Content-Encoding": "gzip"})
+    assert refused.status_code == 400
+    assert "not compressed" in refused.json()["detail"]
 
 
 JSON_VALUES = st.recursive(
