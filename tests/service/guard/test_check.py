@@ -34,15 +34,15 @@ async def test_emergencies_in_words_that_it_was_not_written_on_are_found(check: 
     expected = [rules.split("|") for rules in MEASURED["emergencies"].values()]
     found = await rules_of(check, list(MEASURED["emergencies"]))
     fitting = [rule in rules for rule, rules in zip(found, expected, strict=True)]
-    assert len(expected) >= 60
-    assert sum(rule is not None for rule in found) / len(expected) >= 0.55
-    assert sum(fitting) / len(expected) >= 0.42
+    assert len(expected) >= 260
+    assert sum(rule is not None for rule in found) / len(expected) >= 0.82
+    assert sum(fitting) / len(expected) >= 0.65
 
 
 async def test_harmless_questions_that_it_was_not_written_on_are_left_to_the_chatbot(check: EmergencyCheck) -> None:
     found = await rules_of(check, MEASURED["harmless"])
-    assert len(found) >= 120
-    assert sum(rule is not None for rule in found) / len(found) <= 0.08
+    assert len(found) >= 380
+    assert sum(rule is not None for rule in found) / len(found) <= 0.065
 
 
 @pytest.mark.parametrize("nth", [8, pytest.param(1, marks=pytest.mark.slow)])

@@ -13,12 +13,12 @@ from configs.load import HOSPITAL
 from ingest.documents import Vectors
 from ingest.embed import Embedder
 from service.guard.emergencies import EmergencyRulesError, load_rules
-from service.guard.likeness import CACHE, MOST_PARTS, Likeness, likeness, load_examples, parts
+from service.guard.likeness import CACHE, MOST_PARTS, Likeness, kernel, likeness, load_examples, parts, weighed
+from tests.service.parts import EXAMPLES
 
 RULES = load_rules(HOSPITAL.parent / "emergencies.yaml")
-CONTENT = {
-    "least_cosine": 0.5,
-    "margin": 0.1,
+CONTENT: dict[str, Any] = {
+    "least_score": 0.2,
     "emergencies": {
         "burn": ["my sleeve caught fire", "hot oil ran over my foot"],
         "bite": ["a snake got me in the leg"],
@@ -60,40 +60,48 @@ def test_the_nearest_example_decides(small: Likeness, question: str, rule: str |
 
 @dataclass
 class Placed:
-    """In an embedder's place: each text has the cosines to both emergencies and to the harmless sentence."""
+    """In an embedder's place: each text has the vector that the test gives it."""
 
-    cosines: dict[str, tuple[float, float, float]]
+    vectors: dict[str, tuple[float, float, float]]
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return np.array([self.cosines.get(text, (0.0, 0.0, 0.0)) for text in texts], dtype=np.float32)
+        return np.array([self.vectors.get(text, (0.0, 0.0, 0.0)) for text in texts], dtype=np.float32)
 
 
 @pytest.mark.parametrize(
-    ("cosines", "rule"),
+    ("vectors", "rule"),
     [
-        ({"whole": (0.55, 0, 0)}, "bite"),
-        ({"whole": (0.45, 0, 0)}, None),
-        ({"whole": (0.6, 0, 0.45)}, "bite"),
-        ({"whole": (0.6, 0, 0.55)}, None),
-        ({"first": (0.7, 0, 0)}, "bite"),
+        ({"whole": (1, 0, 0)}, "bite"),
+        ({"whole": (0, 1, 0)}, "burn"),
+        ({"whole": (0, 0, 1)}, None),
+        ({"whole": (0, 0, 0)}, None),
+        ({"whole": (0.7, 0, 0.7)}, None),
+        ({"whole": (0.6, 0, 0)}, "bite"),
         ({"first": (0.6, 0, 0)}, None),
-        ({"first": (0.8, 0, 0.55)}, "bite"),
-        ({"first": (0.8, 0, 0.65)}, None),
-        ({"first": (0.9, 0, 0.88), "second": (0, 0.7, 0)}, "burn"),
+        ({"first": (1, 0, 0)}, "bite"),
+        ({"whole": (0, 0, 1), "first": (1, 0, 0)}, "bite"),
+        ({"first": (0.9, 0, 0.9), "second": (0, 1, 0)}, "burn"),
     ],
 )
-def test_a_part_has_to_be_nearer_and_further_ahead_than_the_whole(
-    tmp_path: Path, cosines: dict[str, tuple[float, float, float]], rule: str | None
+def test_the_part_that_scores_highest_decides_and_needs_more_than_the_whole(
+    tmp_path: Path, vectors: dict[str, tuple[float, float, float]], rule: str | None
 ) -> None:
-    """And of several parts the nearest of those that are alike decides, not the nearest of all."""
     told = {"whole": "It got bad today. Now we are here.", "first": "It got bad today", "second": "Now we are here"}
     content = {"emergencies": {"bite": ["a snake"], "burn": ["hot oil"]}, "harmless": ["where are the exits"]}
-    placed: Any = Placed({told[name]: values for name, values in cosines.items()})
-    emergencies, harmless = np.split(np.eye(3, dtype=np.float32), [2])
-    handoff = Likeness(load_examples(written(tmp_path, **content), RULES), placed, emergencies, harmless).nearest(
-        told["whole"]
-    )
+    placed: Any = Placed({told[name]: values for name, values in vectors.items()})
+    examples = np.eye(3, dtype=np.float32)
+    check = Likeness(load_examples(written(tmp_path, **content), RULES), placed, examples, weighed(examples, 2))
+    handoff = check.nearest(told["whole"])
     assert (handoff.rule if handoff else None) == rule
+
+
+def test_examples_score_as_what_they_are_however_many_there_are_of_each(embedder: Embedder) -> None:
+    few = EXAMPLES.emergencies[::40]
+    many = EXAMPLES.harmless[::5]
+    vectors = embedder.embed_queries([*few, *many])
+    scores = kernel(vectors, vectors) @ weighed(vectors, len(few))
+    assert np.quantile(scores[: len(few)], 0.1) > 0.5
+    assert np.quantile(scores[len(few) :], 0.9) < -0.5
 
 
 def test_the_hand_off_is_the_rule_s_own(small: Likeness) -> None:
@@ -122,31 +130,42 @@ def test_a_question_has_few_parts_however_long_it_is(text: str) -> None:
     assert len(found) <= 1 + 2 * MOST_PARTS
 
 
-def test_vectors_are_kept_for_the_next_start(tmp_path: Path, embedder: Embedder) -> None:
+def test_vectors_and_weights_are_kept_for_the_next_start(tmp_path: Path, embedder: Embedder) -> None:
     examples = load_examples(written(tmp_path), RULES)
     first = likeness(examples, embedder, tmp_path / "cache")
     file = tmp_path / "cache" / CACHE
     with np.load(file) as kept:
-        np.savez(file, key=kept["key"], vectors=-kept["vectors"])
+        np.savez(file, key=kept["key"], vectors=-kept["vectors"], weights=2 * kept["weights"])
     again = likeness(examples, embedder, tmp_path / "cache")
-    np.testing.assert_array_equal(again.emergencies, -first.emergencies)
-    np.testing.assert_array_equal(again.harmless, -first.harmless)
+    np.testing.assert_array_equal(again.vectors, -first.vectors)
+    np.testing.assert_array_equal(again.weights, 2 * first.weights)
 
 
-def test_kept_vectors_of_other_sentences_do_not_count(tmp_path: Path, embedder: Embedder) -> None:
-    likeness(load_examples(written(tmp_path), RULES), embedder, tmp_path)
+def test_what_was_kept_of_other_sentences_does_not_count(tmp_path: Path, embedder: Embedder) -> None:
+    first = likeness(load_examples(written(tmp_path), RULES), embedder, tmp_path)
     changed = load_examples(written(tmp_path, harmless=["where are the vending machines"]), RULES)
-    vectors = likeness(changed, embedder, tmp_path).harmless
-    np.testing.assert_allclose(vectors, embedder.embed(["where are the vending machines"]), atol=1e-5)
+    again = likeness(changed, embedder, tmp_path)
+    np.testing.assert_allclose(again.vectors[3:], embedder.embed(["where are the vending machines"]), atol=1e-5)
+    assert len(again.weights) == 4 != len(first.weights)
 
 
-def test_kept_vectors_of_another_embedder_do_not_count(
+def test_what_was_kept_before_a_sentence_changed_sides_does_not_count(tmp_path: Path, embedder: Embedder) -> None:
+    likeness(load_examples(written(tmp_path), RULES), embedder, tmp_path)
+    emergencies = {**CONTENT["emergencies"], "bite": []}
+    harmless = ["a snake got me in the leg", *CONTENT["harmless"]]
+    moved = likeness(
+        load_examples(written(tmp_path, emergencies=emergencies, harmless=harmless), RULES), embedder, tmp_path
+    )
+    assert moved.nearest("a snake got me in the leg") is None
+
+
+def test_what_was_kept_of_another_embedder_does_not_count(
     tmp_path: Path, embedder: Embedder, model_folder: Path
 ) -> None:
     examples = load_examples(written(tmp_path), RULES)
     likeness(examples, embedder, tmp_path)
     other = Embedder(model_folder, adapter=HOSPITAL.parent / "search" / "1")
-    vectors = likeness(examples, other, tmp_path).harmless
+    vectors = likeness(examples, other, tmp_path).vectors[len(examples.emergencies) :]
     np.testing.assert_allclose(vectors, other.embed_queries(examples.harmless), atol=1e-5)
 
 
@@ -158,8 +177,9 @@ def test_kept_vectors_of_another_embedder_do_not_count(
         ({"harmless": []}, "harmless"),
         ({"harmless": [" "]}, "harmless"),
         ({"harmless": [True]}, "harmless"),
-        ({"least_cosine": 1}, "least_cosine"),
-        ({"margin": 0.9}, "margin"),
+        ({"least_score": 0}, "least_score"),
+        ({"least_score": 0.9}, "least_score"),
+        ({"least_cosine": 0.5, "margin": 0.1}, "least_cosine and margin are measured no more.*write least_score"),
         ({"switch": False}, "switch"),
     ],
 )
