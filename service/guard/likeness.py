@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from configs.yaml_text import parse_yaml
@@ -27,6 +28,7 @@ RIDGE = 0.1
 PART_SCORE = 0.3
 EARLIER_KEYS = frozenset({"least_cosine", "margin"})
 
+Floats = NDArray[np.floating[Any]]
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -131,9 +133,9 @@ def likeness(examples: Examples, embedder: Embedder, folder: Path) -> Likeness:
     return Likeness(examples, embedder, *kept)
 
 
-def kernel(some: Vectors, others: Vectors) -> Vectors:
+def kernel(some: Floats, others: Floats) -> Floats:
     """How alike they are, a row for each of `some`: 1 for the same meaning, little for strangers."""
-    alike: Vectors = np.exp(SHARPNESS * (some @ others.T - 1))
+    alike: Floats = np.exp(SHARPNESS * (some @ others.T - 1))
     return alike
 
 
