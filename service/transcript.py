@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ingest.documents import Passage
-from service.events import Citation, Done, Event, Meta, Sources, Usage
+from service.events import Citation, Delta, Done, Event, Meta, Sources, Usage
 from service.schemas import ChatAnswer, Source
 from service.streaming import frame
 

@@ -288,7 +288,7 @@ def test_without_changes_there_is_nothing_to_check(
     put(sqlite_library, gone, make_document("a.md", *TEXTS))
     index.apply_outbox()
     sqlite_library.drop_collection(gone)
-    checked = []
+    checked: list[str] = []
     monkeypatch.setattr(index, "_make_whole", checked.append)
     index.check()
     index.check()
