@@ -23,4 +23,4 @@ class EmergencyCheck:
         return await run_in_threadpool(self.found, question)
 
     def found(self, question: str) -> Handoff | None:
-        return detect(question, self.rules) or self.likeness.nearest(question)
+        return detect(question, self.rules) or self.likeness.handoff(question)

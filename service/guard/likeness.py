@@ -63,26 +63,32 @@ class Examples:
     handoffs: tuple[Handoff, ...]
     harmless: tuple[str, ...]
 
+    @property
+    def kinds(self) -> list[Handoff]:
+        """Each hand-off once."""
+        return list(dict.fromkeys(self.handoffs))
+
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """The examples as vectors, emergencies first, and the weights. `nearest` computes: call it in a thread."""
+    """The examples as vectors, emergencies first, and their weights: for whether it is an emergency, then for each
+    hand-off. `handoff` computes: call it in a thread.
+    """
 
     examples: Examples
     embedder: Embedder
     vectors: Vectors
     weights: Vectors
 
-    def nearest(self, question: str) -> Handoff | None:
-        """The hand-off of the emergency nearest to what scores highest: the question, or one of its sentences."""
+    def handoff(self, question: str) -> Handoff | None:
+        """The one that fits best to what is likest to an emergency: the question, or one of its sentences."""
         vectors = self.embedder.embed_queries(parts(question))
-        scores = kernel(vectors, self.vectors) @ self.weights
-        scores[1:] -= PART_SCORE
-        telling = int(scores.argmax())
-        if scores[telling] <= self.examples.least_score:
+        urgent, *fitting = (kernel(vectors, self.vectors) @ self.weights).T
+        urgent[1:] -= PART_SCORE
+        telling = int(urgent.argmax())
+        if urgent[telling] <= self.examples.least_score:
             return None
-        cosines = self.vectors[: len(self.examples.handoffs)] @ vectors[telling]
-        return self.examples.handoffs[int(cosines.argmax())]
+        return self.examples.kinds[int(np.argmax([scores[telling] for scores in fitting]))]
 
 
 def parts(question: str) -> list[str]:
@@ -128,7 +134,7 @@ def likeness(examples: Examples, embedder: Embedder, folder: Path) -> Likeness:
     kept = kept_in(file, key)
     if kept is None:
         vectors = embedder.embed_queries([*examples.emergencies, *examples.harmless])
-        kept = vectors, weighed(vectors, len(examples.emergencies))
+        kept = vectors, weighed(vectors, targets(examples))
         keep(file, key, *kept)
     return Likeness(examples, embedder, *kept)
 
@@ -139,22 +145,32 @@ def kernel(some: Floats, others: Floats) -> Floats:
     return alike
 
 
-def weighed(vectors: Vectors, emergencies: int) -> Vectors:
-    """Kernel ridge regression: with these weights emergencies score about 1 and harmless sentences about -1, both
-    kinds having the same say however many there are of each; what is like none of them scores about 0.
+def targets(examples: Examples) -> Vectors:
+    """What each example is to score, a row for each: 1 as an emergency and -1 as none, then 1 for its own hand-off
+    and 0 for each other.
     """
-    count = len(vectors)
-    is_emergency = np.arange(count) < emergencies
+    told = [*examples.handoffs, *[None] * len(examples.harmless)]
+    rows = [[1 if one else -1, *(one == kind for kind in examples.kinds)] for one in told]
+    return np.array(rows, dtype=np.float32)
+
+
+def weighed(vectors: Vectors, targets: Vectors) -> Vectors:
+    """Kernel ridge regression: with these weights, a column for each of the targets, the examples score about what
+    they are to. Emergencies and others have the same say however many there are of each; what is like none of them
+    scores about 0.
+    """
+    is_emergency = targets[:, 0] > 0
+    emergencies, count = int(is_emergency.sum()), len(vectors)
     share = np.where(is_emergency, emergencies, count - emergencies) * 2 / count
     # In double precision: with single the sums of thousands of weights drift.
     exact = vectors.astype(np.float64)
     bent = kernel(exact, exact) + np.diag(RIDGE * share)
-    return np.asarray(np.linalg.solve(bent, np.where(is_emergency, 1.0, -1.0)), dtype=np.float32)
+    return np.asarray(np.linalg.solve(bent, targets), dtype=np.float32)
 
 
 def key_of(examples: Examples, embedder: Embedder) -> str:
-    """What is kept counts only for the same sentences, the same embedder and the same way to weigh."""
-    told = [embedder.fingerprint, f"{SHARPNESS} {RIDGE} {len(examples.emergencies)}"]
+    """What is kept counts only for the same sentences under the same rules, the same embedder and way to weigh."""
+    told = [embedder.fingerprint, f"{SHARPNESS} {RIDGE}", *(one.rule for one in examples.handoffs)]
     return hashlib.sha256("\n".join([*told, *examples.emergencies, *examples.harmless]).encode()).hexdigest()
 
 

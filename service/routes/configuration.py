@@ -17,6 +17,7 @@ def configuration(chatbot: ChatbotDep) -> dict[str, Any]:
     return chatbot.configuration()
 
 
+@router.head("/", include_in_schema=False)
 @router.get("/", include_in_schema=False)
 async def page() -> FileResponse:
     return FileResponse(INDEX)

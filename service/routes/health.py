@@ -11,12 +11,15 @@ from service.metrics import Metrics
 router = APIRouter(tags=["health"])
 
 
+# Some monitors ask with HEAD, which FastAPI, unlike Starlette, does not answer of itself.
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health() -> dict[str, str]:
     """The process lives; nothing else is looked at."""
     return {"status": "ok"}
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready")
 async def ready(chatbot: ChatbotDep) -> dict[str, object]:
     """Every component works; otherwise 503 with the reason of each that does not."""

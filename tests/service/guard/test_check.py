@@ -58,7 +58,7 @@ def test_the_second_step_leaves_the_hospital_s_own_questions_to_the_chatbot(
         some = questions[start : start + 16]
         # In one go, and remembered: one at a time they take minutes.
         check.likeness.embedder.embed_queries([part for one in some for part in parts(one)])
-        alarms += [one for one in some if check.likeness.nearest(one) and not detect(one, check.rules)]
+        alarms += [one for one in some if check.likeness.handoff(one) and not detect(one, check.rules)]
     assert len(alarms) / len(questions) <= 0.01
 
 

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,17 @@ from configs.load import HOSPITAL
 from ingest.documents import Vectors
 from ingest.embed import Embedder
 from service.guard.emergencies import EmergencyRulesError, load_rules
-from service.guard.likeness import CACHE, MOST_PARTS, Likeness, kernel, likeness, load_examples, parts, weighed
+from service.guard.likeness import (
+    CACHE,
+    MOST_PARTS,
+    Likeness,
+    kernel,
+    likeness,
+    load_examples,
+    parts,
+    targets,
+    weighed,
+)
 from tests.service.parts import EXAMPLES
 
 RULES = load_rules(HOSPITAL.parent / "emergencies.yaml")
@@ -53,8 +63,8 @@ def small(tmp_path: Path, embedder: Embedder) -> Likeness:
         ("", None),
     ],
 )
-def test_the_nearest_example_decides(small: Likeness, question: str, rule: str | None) -> None:
-    handoff = small.nearest(question)
+def test_the_examples_decide(small: Likeness, question: str, rule: str | None) -> None:
+    handoff = small.handoff(question)
     assert (handoff.rule if handoff else None) == rule
 
 
@@ -89,24 +99,50 @@ def test_the_part_that_scores_highest_decides_and_needs_more_than_the_whole(
     told = {"whole": "It got bad today. Now we are here.", "first": "It got bad today", "second": "Now we are here"}
     content = {"emergencies": {"bite": ["a snake"], "burn": ["hot oil"]}, "harmless": ["where are the exits"]}
     placed: Any = Placed({told[name]: values for name, values in vectors.items()})
-    examples = np.eye(3, dtype=np.float32)
-    check = Likeness(load_examples(written(tmp_path, **content), RULES), placed, examples, weighed(examples, 2))
-    handoff = check.nearest(told["whole"])
+    examples, vectors_of = load_examples(written(tmp_path, **content), RULES), np.eye(3, dtype=np.float32)
+    check = Likeness(examples, placed, vectors_of, weighed(vectors_of, targets(examples)))
+    handoff = check.handoff(told["whole"])
     assert (handoff.rule if handoff else None) == rule
 
 
 def test_examples_score_as_what_they_are_however_many_there_are_of_each(embedder: Embedder) -> None:
-    few = EXAMPLES.emergencies[::40]
-    many = EXAMPLES.harmless[::5]
-    vectors = embedder.embed_queries([*few, *many])
-    scores = kernel(vectors, vectors) @ weighed(vectors, len(few))
-    assert np.quantile(scores[: len(few)], 0.1) > 0.5
-    assert np.quantile(scores[len(few) :], 0.9) < -0.5
+    few = replace(
+        EXAMPLES,
+        emergencies=EXAMPLES.emergencies[::40],
+        handoffs=EXAMPLES.handoffs[::40],
+        harmless=EXAMPLES.harmless[::5],
+    )
+    vectors, wanted = embedder.embed_queries([*few.emergencies, *few.harmless]), targets(few)
+    urgent, *fitting = (kernel(vectors, vectors) @ weighed(vectors, wanted)).T
+    emergencies = len(few.emergencies)
+    assert np.quantile(urgent[:emergencies], 0.1) > 0.5
+    assert np.quantile(urgent[emergencies:], 0.9) < -0.5
+    told = np.argmax(fitting, axis=0)[:emergencies]
+    assert [few.kinds[kind] for kind in told] == list(few.handoffs)
+
+
+def test_of_several_near_examples_the_hand_off_of_most_is_given(tmp_path: Path) -> None:
+    """Where the nearest one alone is of another kind than all around it."""
+    near = {
+        "a": (0.8, 0.6, 0),
+        "b": (0.8, -0.6, 0),
+        "c": (0.8, 0, 0.6),
+        "odd": (0.86, 0, -0.51),
+        "else": (-1, 0, 0),
+    }
+    content = {"emergencies": {"burn": ["a", "b", "c"], "bite": ["odd"]}, "harmless": ["else"]}
+    examples = load_examples(written(tmp_path, **content), RULES)
+    vectors: Vectors = np.array(list(near.values()), dtype=np.float32)
+    placed: Any = Placed({"help": (1, 0, 0)})
+    check = Likeness(examples, placed, vectors, weighed(vectors, targets(examples)))
+    assert int(np.argmax(vectors @ np.array([1, 0, 0]))) == 3
+    handoff = check.handoff("help")
+    assert handoff is not None and handoff.rule == "burn"
 
 
 def test_the_hand_off_is_the_rule_s_own(small: Likeness) -> None:
     texts = {rule.handoff.rule: rule.handoff for rule in RULES.rules}
-    assert small.nearest("my sleeve caught fire") == texts["burn"]
+    assert small.handoff("my sleeve caught fire") == texts["burn"]
 
 
 def test_a_question_is_its_own_first_part() -> None:
@@ -156,7 +192,17 @@ def test_what_was_kept_before_a_sentence_changed_sides_does_not_count(tmp_path: 
     moved = likeness(
         load_examples(written(tmp_path, emergencies=emergencies, harmless=harmless), RULES), embedder, tmp_path
     )
-    assert moved.nearest("a snake got me in the leg") is None
+    assert moved.handoff("a snake got me in the leg") is None
+
+
+def test_what_was_kept_before_a_sentence_changed_its_rule_does_not_count(
+    tmp_path: Path, embedder: Embedder
+) -> None:
+    likeness(load_examples(written(tmp_path), RULES), embedder, tmp_path)
+    burn, fire, bite = "hot oil ran over my foot", "my sleeve caught fire", "a snake got me in the leg"
+    other = written(tmp_path, emergencies={"burn": [fire], "bite": [burn, bite]})
+    handoff = likeness(load_examples(other, RULES), embedder, tmp_path).handoff(burn)
+    assert handoff is not None and handoff.rule == "bite"
 
 
 def test_what_was_kept_of_another_embedder_does_not_count(

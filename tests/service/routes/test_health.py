@@ -22,6 +22,16 @@ def test_a_broken_part_is_named_but_the_process_lives() -> None:
     assert "retry-after" in response.headers
 
 
+def test_a_monitor_may_ask_with_head() -> None:
+    chatbot = ScriptedChatbot()
+    with running(chatbot) as client:
+        for path in ("/health", "/ready", "/"):
+            response = client.head(path)
+            assert (response.status_code, response.content) == (200, b"")
+        chatbot.components = {"engine": "the model is missing"}
+        assert client.head("/ready").status_code == 503
+
+
 def test_all_places_taken_fails_no_probe() -> None:
     chatbot = ScriptedChatbot(600.0)
     body = {"question": "?", "stream": True}
