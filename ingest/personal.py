@@ -9,7 +9,8 @@ PATTERNS = (
     ("ssn", r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
     ("mrn", r"\b(?:mrn|medical record(?: number| no\.?)?|patient id)(?![a-z])[\s:#=]*[\w-]*\d[\w-]*"),
     ("date", r"(?<!\d)\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?!\d)"),
-    ("date", r"(?<!\d)\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d|\.\d)"),
+    # Not the end of a network address, nor its beginning.
+    ("date", r"(?<!\d)(?<!\d\.)\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d|\.\d)"),
     ("date", rf"\b{MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b|\b\d{{1,2}}\.? {MONTH}\.?,? \d{{4}}\b"),
     ("phone", r"(?<![\w.])(?:\+?\d{1,3}[ .-]?)?(?:\(\d{3}\)|\d{3})[ .-]?\d{3}[ .-]?\d{4}(?!\d)"),
     ("phone", r"(?<![\w.-])\d{3}-\d{4}(?![\w-])"),

@@ -76,6 +76,7 @@ def test_a_date_in_any_month_is_known(month: str) -> None:
     "text",
     [
         "listening on 127.0.0.1:8000",
+        "a client at 172.18.0.12 went away",
         "peer 10.20.30.4",
         "mRNA-1273",
         "chromadb 1.5.9, python 3.11.8",
