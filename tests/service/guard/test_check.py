@@ -36,7 +36,7 @@ async def test_emergencies_in_words_that_it_was_not_written_on_are_found(check: 
     fitting = [rule in rules for rule, rules in zip(found, expected, strict=True)]
     assert len(expected) >= 260
     assert sum(rule is not None for rule in found) / len(expected) >= 0.82
-    assert sum(fitting) / len(expected) >= 0.65
+    assert sum(fitting) / len(expected) >= 0.72
 
 
 async def test_harmless_questions_that_it_was_not_written_on_are_left_to_the_chatbot(check: EmergencyCheck) -> None:
@@ -45,14 +45,23 @@ async def test_harmless_questions_that_it_was_not_written_on_are_left_to_the_cha
     assert sum(rule is not None for rule in found) / len(found) <= 0.065
 
 
+async def test_what_is_only_hinted_at_is_found_in_most_cases(check: EmergencyCheck) -> None:
+    found, alarms = [await rules_of(check, MEASURED[kind]) for kind in ("later_emergencies", "later_harmless")]
+    assert (len(found), len(alarms)) == (225, 270)
+    assert sum(rule is not None for rule in found) / len(found) >= 0.7
+    assert sum(rule is not None for rule in alarms) / len(alarms) <= 0.095
+
+
 @pytest.mark.parametrize("nth", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_second_step_leaves_the_hospital_s_own_questions_to_the_chatbot(
     check: EmergencyCheck, nth: int
 ) -> None:
-    """Every nth: all of them take minutes."""
+    """Every nth of those that are not among its examples: all of them take minutes."""
     lines = [line for file in OWN_QUESTIONS for line in file.read_text(encoding="utf-8").splitlines()]
+    known = {*EXAMPLES.harmless}
+    asked = [one for line in lines if (one := json.loads(line)["question"]) not in known]
     # Those of a length beside each other: little is spent on filling up.
-    questions = sorted((json.loads(line)["question"] for line in lines[::nth]), key=len)
+    questions = sorted(asked[::nth], key=len)
     alarms: list[str] = []
     for start in range(0, len(questions), 16):
         some = questions[start : start + 16]
@@ -76,4 +85,4 @@ async def test_the_first_step_comes_first(check: EmergencyCheck) -> None:
 
 def test_what_measures_was_not_used_to_write_it() -> None:
     written = {*EXAMPLES.emergencies, *EXAMPLES.harmless}
-    assert not written & {*MEASURED["emergencies"], *MEASURED["harmless"]}
+    assert not written & {sentence for sentences in MEASURED.values() for sentence in sentences}
