@@ -481,11 +481,12 @@ async def test_everything_is_ready(bot: Chatbot) -> None:
 
 
 async def test_what_is_not_ready_is_told(bot: Chatbot) -> None:
-    for layers, part, told in (
-        (Layers("house@1", "annex", "style"), "documents", "'annex' has no documents"),
-        (Layers("house@1", "hospital", "gone@1"), "adapter", "gone@1"),
+    for layers, name, part, told in (
+        (Layers("house@1", "annex", "style"), "annex", "documents", "'annex' has no documents"),
+        (Layers("house@1", "hospital", "gone@1"), "hospital", "adapter", "gone@1"),
     ):
-        states = await replace(bot, defaults=replace(bot.defaults, layers=layers)).ready()
+        defaults = replace(bot.defaults, layers=layers)
+        states = await replace(bot, defaults=defaults, corpus=bot.corpus.named(name)).ready()
         assert told in states[part]
         assert {name for name, state in states.items() if state != "ok"} == {part}
 
