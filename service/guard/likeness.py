@@ -20,8 +20,8 @@ from service.guard.emergencies import SENTENCE_END, EmergencyRules, EmergencyRul
 CACHE = "emergency-examples.npz"
 SHORTEST_PART = 3
 MOST_PARTS = 8
-# How fast an example's say fades with the distance, and how much a single one may bend the boundary: both chosen by
-# cross-validation over the hospital's examples (docs/log.md).
+# How fast an example's say fades with the distance, and how much a single one may bend the boundary: chosen on the
+# hospital's examples and questions (docs/log.md).
 SHARPNESS = 3.0
 RIDGE = 0.1
 # A sentence out of its context says less, so it has to score this much higher.
