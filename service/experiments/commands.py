@@ -10,9 +10,9 @@ from rich.table import Table
 
 from adapters.commands import login, registry_of
 from adapters.prompt import prompt_labels
-from adapters.terminal import IN_USE, REFUSED, WRONG_USE, ConfigOption, JsonOption, settings_of, show, stop
+from adapters.terminal import IN_USE, REFUSED, ConfigOption, JsonOption, settings_of, show, stop
 from configs.settings import Settings
-from ingest.database import Database, LibraryError, library_url
+from ingest.database import Database, library_url
 from ingest.durable import replace_text
 from ingest.library import Library
 from ingest.owner import FolderInUse, OwnerLock
@@ -185,8 +185,6 @@ def _opened(config: Path | None, writing: bool = False) -> Iterator[tuple[Settin
             raise stop(str(error), IN_USE) from None
         except (ExperimentRefused, SwitchRefused, OSError) as error:
             raise stop(str(error), REFUSED) from None
-        except LibraryError as error:
-            raise stop(str(error), WRONG_USE) from None
 
 
 def take_over(records: Records, folder: Path) -> None:

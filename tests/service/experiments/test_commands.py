@@ -134,6 +134,13 @@ def test_two_on_one_layer_are_refused(config: Path) -> None:
     assert (refused.exit_code, "both about the adapter layer" in refused.stderr) == (1, True)
 
 
+def test_a_library_that_is_none_is_a_sentence(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "library.db").write_bytes(b"no database at all, but some bytes" * 40)
+    result = call(config, "list")
+    assert result.exit_code == 2
+    assert "library.db" in result.output and "Traceback" not in result.output
+
+
 def store(folder: Path, users: int, spring_only: int = 0) -> None:
     """Users of both experiments, half in each arm, and some who met the one on the adapter only.
 
